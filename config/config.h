@@ -1,0 +1,168 @@
+/* The configuration of one gateway: YAML text to one struct, checked. Knows neither DPDK nor Concurrency Kit.
+ *
+ * config_load refuses what cannot be right with one sentence each that names file, line, key and the fix. Everything it
+ * accepts can be used without a further check of its range. config/example.yaml is the manual: it names every key.
+ * Called on the main thread before the EAL starts. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_NAME_MAX 32u        /* letters of a name, without the end */
+#define CONFIG_LCORES_MAX 16u
+#define CONFIG_PORTS_MAX 16u
+#define CONFIG_FEEDS_MAX 16u
+#define CONFIG_LINES_MAX 8u
+#define CONFIG_STRATEGIES_MAX 16u
+#define CONFIG_PARAMS_MAX 16u
+#define CONFIG_INSTRUMENTS_MAX 1024u
+
+enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
+enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
+enum config_role { CONFIG_RX, CONFIG_STRATEGY };
+enum config_protocol { CONFIG_ITCH50 };
+enum config_join { CONFIG_JOIN_START, CONFIG_JOIN_ANYWHERE };
+enum config_carrier { CONFIG_UDP };
+enum config_fills { CONFIG_FILLS_NONE, CONFIG_FILLS_IMMEDIATE };
+
+struct config_gateway {
+    char name[CONFIG_NAME_MAX + 1]; /* DPDK file prefix is tickgate-<name> */
+    enum config_mode mode;          /* inline: exactly one lcore, of role rx; two-core: at least one of each role */
+    enum config_memory memory;      /* auto: hugepages where there are enough, else no-huge with a line that says so */
+    uint32_t memory_mb;             /* DPDK memory, 64 ... 65536 */
+    uint32_t burst;                 /* frames per rx burst, 1 ... 64 */
+    uint32_t ring_slots;            /* md_ring, a power of two, 64 ... 2^24 */
+    bool numa_strict;               /* a NUMA mismatch is an error, not a warning */
+};
+
+struct config_lcore {
+    char name[CONFIG_NAME_MAX + 1];
+    enum config_role role;
+    uint32_t cpu;        /* CPU to pin to; exists, and is used once */
+    uint32_t line;       /* of the config file, for later messages (also in the structs below) */
+};
+
+struct config_port {
+    char name[CONFIG_NAME_MAX + 1];
+    char *device;        /* "net_af_xdp,iface=eth1", "0000:03:00.0", "net_ring" ... : DPDK vdev arguments or a PCI address */
+    uint16_t rx_descriptors; /* 64 ... 8192 */
+    uint16_t tx_descriptors;
+    uint32_t mtu;        /* 576 ... 9216 */
+    bool promiscuous;
+    uint32_t line;
+};
+
+struct config_line {
+    char name[CONFIG_NAME_MAX + 1];
+    uint32_t port_idx;   /* into config.port */
+    uint32_t group;      /* multicast address, host byte order */
+    uint16_t udp_port;   /* 1 ... 65535 */
+    uint32_t source;     /* only frames from this address; 0 = any */
+    uint32_t line;
+};
+
+struct config_feed {
+    char name[CONFIG_NAME_MAX + 1];
+    enum config_protocol protocol;
+    uint32_t lcore_idx;          /* an lcore of role rx */
+    uint64_t midnight_ns;        /* exchange's midnight of session_date in time_zone, ns since the UTC epoch */
+    char session_date[11];       /* YYYY-MM-DD */
+    char time_zone[CONFIG_NAME_MAX * 2 + 1];
+    enum config_join join;
+    uint32_t instruments_max;    /* 1 ... 65536 */
+    uint32_t orders_max;         /* 1024 ... 2^28 */
+    uint32_t levels_max;         /* 1024 ... 2^26 */
+    uint32_t reorder_packets;    /* 0 ... 256 */
+    uint32_t reorder_us;         /* 0 ... 10,000,000 */
+    struct config_line *line_list;
+    uint32_t line_count;         /* 1 ... CONFIG_LINES_MAX */
+    uint32_t line;
+};
+
+struct config_param { const char *key, *value; uint32_t line; };
+
+struct config_strategy {
+    char name[CONFIG_NAME_MAX + 1];
+    char kind[CONFIG_NAME_MAX + 1];  /* name in the strategy table: probe, taker ... */
+    uint32_t lcore_idx;              /* role strategy; in inline mode the rx lcore */
+    uint64_t *symbol_list;           /* instruments to trade, as md_symbol(); none: every instrument */
+    uint32_t symbol_count;
+    uint32_t feed_idx;               /* where these symbols are found */
+    struct config_param *param_list; /* read by the strategy, which refuses what it does not know */
+    uint32_t param_count;
+    uint32_t line;
+};
+
+struct config_orders {               /* the order session; present = false: no strategy may send */
+    bool present;
+    uint32_t port_idx;
+    enum config_carrier carrier;     /* udp: a laboratory carrier, OUCH messages in bare datagrams */
+    uint8_t local_mac[6];            /* all zero: the port's own */
+    uint8_t peer_mac[6];
+    uint32_t local_ip, peer_ip;      /* host byte order, unicast */
+    uint16_t local_port, peer_port;
+    enum config_fills fills;
+    uint32_t open_timeout_ms;        /* fills: none: a reservation is released after this, 1 ... 86,400,000 */
+    uint32_t frames;                 /* prepared order frames, a power of two, 16 ... 4096 */
+    uint32_t open_orders_max;        /* 16 ... 1,048,576, a power of two */
+    uint32_t line;
+};
+
+struct config_risk {                 /* for each strategy lcore */
+    bool kill;                       /* start with new orders blocked */
+    uint32_t order_qty_max;          /* shares an order */
+    uint64_t order_notional_max;     /* in 1/10,000 of the currency */
+    uint32_t collar_bps;             /* furthest limit beyond the opposite side of the BBO, 1/100 %, 0 ... 10,000 */
+    uint32_t rate_per_s;             /* new orders and replaces a second; 1 ... 10,000,000 */
+    uint32_t rate_burst;             /* 1 ... 1,000,000 */
+    uint32_t position_max;           /* shares long or short an instrument, open orders counted */
+    bool allow_stale;                /* let new orders pass on stale instruments: for laboratories only */
+    uint32_t line;
+};
+
+struct config_latency { bool stages; }; /* stage stamps beside tick-to-trade */
+
+struct config_telemetry {
+    bool enabled;                    /* DPDK telemetry socket with /tickgate/... */
+    uint32_t report_s;               /* seconds between status lines of `run`, 0 = none */
+};
+
+struct config {
+    char *path;
+    struct config_gateway gateway;
+    struct config_lcore lcore[CONFIG_LCORES_MAX];
+    uint32_t lcore_count;
+    struct config_port port[CONFIG_PORTS_MAX];
+    uint32_t port_count;
+    struct config_feed feed[CONFIG_FEEDS_MAX];
+    uint32_t feed_count;
+    struct config_strategy strategy[CONFIG_STRATEGIES_MAX];
+    uint32_t strategy_count;
+    struct config_orders orders;
+    struct config_risk risk;
+    struct config_latency latency;
+    struct config_telemetry telemetry;
+};
+
+/* One thing that is wrong or doubtful: a whole sentence, "FILE:LINE: key: what; the fix". */
+struct config_finding { char text[512]; bool warning; };
+#define CONFIG_FINDINGS_MAX 32u
+struct config_findings {
+    struct config_finding finding[CONFIG_FINDINGS_MAX];
+    uint32_t count;       /* stored; more than CONFIG_FINDINGS_MAX are only counted in error_count and warning_count */
+    uint32_t error_count;
+    uint32_t warning_count;
+};
+
+/* Read and check `path`. 0: *ret_config is complete (free it with config_free), findings may hold warnings. -ENOENT and
+ * other read errors, -EINVAL for anything wrong: findings say what, *ret_config is not written. */
+int config_load(const char *path, struct config **ret_config, struct config_findings *ret_findings);
+void config_free(struct config *config);
+
+/* What only this machine can tell, without touching hardware: CPUs exist and may be used, NUMA nodes of lcores and PCI
+ * ports agree. Adds to findings. 0 or -EINVAL. */
+int config_check_host(const struct config *config, struct config_findings *findings);
+
+#endif

@@ -1,0 +1,58 @@
+/* Arbitration of the lines of one channel on message ranges, not on packets: A and B may be cut differently.
+ *
+ * Pure state, one owner (the rx lcore of the channel). It decides which messages of a packet are new; it neither holds
+ * packets nor reads them: feed/channel does. */
+#ifndef FEED_ARB_H
+#define FEED_ARB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ARB_LINES_MAX 8u
+
+enum arb_verdict {
+    ARB_FRESH = 0,    /* all messages are new and next in order */
+    ARB_STRADDLING,   /* the first `skip` messages were delivered before, the others are new and next in order */
+    ARB_DUPLICATE,    /* nothing new */
+    ARB_GAP,          /* messages before these are missing */
+    ARB_VERDICT_COUNT
+};
+
+struct arb_line {
+    uint64_t packet_count;    /* sequenced packets seen */
+    uint64_t fresh_count;     /* packets of which this line delivered at least one message first */
+    uint64_t duplicate_count;
+    uint64_t gap_count;       /* packets that came ahead of a hole */
+    uint64_t next_seq;        /* one past the newest sequence that this line has shown; 0 = nothing yet */
+    uint64_t lost_count;      /* messages that this line itself skipped */
+    uint64_t last_ns;         /* frame time of its last packet */
+};
+
+struct arb {
+    uint64_t next_seq;     /* next sequence to deliver; 0 = nothing seen, the first packet decides */
+    uint64_t newest_seq;   /* one past the newest sequence that any line has shown (heartbeats too) */
+    uint64_t hole_count;   /* holes that were passed without being filled */
+    uint64_t missed_count; /* messages in them */
+    uint64_t hole_first_seq; /* the last such hole */
+    uint64_t hole_len_count;
+    uint32_t line_count;
+    struct arb_line line[ARB_LINES_MAX];
+};
+
+/* `first_seq`: the sequence to begin with (1 = the whole session is wanted, anything before the first packet is a hole);
+ * 0 = begin with whatever comes first (joining in mid-session). */
+void arb_init(struct arb *arb, uint32_t line_count, uint64_t first_seq);
+
+/* A packet with messages [seq, seq + count) came on `line`; seq >= 1, seq + count does not wrap. Says what is new and
+ * moves next_seq past it, except for ARB_GAP, where nothing moves but newest_seq and the line's counters. A count of 0 (heartbeat) gives ARB_DUPLICATE, or ARB_GAP when it
+ * reveals a hole. `ret_skip` is the number of leading messages to pass over (0 except for ARB_STRADDLING). */
+enum arb_verdict arb_accept(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
+                            uint32_t *ret_skip);
+
+/* The same for a packet that was held behind a hole: no line counters. */
+enum arb_verdict arb_accept_held(struct arb *arb, uint64_t seq, uint32_t count, uint32_t *ret_skip);
+
+/* Give the hole before `seq` up: counted, next_seq becomes `seq`. Only for seq > next_seq. */
+void arb_pass_hole(struct arb *arb, uint64_t seq);
+
+#endif

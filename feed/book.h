@@ -1,0 +1,113 @@
+/* L3 books of all instruments of one channel: every order, price levels, best bid and offer, queue position.
+ *
+ * Fixed memory: one block, laid out at init for so many instruments, orders and levels; no allocation per order or level.
+ * One owner, the rx lcore of the channel; pure otherwise. Wire data never trips an assertion: what cannot be right is a
+ * verdict and a counter, and the book stays consistent with itself. */
+#ifndef FEED_BOOK_H
+#define FEED_BOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BOOK_PRICE_NONE INT32_MIN
+#define BOOK_INSTRUMENTS_MAX 65536u
+
+enum book_verdict {
+    BOOK_OK = 0,
+    BOOK_ORPHAN,        /* no such order: capture began later, or messages were lost */
+    BOOK_DUPLICATE_REF, /* an order with this reference lives already: the new one is ignored */
+    BOOK_BAD_QTY,       /* add or replace of 0 shares; ignored (a replace still removes the old order) */
+    BOOK_BAD_INSTRUMENT, /* instrument number not below instruments_max */
+    BOOK_ORDERS_FULL,   /* no room for one more order: ignored, the instrument is marked untradable */
+    BOOK_LEVELS_FULL,   /* no room for one more price level: ignored, the instrument is marked untradable */
+    BOOK_VERDICT_COUNT
+};
+
+struct book_params {
+    uint32_t instruments_max; /* 1 ... BOOK_INSTRUMENTS_MAX; instrument numbers are below it */
+    uint32_t orders_max;      /* live orders of all instruments, 1 ... 2^28 */
+    uint32_t levels_max;      /* live price levels of all instruments, 1 ... 2^26 */
+};
+
+/* Best bid and offer. Quantities saturate at UINT32_MAX. Empty side: BOOK_PRICE_NONE and 0. */
+struct book_bbo {
+    int32_t bid_price;
+    uint32_t bid_qty;
+    int32_t ask_price;
+    uint32_t ask_qty;
+};
+
+/* What an operation did to an order: whose it was and what changed. */
+struct book_change {
+    uint64_t ref;
+    uint32_t instrument;
+    int32_t price;      /* of the order, before the operation */
+    uint32_t qty;       /* taken off: executed, cancelled, or all that was left on delete */
+    uint32_t left_qty;  /* still in the book afterwards; 0 = the order is gone */
+    uint8_t side;       /* 'B' or 'S' */
+    bool clamped;       /* more was asked for than the order had */
+};
+
+struct book_level_view { int32_t price; uint32_t order_count; uint64_t qty; };
+
+struct book_totals {
+    uint32_t level_count;
+    uint32_t order_count;
+    uint64_t qty;
+};
+
+struct book_counters {
+    uint64_t verdict[BOOK_VERDICT_COUNT]; /* operations by verdict */
+    uint64_t clamped_count;
+    uint64_t crossed_count; /* times an operation left bid >= ask where it was not so before */
+};
+
+struct book;
+
+const char *book_verdict_name(enum book_verdict verdict);
+
+/* Bytes that book_init needs for these parameters, 0 if they are out of range. */
+size_t book_footprint(const struct book_params *params);
+
+/* Lay empty books out in `memory` (book_footprint bytes, aligned to a cache line; need not be zeroed). */
+struct book *book_init(void *memory, const struct book_params *params);
+
+/* Take every order and level out, keep the counters. Cost: proportional to the memory. */
+void book_clear(struct book *book);
+
+enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref, uint8_t side, int32_t price,
+                           uint32_t qty);
+/* Take `qty` off an order (execution or partial cancel); it dies at 0. `ret_change` is written only with BOOK_OK. */
+enum book_verdict book_reduce(struct book *book, uint64_t ref, uint32_t qty, struct book_change *ret_change);
+enum book_verdict book_delete(struct book *book, uint64_t ref, struct book_change *ret_change);
+/* Remove `orig_ref` and add `ref` at the end of its queue, same side and instrument. `ret_removed` is written when
+ * orig_ref was found, that is for each verdict but BOOK_ORPHAN: the old order is gone even when the new one is refused. */
+enum book_verdict book_replace(struct book *book, uint64_t orig_ref, uint64_t ref, int32_t price, uint32_t qty,
+                               struct book_change *ret_removed);
+
+/* Best bid and offer of an instrument below instruments_max; the pointer stays valid, its content changes. */
+const struct book_bbo *book_bbo(const struct book *book, uint32_t instrument);
+
+/* The book of this instrument has lost an order for want of room or for a price out of range; until book_clear. */
+bool book_untradable(const struct book *book, uint32_t instrument);
+void book_mark_untradable(struct book *book, uint32_t instrument);
+
+/* Begin to fetch the lines that an operation on `ref` will touch. Changes nothing. */
+void book_prefetch(const struct book *book, uint64_t ref);
+
+const struct book_counters *book_counters(const struct book *book);
+uint32_t book_order_count(const struct book *book);
+
+/* Reading, for reports and tests; cost proportional to what is walked. */
+/* Best `max_count` levels of a side ('B' or 'S'), best first; returns how many. */
+uint32_t book_levels(const struct book *book, uint32_t instrument, uint8_t side, uint32_t max_count,
+                     struct book_level_view *ret_levels);
+struct book_totals book_totals(const struct book *book, uint32_t instrument, uint8_t side);
+/* Shares ahead of an order at its price; false if there is no such order. */
+bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty);
+/* The live orders of a price level in queue order, up to `max_count`; returns how many. For tests and snapshots. */
+uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
+                    uint64_t *ret_refs);
+
+#endif

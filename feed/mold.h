@@ -1,0 +1,51 @@
+/* MoldUDP64 1.00 framing: "MoldUDP64 Protocol Specification V 1.00" (Nasdaq). Downstream packet: session, sequence of
+ * the first message, count, then count blocks of {length, data}. Pure; any thread. */
+#ifndef FEED_MOLD_H
+#define FEED_MOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MOLD_HEADER_LEN 20u
+#define MOLD_SESSION_LEN 10u
+#define MOLD_COUNT_END 0xffffu /* end of session, no blocks follow; not 65,535 messages */
+
+enum mold_verdict {
+    MOLD_DATA = 0,     /* count >= 1, every block lies inside the payload */
+    MOLD_HEARTBEAT,    /* count 0: seq is the next one expected */
+    MOLD_END,          /* end of session: seq is the next one expected */
+    MOLD_SHORT,        /* payload shorter than the header */
+    MOLD_BAD_BLOCK,    /* a block runs past the payload: the whole packet is refused, the other line may have it whole */
+    MOLD_BAD_SEQ,      /* seq + count would pass 2^64 - 1 */
+    MOLD_VERDICT_COUNT
+};
+
+struct mold_packet {
+    uint64_t seq;          /* of the first message; 0 = unsequenced (scrubbed captures; MoldUDP64 counts from 1) */
+    uint32_t count;        /* messages, 1 ... 65,534; 0 for heartbeat and end */
+    uint32_t blocks_len;   /* bytes that the blocks take */
+    const uint8_t *session; /* MOLD_SESSION_LEN letters, inside the payload */
+    const uint8_t *blocks;  /* first block, inside the payload */
+    uint32_t trailing_len; /* bytes behind the last block */
+};
+
+const char *mold_verdict_name(enum mold_verdict verdict);
+
+/* Parse one UDP payload. The blocks are walked once, so that a packet is delivered whole or not at all. `ret_packet` is
+ * written only with MOLD_DATA, MOLD_HEARTBEAT and MOLD_END. */
+enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payload_len, struct mold_packet *ret_packet);
+
+/* Message of the block at `block`: its bytes and its length (0 is legal). Returns the next block. Only for blocks that
+ * mold_parse has accepted, not more than `count` of them. */
+static inline const uint8_t *mold_next(const uint8_t *block, const uint8_t **ret_message, uint32_t *ret_message_len)
+{
+    const uint32_t len = (uint32_t)block[0] << 8 | block[1];
+    *ret_message = block + 2;
+    *ret_message_len = len;
+    return block + 2 + len;
+}
+
+/* Write a downstream header of MOLD_HEADER_LEN bytes (feed generator, BinaryFILE wrapping, tests). */
+void mold_encode_header(uint8_t *ret_header, const char session[MOLD_SESSION_LEN], uint64_t seq, uint16_t count);
+
+#endif

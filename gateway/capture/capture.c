@@ -1,0 +1,1 @@
+#include "gateway/capture/capture.h"

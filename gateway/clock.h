@@ -1,0 +1,3 @@
+#ifndef GATEWAY_CLOCK_H
+#define GATEWAY_CLOCK_H
+#endif

@@ -1,0 +1,2 @@
+#include "gateway/cmd.h"
+int main(void){return CMD_USAGE;}

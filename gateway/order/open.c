@@ -1,0 +1,1 @@
+#include "gateway/order/open.h"

@@ -1,0 +1,1 @@
+#include "gateway/order/order_frame.h"

@@ -1,0 +1,1 @@
+#include "gateway/strategy/strategy.h"

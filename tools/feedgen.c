@@ -1,0 +1,2 @@
+#include "feed/itch.h"
+int main(void){return 0;}
