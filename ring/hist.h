@@ -1,7 +1,7 @@
 /* Histogram of latencies: log-linear, 64 buckets to each power of two, so that a reported value is at most 1/64 (1.6 %)
- * above the true one. One writer, any reader, no lock: a reader may see a record that is being made half done (count and
- * bucket differ by one), never a torn number. Values are TSC ticks on hot lcores; hist_quantile gives them back and the
- * report turns them into nanoseconds. */
+ * above the true one. One writer, any reader, no lock: a reader may see a record that is being made half done (count
+ * and bucket differ by one), never a torn number. Values are TSC ticks on hot lcores; hist_quantile gives them back and
+ * the report turns them into nanoseconds. */
 #ifndef RING_HIST_H
 #define RING_HIST_H
 
@@ -46,7 +46,7 @@ static inline void hist_record(struct hist *hist, uint64_t value)
  * fraction in 0 ... 1. 0 when the histogram is empty. Any thread; walks the buckets. */
 uint64_t hist_quantile(const struct hist *hist, double fraction);
 
-/* Add all of `from` to `into`. Not while a writer is on `into`. */
+/* Add all of `from` to `into`. The writer of `from` may go on meanwhile, none may be on `into`. */
 void hist_merge(struct hist *into, const struct hist *from);
 
 #endif

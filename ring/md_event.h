@@ -40,8 +40,8 @@ enum md_type {
                          * primary-market-maker letter (<< 8) */
     MD_MWCB_LEVEL = 19, /* market-wide circuit breaker level: side = '1' '2' '3', ref = price with 8 decimals */
     MD_MWCB_BREACH = 20, /* side = breached level */
-    MD_LISTING = 21,    /* direct listing with capital raise, part 1: price = near execution price, ref = minimum price in
-                         * the high, maximum in the low 32 bits, side = open eligibility */
+    MD_LISTING = 21,    /* direct listing with capital raise, part 1: price = near execution price, ref = minimum price
+                         * in the high, maximum in the low 32 bits, side = open eligibility */
     MD_LISTING_COLLAR = 22, /* part 2: ref = upper collar high, lower collar low 32 bits, qty = execution time, s */
     MD_SYSTEM = 23,     /* system event of the channel: side = event code */
     MD_STALE_BEGIN = 24, /* messages are missing: every instrument of the channel is stale. ref = first missing
@@ -115,10 +115,13 @@ static inline void md_symbol_text(uint64_t symbol, char ret_text[9])
     ret_text[len] = '\0';
 }
 
-/* Order-dependent 64-bit hash of everything that a strategy may decide on: not the TSC, not MD_TIME, not refreshes.
- * `hash` is the value so far, 0 at the start. */
+/* Order-dependent 64-bit hash of everything that a strategy may decide on: not the TSC, not MD_TIME, not refreshes
+ * (these two leave it as it is). `hash` is the value so far, 0 at the start. Each step is a bijection of the hash, so
+ * that events that differ in one word never give the same value. */
 static inline uint64_t md_event_hash(uint64_t hash, const struct md_event *event)
 {
+    if (event->type == MD_TIME || (event->flags & MD_REFRESH) != 0)
+        return hash;
     const uint64_t words[6] = {
         (uint64_t)event->type | (uint64_t)event->side << 8 | (uint64_t)event->flags << 16 |
             (uint64_t)event->channel << 32 | (uint64_t)event->instrument << 48,

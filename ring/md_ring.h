@@ -10,6 +10,7 @@
  *   slot.word   writer: producer; readers: all. A copy counts only if slot.seq was the expected one before and after.
  *   ring.head   writer: producer; readers: anyone, as a hint (lag, telemetry), never to decide that a slot is ready.
  *   reader.position  writer: that reader; readers: frame source of a replay (to hold back), telemetry.
+ *   reader.lost_count, overrun_count  writer: that reader; readers: telemetry.
  * Without the BUSY mark a lapped reader could copy half an event and find the old number twice. */
 #ifndef RING_MD_RING_H
 #define RING_MD_RING_H
@@ -104,8 +105,8 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
     if (seq != reader->next) {
         if (seq == MD_RING_BUSY || (int64_t)(seq - reader->next) < 0)
             return MD_RING_EMPTY;
-        reader->lost_count += seq - reader->next;
-        reader->overrun_count++;
+        MD_RING_STORE(&reader->lost_count, reader->lost_count + (seq - reader->next));
+        MD_RING_STORE(&reader->overrun_count, reader->overrun_count + 1);
         reader->next = seq;
         return MD_RING_OVERRUN;
     }
@@ -126,10 +127,13 @@ static inline void md_ring_reader_export(struct md_ring_reader *reader)
     MD_RING_STORE(&reader->position, reader->next);
 }
 
-/* How many more events may be published before a reader at `position` (an exported one) loses any. Producer's thread. */
+/* How many more events may be published before a reader at `position` (an exported one) loses any; 0 too for one that
+ * was lapped and has not exported since. Producer's thread. */
 static inline uint64_t md_ring_room(const struct md_ring *ring, const uint64_t *position)
 {
-    return ring->mask + 1 - (ring->head - MD_RING_LOAD(position));
+    const uint64_t slot_count = ring->mask + 1;
+    const uint64_t lag_count = ring->head - MD_RING_LOAD(position);
+    return lag_count < slot_count ? slot_count - lag_count : 0; /* an unsigned difference would open the throttle */
 }
 
 #endif
