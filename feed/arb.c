@@ -1,1 +1,82 @@
+/* Line arbitration. Contract in arb.h.
+ *
+ * Called by feed/channel for each sequenced packet, on the rx lcore of the channel. Knows sequence numbers only: no
+ * bytes, no sessions, no time but the one it notes per line. */
 #include "feed/arb.h"
+
+#include "ring/check.h"
+
+/* The verdict on [seq, end) and, unless it is a gap, the move past it. */
+static inline enum arb_verdict accept_range(struct arb *arb, uint64_t seq, uint64_t end_seq, uint32_t *ret_skip)
+{
+    *ret_skip = 0;
+    if (UNLIKELY(arb->next_seq == 0))
+        arb->next_seq = seq; /* joining: what came before is not ours */
+    const uint64_t next_seq = arb->next_seq;
+
+    if (end_seq > arb->newest_seq)
+        arb->newest_seq = end_seq;
+    if (UNLIKELY(seq > next_seq))
+        return ARB_GAP;
+    if (end_seq <= next_seq)
+        return ARB_DUPLICATE;
+    arb->next_seq = end_seq;
+    if (LIKELY(seq == next_seq))
+        return ARB_FRESH;
+    *ret_skip = (uint32_t)(next_seq - seq); /* below end_seq - seq, a packet's count */
+    return ARB_STRADDLING;
+}
+
+enum arb_verdict arb_accept(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
+                            uint32_t *ret_skip)
+{
+    DCHECK(line < arb->line_count);
+    DCHECK(seq >= 1 && seq <= UINT64_MAX - count);
+    struct arb_line *from = &arb->line[line];
+    const uint64_t end_seq = seq + count;
+    const enum arb_verdict verdict = accept_range(arb, seq, end_seq, ret_skip);
+
+    from->packet_count++;
+    from->last_ns = now_ns;
+    if (UNLIKELY(seq > from->next_seq && from->next_seq != 0))
+        from->lost_count += seq - from->next_seq;
+    if (end_seq > from->next_seq)
+        from->next_seq = end_seq;
+    from->fresh_count += verdict == ARB_FRESH || verdict == ARB_STRADDLING;
+    from->duplicate_count += verdict == ARB_DUPLICATE && count > 0;
+    from->gap_count += verdict == ARB_GAP;
+    return verdict;
+}
+
+enum arb_verdict arb_accept_held(struct arb *arb, uint64_t seq, uint32_t count, uint32_t *ret_skip)
+{
+    DCHECK(seq >= 1 && seq <= UINT64_MAX - count);
+    return accept_range(arb, seq, seq + count, ret_skip);
+}
+
+void arb_pass_hole(struct arb *arb, uint64_t seq)
+{
+    DCHECK(arb->next_seq != 0 && seq > arb->next_seq);
+    arb->hole_count++;
+    arb->hole_first_seq = arb->next_seq;
+    arb->hole_len_count = seq - arb->next_seq;
+    arb->missed_count += arb->hole_len_count;
+    arb->next_seq = seq;
+    if (seq > arb->newest_seq)
+        arb->newest_seq = seq;
+}
+
+void arb_restart(struct arb *arb, uint64_t first_seq)
+{
+    arb->next_seq = first_seq;
+    arb->newest_seq = first_seq;
+    for (uint32_t i = 0; i < arb->line_count; i++)
+        arb->line[i].next_seq = 0;
+}
+
+void arb_init(struct arb *arb, uint32_t line_count, uint64_t first_seq)
+{
+    DCHECK(line_count >= 1 && line_count <= ARB_LINES_MAX);
+    *arb = (struct arb){.line_count = line_count};
+    arb_restart(arb, first_seq);
+}

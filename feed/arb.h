@@ -18,19 +18,20 @@ enum arb_verdict {
     ARB_VERDICT_COUNT
 };
 
+/* Counters go on over sessions; only next_seq begins again. */
 struct arb_line {
-    uint64_t packet_count;    /* sequenced packets seen */
+    uint64_t packet_count;    /* sequenced packets seen, heartbeats too */
     uint64_t fresh_count;     /* packets of which this line delivered at least one message first */
-    uint64_t duplicate_count;
-    uint64_t gap_count;       /* packets that came ahead of a hole */
+    uint64_t duplicate_count; /* packets with messages, none of them new */
+    uint64_t gap_count;       /* packets (heartbeats too) that came ahead of a hole */
     uint64_t next_seq;        /* one past the newest sequence that this line has shown; 0 = nothing yet */
-    uint64_t lost_count;      /* messages that this line itself skipped */
+    uint64_t lost_count;      /* messages that this line itself skipped; one that overtook others counts them as lost */
     uint64_t last_ns;         /* frame time of its last packet */
 };
 
 struct arb {
     uint64_t next_seq;     /* next sequence to deliver; 0 = nothing seen, the first packet decides */
-    uint64_t newest_seq;   /* one past the newest sequence that any line has shown (heartbeats too) */
+    uint64_t newest_seq;   /* one past the newest sequence that any line has shown (heartbeats too); never < next_seq */
     uint64_t hole_count;   /* holes that were passed without being filled */
     uint64_t missed_count; /* messages in them */
     uint64_t hole_first_seq; /* the last such hole */
@@ -39,13 +40,17 @@ struct arb {
     struct arb_line line[ARB_LINES_MAX];
 };
 
-/* `first_seq`: the sequence to begin with (1 = the whole session is wanted, anything before the first packet is a hole);
- * 0 = begin with whatever comes first (joining in mid-session). */
+/* `first_seq`: the sequence to begin with (1 = the whole session is wanted, anything before the first packet is a
+ * hole); 0 = begin with whatever comes first (joining in mid-session). `line_count` 1 ... ARB_LINES_MAX. */
 void arb_init(struct arb *arb, uint32_t line_count, uint64_t first_seq);
 
-/* A packet with messages [seq, seq + count) came on `line`; seq >= 1, seq + count does not wrap. Says what is new and
- * moves next_seq past it, except for ARB_GAP, where nothing moves but newest_seq and the line's counters. A count of 0 (heartbeat) gives ARB_DUPLICATE, or ARB_GAP when it
- * reveals a hole. `ret_skip` is the number of leading messages to pass over (0 except for ARB_STRADDLING). */
+/* A new session: sequences begin again as with arb_init, counters go on. */
+void arb_restart(struct arb *arb, uint64_t first_seq);
+
+/* A packet with messages [seq, seq + count) came on `line` (below line_count); seq >= 1, seq + count does not wrap.
+ * Says what is new and moves next_seq past it, except for ARB_GAP, where nothing moves but newest_seq and the line's
+ * counters. A count of 0 (heartbeat) gives ARB_DUPLICATE, or ARB_GAP when it reveals a hole. `ret_skip` is the number
+ * of leading messages to pass over (0 except for ARB_STRADDLING). */
 enum arb_verdict arb_accept(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
                             uint32_t *ret_skip);
 

@@ -11,11 +11,12 @@
 enum frame_verdict {
     FRAME_UDP = 0,       /* view is filled */
     FRAME_SHORT,         /* cut off inside a header */
-    FRAME_NOT_IPV4,      /* other Ethernet type: ARP, IPv6, LLDP ... */
-    FRAME_BAD_IP,        /* version, header length or total length impossible */
+    FRAME_NOT_IPV4,      /* other Ethernet type: ARP, IPv6, LLDP, a third VLAN tag ... */
+    FRAME_BAD_IP,        /* version, header length or total length impossible (shorter than its header; longer than a
+                          * frame that holds the whole datagram by its UDP length) */
     FRAME_NOT_UDP,       /* TCP, ICMP, IGMP ... */
     FRAME_FRAGMENT,      /* a piece of a fragmented datagram: feeds set DF */
-    FRAME_BAD_UDP,       /* UDP length < 8 or beyond the IP payload or the frame */
+    FRAME_BAD_UDP,       /* UDP length < 8 or beyond the IP payload or the frame (a capture cut by its snap length) */
     FRAME_VERDICT_COUNT
 };
 
@@ -28,7 +29,7 @@ struct frame_view {
     uint16_t dst_port;
 };
 
-/* Name of a verdict as it stands in reports: "short", "not_ipv4" ... */
+/* Name of a verdict as it stands in reports: "udp", "short", "not_ipv4" ...; "unknown" beyond the last. */
 const char *frame_verdict_name(enum frame_verdict verdict);
 
 /* Parse a frame of `frame_len` bytes. `ret_view` is written only with FRAME_UDP. Never reads past the end. */

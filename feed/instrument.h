@@ -1,5 +1,5 @@
-/* What the feed says about each instrument besides its book: name, lot, trading state. One array per channel, indexed by
- * stock locate; owned by the channel's rx lcore. Symbols are learnt from the directory or, when a capture begins in
+/* What the feed says about each instrument besides its book: name, lot, trading state. One array per channel, indexed
+ * by stock locate; owned by the channel's rx lcore. Symbols are learnt from the directory or, when a capture begins in
  * mid-session, from the first message that names one. */
 #ifndef FEED_INSTRUMENT_H
 #define FEED_INSTRUMENT_H

@@ -57,8 +57,8 @@ struct itch_msg {
             uint64_t stock;
             uint32_t round_lot;
             uint32_t etp_leverage;
-            uint8_t category, financial, round_lots_only, classification, sub_type[2], authenticity, short_sale_threshold,
-                ipo, luld_tier, etp, inverse;
+            uint8_t category, financial, round_lots_only, classification, sub_type[2], authenticity;
+            uint8_t short_sale_threshold, ipo, luld_tier, etp, inverse;
         } directory;
         struct { uint64_t stock; uint64_t reason; uint8_t state; } trading_action; /* state H P Q T */
         struct { uint64_t stock; uint8_t action; } reg_sho;                        /* 0 1 2 */
@@ -68,12 +68,18 @@ struct itch_msg {
         struct { uint64_t stock; uint32_t release_s; uint32_t price; uint8_t qualifier; } ipo;
         struct { uint64_t stock; uint32_t reference, upper, lower, extension; } collar;
         struct { uint64_t stock; uint8_t market, action; } operational;
-        struct { uint64_t ref; uint64_t stock; uint64_t mpid; uint32_t qty, price; uint8_t side; } add; /* A and F; A: mpid 0 */
-        struct { uint64_t ref; uint64_t match; uint32_t qty, price; uint8_t printable; } executed; /* E and C; E: price 0, 'Y' */
+        /* The eight order messages keep what they share at the same place (asserted in itch.c), so that decoding the
+         * bulk of a feed takes no branch on the type. `order.ref` is the (first) reference of every one of them: a
+         * reader that looks ahead needs no switch. What a type does not have is unspecified. */
+        struct { uint64_t ref; uint32_t qty, price; uint64_t word; uint8_t letter; uint64_t tail; } order;
+        /* A and F; A: mpid 0 */
+        struct { uint64_t ref; uint32_t qty, price; uint64_t stock; uint8_t side; uint64_t mpid; } add;
+        /* E and C; E: price 0, printable 'Y' */
+        struct { uint64_t ref; uint32_t qty, price; uint64_t match; uint8_t printable; } executed;
         struct { uint64_t ref; uint32_t qty; } cancel; /* removed, not remaining */
         struct { uint64_t ref; } delete;
-        struct { uint64_t orig_ref; uint64_t ref; uint32_t qty, price; } replace;
-        struct { uint64_t ref; uint64_t stock; uint64_t match; uint32_t qty, price; uint8_t side; } trade;
+        struct { uint64_t orig_ref; uint32_t qty, price; uint64_t ref; } replace;
+        struct { uint64_t ref; uint32_t qty, price; uint64_t stock; uint8_t side; uint64_t match; } trade;
         struct { uint64_t qty; uint64_t stock; uint64_t match; uint32_t price; uint8_t cross; } cross; /* cross O C H */
         struct { uint64_t match; } broken;
         struct {
@@ -96,12 +102,13 @@ uint32_t itch_length(uint8_t type);
 
 const char *itch_verdict_name(enum itch_verdict verdict);
 
-/* Decode one message of `message_len` bytes. A message longer than its type is legal (venues append fields). `ret_msg` is
- * written only with ITCH_OK. */
+/* Decode one message of `message_len` bytes. A message longer than its type is legal (venues append fields); one of no
+ * bytes is ITCH_SHORT. `ret_msg` is written only with ITCH_OK. */
 enum itch_verdict itch_decode(const uint8_t *message, uint32_t message_len, struct itch_msg *ret_msg);
 
 /* The inverse, for the feed generator and tests: writes itch_length(msg->type) bytes and returns that number, 0 for an
- * unknown type. `ret_message` has room for ITCH_LENGTH_MAX. */
+ * unknown type (nothing is written). The reserved byte of H becomes a space. `ret_message` has room for
+ * ITCH_LENGTH_MAX. */
 #define ITCH_LENGTH_MAX 50u
 uint32_t itch_encode(const struct itch_msg *msg, uint8_t *ret_message);
 

@@ -15,8 +15,8 @@ enum mold_verdict {
     MOLD_HEARTBEAT,    /* count 0: seq is the next one expected */
     MOLD_END,          /* end of session: seq is the next one expected */
     MOLD_SHORT,        /* payload shorter than the header */
-    MOLD_BAD_BLOCK,    /* a block runs past the payload: the whole packet is refused, the other line may have it whole */
-    MOLD_BAD_SEQ,      /* seq + count would pass 2^64 - 1 */
+    MOLD_BAD_BLOCK,    /* a block runs past the payload: the whole packet is refused, the other line may have it */
+    MOLD_BAD_SEQ,      /* seq + count would pass 2^64 - 1 (looked at before the blocks) */
     MOLD_VERDICT_COUNT
 };
 

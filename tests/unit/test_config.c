@@ -1,1 +1,1028 @@
+/* config/: every sentence that a wrong config gets, with its line; what a good one means; and that no text, however
+ * damaged, is more than refused. Each test works on GOOD, whose line numbers are written beside it. */
+#include "config/config.h"
+#include "config/config_midnight.h"
+
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char GOOD[] =
+    /*  1 */ "gateway:\n"
+             /*  2 */ "  name: lab\n"
+             /*  3 */ "  mode: two-core\n"
+             /*  4 */ "  memory_mb: 128\n"
+             /*  5 */ "  ring_slots: 1024\n"
+             /*  6 */ "lcores:\n"
+             /*  7 */ "  - name: rx0\n"
+             /*  8 */ "    role: rx\n"
+             /*  9 */ "    cpu: 0\n"
+             /* 10 */ "  - name: trade0\n"
+             /* 11 */ "    role: strategy\n"
+             /* 12 */ "    cpu: 1\n"
+             /* 13 */ "ports:\n"
+             /* 14 */ "  - name: md\n"
+             /* 15 */ "    device: net_ring\n"
+             /* 16 */ "    mtu: 9000\n"
+             /* 17 */ "  - name: out\n"
+             /* 18 */ "    device: 0000:03:00.0\n"
+             /* 19 */ "feeds:\n"
+             /* 20 */ "  - name: itch\n"
+             /* 21 */ "    protocol: itch50\n"
+             /* 22 */ "    lcore: rx0\n"
+             /* 23 */ "    session_date: 2023-08-22\n"
+             /* 24 */ "    time_zone: America/New_York\n"
+             /* 25 */ "    join: anywhere\n"
+             /* 26 */ "    instruments_max: 512\n"
+             /* 27 */ "    lines:\n"
+             /* 28 */ "      - name: A\n"
+             /* 29 */ "        port: md\n"
+             /* 30 */ "        group: 233.54.12.111\n"
+             /* 31 */ "        udp_port: 26477\n"
+             /* 32 */ "        source: 198.51.100.7\n"
+             /* 33 */ "      - name: B\n"
+             /* 34 */ "        port: md\n"
+             /* 35 */ "        group: 233.49.196.111\n"
+             /* 36 */ "        udp_port: 26477\n"
+             /* 37 */ "strategies:\n"
+             /* 38 */ "  - name: t0\n"
+             /* 39 */ "    kind: taker\n"
+             /* 40 */ "    lcore: trade0\n"
+             /* 41 */ "    feed: itch\n"
+             /* 42 */ "    symbols: [AAPL, 'ON', \"TRUE\"]\n"
+             /* 43 */ "    params:\n"
+             /* 44 */ "      edge: 0x10\n"
+             /* 45 */ "      text: 010\n"
+             /* 46 */ "orders:\n"
+             /* 47 */ "  port: out\n"
+             /* 48 */ "  peer_mac: 02:00:00:00:00:0B\n"
+             /* 49 */ "  local_ip: 192.0.2.1\n"
+             /* 50 */ "  peer_ip: 192.0.2.2\n"
+             /* 51 */ "  local_port: 1\n"
+             /* 52 */ "  peer_port: 65535\n"
+             /* 53 */ "  fills: immediate\n"
+             /* 54 */ "risk:\n"
+             /* 55 */ "  kill: true\n"
+             /* 56 */ "  order_qty_max: 7\n"
+             /* 57 */ "  collar_bps: 0\n"
+             /* 58 */ "latency:\n"
+             /* 59 */ "  stages: true\n"
+             /* 60 */ "telemetry:\n"
+             /* 61 */ "  enabled: false\n"
+             /* 62 */ "  report_s: 0\n";
+
+static struct config_findings findings;
+static char shown_path[64];
+
+/* Load `text` from a file of its own. */
+static int load_bytes(const char *text, size_t text_len, struct config **ret_config)
+{
+    snprintf(shown_path, sizeof(shown_path), "/tmp/test_config.XXXXXX");
+    const int fd = mkstemp(shown_path);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, text, text_len), (ssize_t)text_len);
+    close(fd);
+    const int error = config_load(shown_path, ret_config, &findings);
+    unlink(shown_path);
+    cr_assert_eq(error == 0, findings.error_count == 0, "a refusal has a finding, a success none");
+    for (uint32_t i = 0; i < findings.count; i++) {
+        cr_assert(strncmp(findings.finding[i].text, shown_path, strlen(shown_path)) == 0, "names the file");
+        cr_assert_null(strchr(findings.finding[i].text, '\n'));
+    }
+    return error;
+}
+
+static struct config *load_good(const char *text)
+{
+    struct config *config = NULL;
+    const int error = load_bytes(text, strlen(text), &config);
+    cr_assert_eq(error, 0, "%d: %s", error, findings.finding[0].text);
+    return config;
+}
+
+/* GOOD with the first `from` replaced by `to`; the caller frees it. */
+static char *with(const char *from, const char *to)
+{
+    const char *place = strstr(GOOD, from);
+    char *text = NULL;
+    cr_assert_not_null(place, "'%s' is in GOOD", from);
+    cr_assert_geq(asprintf(&text, "%.*s%s%s", (int)(place - GOOD), GOOD, to, place + strlen(from)), 0);
+    return text;
+}
+
+static bool found(const char *sentence)
+{
+    for (uint32_t i = 0; i < findings.count; i++)
+        if (strcmp(findings.finding[i].text + strlen(shown_path), sentence) == 0)
+            return true;
+    for (uint32_t i = 0; i < findings.count; i++)
+        fprintf(stderr, "  found: %s\n", findings.finding[i].text + strlen(shown_path));
+    return false;
+}
+
+/* `text` is refused with this sentence (after the file's name), and with nothing else. */
+static void refused(const char *text, const char *sentence)
+{
+    struct config *config = NULL;
+    cr_assert_eq(load_bytes(text, strlen(text), &config), -EINVAL, "must be refused: %s", sentence);
+    cr_assert_null(config, "not written");
+    cr_expect(found(sentence), "%s", sentence);
+    cr_expect_eq(findings.error_count, 1, "%u errors for: %s", findings.error_count, sentence);
+}
+
+static void refused_with(const char *from, const char *to, const char *sentence)
+{
+    char *text = with(from, to);
+    refused(text, sentence);
+    free(text);
+}
+
+/* `text` is accepted with this warning. */
+static void warned_with(const char *from, const char *to, const char *sentence)
+{
+    char *text = with(from, to);
+    struct config *config = load_good(text);
+    cr_expect(found(sentence), "%s", sentence);
+    cr_expect_eq(findings.warning_count, 1);
+    cr_expect(findings.count > 0 && findings.finding[0].warning);
+    config_free(config);
+    free(text);
+}
+
+static uint64_t symbol(const char *eight)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 8; i++)
+        value |= (uint64_t)(uint8_t)eight[i] << (8 * i);
+    return value;
+}
+
+Test(config, good_config_comes_back_as_written)
+{
+    struct config *config = load_good(GOOD);
+
+    cr_expect_eq(findings.warning_count, 0, "%s", findings.finding[0].text);
+    cr_expect_str_eq(config->path, shown_path);
+    cr_expect_str_eq(config->gateway.name, "lab");
+    cr_expect_eq(config->gateway.mode, CONFIG_TWO_CORE);
+    cr_expect_eq(config->gateway.memory_mb, 128);
+    cr_expect_eq(config->gateway.ring_slots, 1024);
+    cr_assert_eq(config->lcore_count, 2);
+    cr_expect_str_eq(config->lcore[1].name, "trade0");
+    cr_expect_eq(config->lcore[0].role, CONFIG_RX);
+    cr_expect_eq(config->lcore[1].role, CONFIG_STRATEGY);
+    cr_expect_eq(config->lcore[1].cpu, 1);
+    cr_expect_eq(config->lcore[1].line, 10);
+    cr_assert_eq(config->port_count, 2);
+    cr_expect_str_eq(config->port[0].device, "net_ring");
+    cr_expect_str_eq(config->port[1].device, "0000:03:00.0");
+    cr_expect_eq(config->port[0].mtu, 9000);
+    cr_expect_eq(config->port[1].line, 17);
+    cr_assert_eq(config->feed_count, 1);
+    const struct config_feed *feed = &config->feed[0];
+    cr_expect_eq(feed->lcore_idx, 0);
+    cr_expect_str_eq(feed->session_date, "2023-08-22");
+    cr_expect_str_eq(feed->time_zone, "America/New_York");
+    cr_expect_eq(feed->midnight_ns, UINT64_C(1692676800000000000)); /* 2023-08-22T04:00:00Z */
+    cr_expect_eq(feed->join, CONFIG_JOIN_ANYWHERE);
+    cr_expect_eq(feed->instruments_max, 512);
+    cr_expect_eq(feed->line, 20);
+    cr_assert_eq(feed->line_count, 2);
+    cr_expect_eq(feed->line_list[0].group, 0xe9360c6f);
+    cr_expect_eq(feed->line_list[0].udp_port, 26477);
+    cr_expect_eq(feed->line_list[0].source, 0xc6336407);
+    cr_expect_eq(feed->line_list[1].source, 0);
+    cr_expect_eq(feed->line_list[1].line, 33);
+    cr_assert_eq(config->strategy_count, 1);
+    const struct config_strategy *strategy = &config->strategy[0];
+    cr_expect_str_eq(strategy->kind, "taker");
+    cr_expect_eq(strategy->lcore_idx, 1);
+    cr_expect_eq(strategy->feed_idx, 0);
+    cr_assert_eq(strategy->symbol_count, 3);
+    cr_expect_eq(strategy->symbol_list[0], symbol("AAPL    "));
+    cr_expect_eq(strategy->symbol_list[1], symbol("ON      "));
+    cr_expect_eq(strategy->symbol_list[2], symbol("TRUE    "));
+    cr_assert_eq(strategy->param_count, 2);
+    cr_expect_str_eq(strategy->param_list[0].key, "edge");
+    cr_expect_str_eq(strategy->param_list[0].value, "0x10", "params are the strategy's to judge, raw");
+    cr_expect_str_eq(strategy->param_list[1].value, "010");
+    cr_expect_eq(strategy->param_list[1].line, 45);
+    cr_expect(config->orders.present);
+    cr_expect_eq(config->orders.port_idx, 1);
+    cr_expect_eq(config->orders.peer_mac[5], 0x0b);
+    cr_expect_eq(config->orders.local_ip, 0xc0000201);
+    cr_expect_eq(config->orders.local_port, 1);
+    cr_expect_eq(config->orders.peer_port, 65535);
+    cr_expect_eq(config->orders.fills, CONFIG_FILLS_IMMEDIATE);
+    cr_expect(config->risk.kill);
+    cr_expect_eq(config->risk.order_qty_max, 7);
+    cr_expect_eq(config->risk.collar_bps, 0, "a zero that is written is not a default");
+    cr_expect_eq(config->risk.line, 54);
+    cr_expect(config->latency.stages);
+    cr_expect_not(config->telemetry.enabled);
+    cr_expect_eq(config->telemetry.report_s, 0);
+    config_free(config);
+}
+
+Test(config, absent_keys_get_their_documented_defaults)
+{
+    struct config *config = load_good("lcores:\n- {name: a, role: rx, cpu: 0}\n- {name: b, role: strategy, cpu: 1}\n"
+                                      "ports: [{name: p, device: net_ring}]\n"
+                                      "feeds:\n- name: f\n  time_zone: UTC\n  session_date: 2026-01-05\n"
+                                      "  lines: [{name: A, group: 224.0.0.1, udp_port: 1}, {name: B, group: 224.0.0.2, "
+                                      "udp_port: 1}]\n"
+                                      "strategies: [{name: s, kind: probe}]\n");
+
+    cr_expect_str_eq(config->gateway.name, "gateway");
+    cr_expect_eq(config->gateway.mode, CONFIG_TWO_CORE);
+    cr_expect_eq(config->gateway.memory, CONFIG_MEMORY_AUTO);
+    cr_expect_eq(config->gateway.memory_mb, 256);
+    cr_expect_eq(config->gateway.burst, 32);
+    cr_expect_eq(config->gateway.ring_slots, 65536);
+    cr_expect_not(config->gateway.numa_strict);
+    cr_expect_eq(config->port[0].rx_descriptors, 1024);
+    cr_expect_eq(config->port[0].tx_descriptors, 1024);
+    cr_expect_eq(config->port[0].mtu, 1500);
+    cr_expect_not(config->port[0].promiscuous);
+    cr_expect_eq(config->feed[0].lcore_idx, 0, "the only rx lcore");
+    cr_expect_eq(config->feed[0].join, CONFIG_JOIN_START);
+    cr_expect_eq(config->feed[0].instruments_max, 16384);
+    cr_expect_eq(config->feed[0].orders_max, 4194304);
+    cr_expect_eq(config->feed[0].levels_max, 1048576);
+    cr_expect_eq(config->feed[0].reorder_packets, 64);
+    cr_expect_eq(config->feed[0].reorder_us, 2000);
+    cr_expect_eq(config->feed[0].line_list[1].port_idx, 0, "the only port");
+    cr_expect_eq(config->strategy[0].lcore_idx, 1, "the only strategy lcore");
+    cr_expect_eq(config->strategy[0].feed_idx, 0, "the only feed");
+    cr_expect_eq(config->strategy[0].symbol_count, 0);
+    cr_expect_not(config->orders.present);
+    cr_expect_eq(config->orders.open_timeout_ms, 5000);
+    cr_expect_eq(config->orders.frames, 256);
+    cr_expect_eq(config->orders.open_orders_max, 4096);
+    cr_expect_not(config->risk.kill);
+    cr_expect_eq(config->risk.order_qty_max, 100);
+    cr_expect_eq(config->risk.order_notional_max, 500000000);
+    cr_expect_eq(config->risk.collar_bps, 100);
+    cr_expect_eq(config->risk.rate_per_s, 10);
+    cr_expect_eq(config->risk.rate_burst, 10);
+    cr_expect_eq(config->risk.position_max, 1000);
+    cr_expect_not(config->risk.allow_stale);
+    cr_expect_not(config->latency.stages);
+    cr_expect(config->telemetry.enabled);
+    cr_expect_eq(config->telemetry.report_s, 10);
+    config_free(config);
+}
+
+Test(config, shipped_configs_load_without_a_finding)
+{
+    static const char *const names[] = {"example", "demo", "inline"};
+    const char *root = getenv("SOURCE_ROOT");
+    if (!root)
+        cr_skip_test("SOURCE_ROOT is not set");
+    for (unsigned i = 0; i < 3; i++) {
+        char path[512];
+        struct config *config = NULL;
+        snprintf(path, sizeof(path), "%s/config/%s.yaml", root, names[i]);
+        cr_assert_eq(config_load(path, &config, &findings), 0, "%s", findings.finding[0].text);
+        cr_expect_eq(findings.count, 0, "%s", findings.finding[0].text);
+        cr_expect_eq(config->gateway.mode, i == 2 ? CONFIG_INLINE : CONFIG_TWO_CORE);
+        config_free(config);
+    }
+}
+
+Test(config, manual_explains_every_key_and_states_its_true_default)
+{
+    /* UINT64_MAX: no default, or one that is a word. The numbers are those of
+     * absent_keys_get_their_documented_defaults. */
+    static const struct {
+        const char *key;
+        uint64_t value;
+    } rows[] = {{"name", UINT64_MAX},
+                {"mode", UINT64_MAX},
+                {"memory", UINT64_MAX},
+                {"memory_mb", 256},
+                {"burst", 32},
+                {"ring_slots", 65536},
+                {"numa_strict", UINT64_MAX},
+                {"role", UINT64_MAX},
+                {"cpu", UINT64_MAX},
+                {"device", UINT64_MAX},
+                {"rx_descriptors", 1024},
+                {"tx_descriptors", 1024},
+                {"mtu", 1500},
+                {"promiscuous", UINT64_MAX},
+                {"protocol", UINT64_MAX},
+                {"lcore", UINT64_MAX},
+                {"session_date", UINT64_MAX},
+                {"time_zone", UINT64_MAX},
+                {"join", UINT64_MAX},
+                {"instruments_max", 16384},
+                {"orders_max", 4194304},
+                {"levels_max", 1048576},
+                {"reorder_packets", 64},
+                {"reorder_us", 2000},
+                {"lines", UINT64_MAX},
+                {"port", UINT64_MAX},
+                {"group", UINT64_MAX},
+                {"udp_port", UINT64_MAX},
+                {"source", UINT64_MAX},
+                {"kind", UINT64_MAX},
+                {"feed", UINT64_MAX},
+                {"symbols", UINT64_MAX},
+                {"params", UINT64_MAX},
+                {"carrier", UINT64_MAX},
+                {"local_mac", UINT64_MAX},
+                {"peer_mac", UINT64_MAX},
+                {"local_ip", UINT64_MAX},
+                {"peer_ip", UINT64_MAX},
+                {"local_port", UINT64_MAX},
+                {"peer_port", UINT64_MAX},
+                {"fills", UINT64_MAX},
+                {"open_timeout_ms", 5000},
+                {"frames", 256},
+                {"open_orders_max", 4096},
+                {"kill", UINT64_MAX},
+                {"order_qty_max", 100},
+                {"order_notional_max", 500000000},
+                {"collar_bps", 100},
+                {"rate_per_s", 10},
+                {"rate_burst", 10},
+                {"position_max", 1000},
+                {"allow_stale", UINT64_MAX},
+                {"stages", UINT64_MAX},
+                {"enabled", UINT64_MAX},
+                {"report_s", 10}};
+    const char *root = getenv("SOURCE_ROOT");
+    if (!root)
+        cr_skip_test("SOURCE_ROOT is not set");
+    char path[512];
+    snprintf(path, sizeof(path), "%s/config/example.yaml", root);
+    FILE *file = fopen(path, "re");
+    cr_assert_not_null(file);
+    char *text = calloc(1, 65536);
+    cr_assert_gt(fread(text, 1, 65535, file), 0);
+    fclose(file);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char word[64];
+        snprintf(word, sizeof(word), " %s:", rows[i].key);
+        const char *place = strstr(text, word);
+        cr_expect_not_null(place, "example.yaml explains %s", rows[i].key);
+        const char *said = place ? strstr(place, "Default: ") : NULL;
+        if (rows[i].value != UINT64_MAX && said)
+            cr_expect_eq(strtoull(said + 9, NULL, 10), rows[i].value, "default of %s", rows[i].key);
+    }
+    free(text);
+}
+
+Test(config, misspelt_numerals_are_refused_with_the_right_spelling)
+{
+    refused_with("memory_mb: 128", "memory_mb: 12abc",
+                 ":4: gateway.memory_mb: '12abc' is not a whole number; write decimal digits only");
+    refused_with("memory_mb: 128", "memory_mb: 0128",
+                 ":4: gateway.memory_mb: '0128' begins with 0, which some readers take for octal; write 128");
+    refused_with("report_s: 0", "report_s: 000",
+                 ":62: telemetry.report_s: '000' begins with 0, which some readers take for octal; write 0");
+    refused_with("memory_mb: 128", "memory_mb: 0x80",
+                 ":4: gateway.memory_mb: '0x80' is not a whole number; write decimal digits only");
+    refused_with("memory_mb: 128", "memory_mb: 1e3",
+                 ":4: gateway.memory_mb: '1e3' is not a whole number; write decimal digits only");
+    refused_with("memory_mb: 128", "memory_mb: -128",
+                 ":4: gateway.memory_mb: '-128' is negative; write a number from 0 up");
+    refused_with("memory_mb: 128", "memory_mb:", ":4: gateway.memory_mb: has no value; write a whole number");
+    refused_with("memory_mb: 128", "memory_mb: 18446744073709551616",
+                 ":4: gateway.memory_mb: '18446744073709551616' is too large for any key; write a smaller number");
+}
+
+Test(config, misspelt_words_and_booleans_are_refused)
+{
+    refused_with("mode: two-core", "mode: twocore",
+                 ":3: gateway.mode: 'twocore' is not one of the words known here; write one of inline, two-core");
+    refused_with("mode: two-core", "mode: 1",
+                 ":3: gateway.mode: '1' is not one of the words known here; write one of inline, two-core");
+    refused_with("protocol: itch50", "protocol: itch41",
+                 ":21: feeds[0].protocol: 'itch41' is not one of the words known here; write itch50");
+    refused_with("kill: true", "kill: flase", ":55: risk.kill: 'flase' is neither true nor false; write one of these");
+    refused_with("kill: true", "kill: off", ":55: risk.kill: 'off' is neither true nor false; write one of these");
+}
+
+Test(config, unknown_and_repeated_keys_name_their_line)
+{
+    refused_with(
+        "  collar_bps: 0", "  colar_bps: 0",
+        ":57: risk.colar_bps: there is no such key; use one of kill, order_qty_max, order_notional_max, collar_bps, "
+        "rate_per_s, rate_burst, position_max, allow_stale");
+    refused_with("  memory_mb: 128", "  name: again", ":4: gateway.name: is given twice, first on line 2; remove one");
+    refused_with("      text: 010", "      edge: 2",
+                 ":45: strategies[0].params.edge: is given twice, first on line 44; remove one");
+    refused_with("      text: 010", "      text: [1]",
+                 ":45: strategies[0].params.text: must be a single value; write one after the colon");
+}
+
+Test(config, values_of_the_wrong_kind_are_refused)
+{
+    refused_with("  memory_mb: 128", "  memory_mb: [1]",
+                 ":4: gateway.memory_mb: must be a single value, but here is a list; write one value after the colon");
+    refused("lcores: 1\n",
+            ":1: lcores: must be a list, but here is a single value; write '- ' entries below it, or leave it out");
+    refused("gateway:\n",
+            ":1: gateway: must be a mapping, but here is nothing; write 'key: value' lines below it, or leave it "
+            "out");
+    refused("- a\n- b\n",
+            ":1: must be a mapping, but here is a list; write 'key: value' lines below it, or leave it out");
+    refused_with("    device: net_ring",
+                 "    device:", ":15: ports[0].device: has no value; write one, or leave the key out");
+    refused_with("    params:\n      edge: 0x10\n      text: 010\n", "    params: [a]\n",
+                 ":43: strategies[0].params: must be a mapping; write 'key: value' lines below it");
+}
+
+Test(config, ranges_hold_at_both_ends)
+{
+    static const struct {
+        const char *key, *from;
+        unsigned line;
+        uint64_t min, max;
+        bool powers;
+    } rows[] = {
+        {"gateway.memory_mb", "memory_mb: 128", 4, 64, 65536, false},
+        {"gateway.burst", "memory_mb: 128", 4, 1, 64, false},
+        {"gateway.ring_slots", "ring_slots: 1024", 5, 64, 16777216, true},
+        {"lcores[0].cpu", "cpu: 0", 9, 0, 1023, false},
+        {"ports[0].mtu", "mtu: 9000", 16, 576, 9216, false},
+        {"ports[0].rx_descriptors", "mtu: 9000", 16, 64, 8192, false},
+        {"ports[0].tx_descriptors", "mtu: 9000", 16, 64, 8192, false},
+        {"feeds[0].instruments_max", "instruments_max: 512", 26, 1, 65536, false},
+        {"feeds[0].orders_max", "instruments_max: 512", 26, 1024, 268435456, false},
+        {"feeds[0].levels_max", "instruments_max: 512", 26, 1024, 67108864, false},
+        {"feeds[0].reorder_packets", "instruments_max: 512", 26, 0, 256, false},
+        {"feeds[0].reorder_us", "instruments_max: 512", 26, 0, 10000000, false},
+        {"feeds[0].lines[0].udp_port", "udp_port: 26477", 31, 1, 65535, false},
+        {"orders.local_port", "local_port: 1", 51, 1, 65535, false},
+        {"orders.peer_port", "peer_port: 65535", 52, 1, 65535, false},
+        {"orders.open_timeout_ms", "fills: immediate", 53, 1, 86400000, false},
+        {"orders.frames", "fills: immediate", 53, 16, 4096, true},
+        {"orders.open_orders_max", "fills: immediate", 53, 16, 1048576, true},
+        {"risk.order_qty_max", "order_qty_max: 7", 56, 1, 999999, false},
+        {"risk.order_notional_max", "order_qty_max: 7", 56, 1, 1000000000000000, false},
+        {"risk.collar_bps", "collar_bps: 0", 57, 0, 10000, false},
+        {"risk.rate_per_s", "order_qty_max: 7", 56, 1, 10000000, false},
+        {"risk.rate_burst", "order_qty_max: 7", 56, 1, 1000000, false},
+        {"risk.position_max", "order_qty_max: 7", 56, 7, 2147483647, false},
+        {"telemetry.report_s", "report_s: 0", 62, 0, 86400, false},
+    };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *key = strrchr(rows[i].key, '.') + 1;
+        const uint64_t values[] = {rows[i].min, rows[i].max, rows[i].min - 1, rows[i].max + 1};
+        const uint64_t min =
+            strcmp(key, "position_max") == 0 ? 1 : rows[i].min; /* below 7: a warning about order_qty_max */
+        for (unsigned j = 0; j < 4; j++) {
+            char to[64], sentence[256];
+            const bool below = j == 2;
+            if (below && min == 0)
+                continue;
+            const uint64_t value = below ? min - 1 : values[j];
+            snprintf(to, sizeof(to), "%s: %" PRIu64, key, value);
+            if (j < 2) {
+                char *text = with(rows[i].from, to);
+                config_free(load_good(text));
+                free(text);
+                continue;
+            }
+            snprintf(sentence, sizeof(sentence),
+                     ":%u: %s: %" PRIu64 " is out of range; write a number from %" PRIu64 " to %" PRIu64, rows[i].line,
+                     rows[i].key, value, min, rows[i].max);
+            refused_with(rows[i].from, to, sentence);
+        }
+        if (rows[i].powers) {
+            char to[64], sentence[256];
+            snprintf(to, sizeof(to), "%s: 300", key);
+            snprintf(sentence, sizeof(sentence), ":%u: %s: 300 is not a power of two; write 256 or 512", rows[i].line,
+                     rows[i].key);
+            refused_with(rows[i].from, to, sentence);
+        }
+    }
+}
+
+Test(config, missing_keys_are_reported_at_the_line_of_their_mapping)
+{
+    refused_with("    cpu: 1\n", "", ":10: lcores[1].cpu: is missing; write a number from 0 to 1023");
+    refused_with("    role: rx\n", "", ":7: lcores[0].role: is missing; write rx or strategy");
+    refused_with(
+        "  - name: md\n    device: net_ring\n    mtu: 9000\n", "  - name: md\n    mtu: 9000\n",
+        ":14: ports[0].device: is missing; write a PCI address or a DPDK device such as net_af_xdp,iface=eth1");
+    refused_with("        group: 233.54.12.111\n", "",
+                 ":28: feeds[0].lines[0].group: is missing; write the line's multicast group, as in 233.54.12.111");
+    refused_with("        port: md\n", "", ":28: feeds[0].lines[0].port: is missing; name a port, one of: md, out");
+    refused_with("    kind: taker\n", "", ":38: strategies[0].kind: is missing; give it a name");
+    refused_with("  peer_mac: 02:00:00:00:00:0B\n", "",
+                 ":46: orders.peer_mac: is missing; write the MAC address that orders are sent to");
+    refused_with("  peer_ip: 192.0.2.2\n", "",
+                 ":46: orders.peer_ip: is missing; write an IPv4 address, as in 192.0.2.10");
+    refused_with("  peer_port: 65535\n", "", ":46: orders.peer_port: is missing; write a number from 1 to 65535");
+}
+
+Test(config, names_that_lead_nowhere_are_refused)
+{
+    refused_with("lcore: rx0", "lcore: rx1", ":22: feeds[0].lcore: there is no lcore 'rx1'; write one of: rx0, trade0");
+    refused_with("port: md", "port: mb", ":29: feeds[0].lines[0].port: there is no port 'mb'; write one of: md, out");
+    refused_with("feed: itch", "feed: pitch", ":41: strategies[0].feed: there is no feed 'pitch'; write one of: itch");
+    refused_with("lcore: trade0", "lcore: x",
+                 ":40: strategies[0].lcore: there is no lcore 'x'; write one of: rx0, trade0");
+    refused_with("port: out", "port: in", ":47: orders.port: there is no port 'in'; write one of: md, out");
+}
+
+Test(config, names_are_checked_and_used_once)
+{
+    refused_with("  - name: out\n", "  - name: md\n    device: net_null0\n  - name: out\n",
+                 ":17: ports[1].name: 'md' is the name of ports[0] already; choose another");
+    refused_with("ports:\n", "  - {name: rx0, role: rx, cpu: 2}\nports:\n",
+                 ":13: lcores[2].name: 'rx0' is the name of lcores[0] already; choose another");
+    refused_with("name: B", "name: A",
+                 ":33: feeds[0].lines[1].name: 'A' is the name of feeds[0].lines[0] already; choose another");
+    refused_with("name: lab", "name: 'my lab'",
+                 ":2: gateway.name: 'my lab' is not a name; use letters, digits, '_' and '-', not '-' first");
+    refused_with("name: lab", "name: ../x",
+                 ":2: gateway.name: '../x' is not a name; use letters, digits, '_' and '-', not '-' first");
+    refused_with("name: lab", "name: abcdefghijklmnopqrstuvwxyz0123456",
+                 ":2: gateway.name: 'abcdefghijklmnopqrstuvwxyz0123456' has 33 letters; a name has at most 32");
+}
+
+Test(config, a_cpu_carries_one_lcore)
+{
+    refused_with("cpu: 1", "cpu: 0",
+                 ":12: lcores[1].cpu: CPU 0 is already that of lcore 'rx0'; give each lcore a CPU of its own");
+}
+
+Test(config, roles_fit_the_mode)
+{
+    struct config *config = NULL;
+    char *text = with("mode: two-core", "mode: inline");
+    cr_assert_eq(load_bytes(text, strlen(text), &config), -EINVAL);
+    cr_expect(
+        found(":6: lcores: mode inline runs on exactly one lcore, of role rx, but here are 1 of role rx and 1 of role "
+              "strategy; list one, or set gateway.mode: two-core"));
+    cr_expect(found(
+        ":40: strategies[0].lcore: lcore 'trade0' has role strategy; in mode inline a strategy needs an lcore of role "
+        "rx"));
+    free(text);
+    text = with("role: strategy", "role: rx");
+    cr_assert_eq(load_bytes(text, strlen(text), &config), -EINVAL);
+    cr_expect(found(":6: lcores: mode two-core needs an lcore of role strategy; add one, or set gateway.mode: inline"));
+    cr_expect(found(
+        ":40: strategies[0].lcore: lcore 'trade0' has role rx; in mode two-core a strategy needs an lcore of role "
+        "strategy"));
+    free(text);
+    refused_with("lcore: rx0", "lcore: trade0",
+                 ":22: feeds[0].lcore: lcore 'trade0' has role strategy; a feed needs an lcore of role rx");
+}
+
+Test(config, addresses_are_what_they_should_be)
+{
+    refused_with("group: 233.54.12.111", "group: 10.0.0.1",
+                 ":30: feeds[0].lines[0].group: 10.0.0.1 is not a multicast group; write an address from 224.0.0.0 to "
+                 "239.255.255.255");
+    refused_with(
+        "group: 233.54.12.111", "group: 233.54.12",
+        ":30: feeds[0].lines[0].group: '233.54.12' is no IPv4 address; write four numbers, as in 233.54.12.111");
+    refused_with(
+        "group: 233.54.12.111", "group: 233.054.12.111",
+        ":30: feeds[0].lines[0].group: '233.054.12.111' is no IPv4 address; write four numbers, as in 233.54.12.111");
+    refused_with("source: 198.51.100.7", "source: 233.1.1.1",
+                 ":32: feeds[0].lines[0].source: 233.1.1.1 is not a unicast address; write that of one host");
+    refused_with("source: 198.51.100.7", "source: 0.0.0.0",
+                 ":32: feeds[0].lines[0].source: 0.0.0.0 is not a unicast address; write that of one host");
+    refused_with("local_ip: 192.0.2.1", "local_ip: 255.255.255.255",
+                 ":49: orders.local_ip: 255.255.255.255 is not a unicast address; write that of one host");
+    refused_with("peer_ip: 192.0.2.2", "peer_ip: 192.0.2.1",
+                 ":50: orders.peer_ip: is the same as local_ip; write the address of the exchange's host");
+    refused_with("peer_mac: 02:00:00:00:00:0B", "peer_mac: 02:00:00:00:00",
+                 ":48: orders.peer_mac: '02:00:00:00:00' is no MAC address; write six hexadecimal pairs, as in "
+                 "02:00:00:00:00:01");
+    refused_with(
+        "peer_mac: 02:00:00:00:00:0B", "peer_mac: 01:00:5e:00:00:0b",
+        ":48: orders.peer_mac: 01:00:5e:00:00:0b is not the address of one station; write a unicast MAC address");
+    refused_with(
+        "peer_mac: 02:00:00:00:00:0B", "peer_mac: 00:00:00:00:00:00",
+        ":48: orders.peer_mac: 00:00:00:00:00:00 is not the address of one station; write a unicast MAC address");
+}
+
+Test(config, a_group_and_port_belong_to_one_line)
+{
+    refused_with(
+        "group: 233.49.196.111", "group: 233.54.12.111",
+        ":35: feeds[0].lines[1].group: 233.54.12.111:26477 is received for line 'A' of feed 'itch' already; write the "
+        "group and udp_port of this line");
+    refused_with(
+        "strategies:\n",
+        "  - name: other\n    lcore: rx0\n    lines:\n      - {name: A, port: md, group: 233.49.196.111, udp_port: "
+        "26477}\n"
+        "      - {name: B, port: md, group: 233.49.196.112, udp_port: 26477}\nstrategies:\n",
+        ":40: feeds[1].lines[0].group: 233.49.196.111:26477 is received for line 'B' of feed 'itch' already; write the "
+        "group and udp_port of this line");
+}
+
+Test(config, devices_look_like_devices_and_are_used_once)
+{
+    refused_with("device: net_ring", "device: eth1",
+                 ":15: ports[0].device: 'eth1' is neither a PCI address such as 0000:03:00.0 nor a DPDK device "
+                 "net_...; write one "
+                 "of these");
+    refused_with(
+        "device: net_ring", "device: net_af_xdp, iface=eth1",
+        ":15: ports[0].device: 'net_af_xdp, iface=eth1' holds white space; write name,key=value,... without blanks");
+    refused_with("device: net_ring", "device: 0000:03:00.0",
+                 ":18: ports[1].device: is the device of port 'md' already; use one port for both");
+    char *text = with("device: 0000:03:00.0", "device: net_ring");
+    config_free(load_good(text));
+    free(text);
+}
+
+Test(config, a_port_is_polled_by_one_rx_lcore)
+{
+    char *text = with("strategies:\n", "  - name: other\n    lcore: rx1\n    lines:\n"
+                                       "      - {name: A, port: md, group: 233.1.1.1, udp_port: 1}\n"
+                                       "      - {name: B, port: out, group: 233.1.1.2, udp_port: 1}\nstrategies:\n");
+    char *both = NULL;
+    cr_assert_geq(asprintf(&both, "%s%s", strstr(text, "ports:"),
+                           "lcores: [{name: rx0, role: rx, cpu: 0}, {name: rx1, role: rx, "
+                           "cpu: 2}, {name: trade0, role: strategy, cpu: 1}]\n"),
+                  0);
+    refused(
+        both,
+        ":28: feeds[1].lines[0].port: port 'md' is already polled by lcore 'rx0'; use another port, or put the feed on "
+        "that lcore");
+    free(both);
+    free(text);
+}
+
+Test(config, symbols_are_short_and_listed_once)
+{
+    refused_with("[AAPL,", "[TOOLONGSY,",
+                 ":42: strategies[0].symbols[0]: 'TOOLONGSY' is longer than a symbol; write at most 8 "
+                 "letters");
+    refused_with("[AAPL,", "[ON,", ":42: strategies[0].symbols[1]: ON is listed twice; remove one");
+    refused_with("[AAPL,", "['A B',",
+                 ":42: strategies[0].symbols[0]: 'A B' holds a blank or a letter outside ASCII; write the "
+                 "venue's symbol");
+    char *text = with("[AAPL,", "[EIGHTLET,");
+    struct config *config = load_good(text);
+    cr_expect_eq(config->strategy[0].symbol_list[0], symbol("EIGHTLET"));
+    config_free(config);
+    free(text);
+}
+
+/* `count` times the entry, each with its own number. */
+static void refused_list(const char *list, const char *entry, unsigned count, const char *sentence)
+{
+    char *text = NULL;
+    size_t text_len = 0;
+    FILE *out = open_memstream(&text, &text_len);
+    cr_assert_not_null(out);
+    fprintf(out, "%s:\n", list);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(out, "  - {name: n%u, %s}\n", i, entry);
+    fclose(out);
+    struct config *config = NULL;
+    cr_assert_eq(load_bytes(text, text_len, &config), -EINVAL);
+    cr_expect(found(sentence), "%s", sentence);
+    free(text);
+}
+
+Test(config, lists_are_not_longer_than_their_maximum)
+{
+    refused_list("lcores", "role: rx, cpu: 1", 17,
+                 ":1: lcores: has 17 entries, more than the maximum of 16; remove some");
+    refused_list("ports", "device: net_ring", 17,
+                 ":1: ports: has 17 entries, more than the maximum of 16; remove some");
+    refused_list("feeds", "join: start", 17, ":1: feeds: has 17 entries, more than the maximum of 16; remove some");
+    refused_list("strategies", "kind: probe", 17,
+                 ":1: strategies: has 17 entries, more than the maximum of 16; remove some");
+    refused_with("    params:\n      edge: 0x10\n      text: 010\n",
+                 "    params: {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1, l: 1, m: 1, n: 1, "
+                 "o: 1, p: 1, q: 1}\n",
+                 ":43: strategies[0].params: has 17 entries, more than the maximum of "
+                 "16; remove some");
+}
+
+Test(config, required_lists_are_missed)
+{
+    struct config *config = NULL;
+    cr_assert_eq(load_bytes("latency: {stages: true}\n", 24, &config), -EINVAL);
+    cr_expect(found(":1: lcores: is missing; list at least one lcore of role rx"));
+    cr_expect(found(":1: ports: at least one port is needed; list a port with its device"));
+    cr_expect(found(":1: feeds: at least one feed is needed; list a feed with its lines"));
+    refused_with(
+        "    lines:\n      - name: A\n        port: md\n        group: 233.54.12.111\n        udp_port: 26477\n"
+        "        source: 198.51.100.7\n      - name: B\n        port: md\n        group: 233.49.196.111\n"
+        "        udp_port: 26477\n",
+        "    lines: []\n", ":27: feeds[0].lines: a feed without a line receives nothing; add at least one line");
+}
+
+Test(config, dates_and_zones_are_checked)
+{
+    refused_with("2023-08-22", "2023-02-29",
+                 ":23: feeds[0].session_date: '2023-02-29' is no day of the calendar; write YYYY-MM-DD or today");
+    refused_with("2023-08-22", "22.08.2023",
+                 ":23: feeds[0].session_date: '22.08.2023' is no day of the calendar; write YYYY-MM-DD or today");
+    refused_with("2023-08-22", "2023-8-22",
+                 ":23: feeds[0].session_date: '2023-8-22' is no day of the calendar; write YYYY-MM-DD or today");
+    setenv("TZDIR", "/nonexistent", 1);
+    refused_with("mtu: 9000", "mtu: 1500",
+                 ":24: feeds[0].time_zone: 'America/New_York' cannot be looked up, /nonexistent is not there; install "
+                 "the package "
+                 "tzdata, or use UTC");
+    char *text = with("America/New_York", "UTC");
+    struct config *config = load_good(text);
+    cr_expect_eq(config->feed[0].midnight_ns, UINT64_C(1692662400000000000));
+    config_free(config);
+    free(text);
+}
+
+Test(config, unknown_time_zone_is_refused)
+{
+    if (access("/usr/share/zoneinfo/America/New_York", R_OK) != 0)
+        cr_skip_test("no time zone database");
+    unsetenv("TZDIR");
+    refused_with(
+        "America/New_York", "America/New_Yrok",
+        ":24: feeds[0].time_zone: 'America/New_Yrok' is no time zone of /usr/share/zoneinfo; use an IANA name such as "
+        "America/New_York (is the package tzdata installed?), or UTC");
+    refused_with("America/New_York", "../../../etc/localtime",
+                 ":24: feeds[0].time_zone: '../../../etc/localtime' is no time zone of /usr/share/zoneinfo; use an "
+                 "IANA name such as "
+                 "America/New_York (is the package tzdata installed?), or UTC");
+}
+
+static uint64_t midnight_s(const char *date, const char *zone, time_t now, char ret_date[11])
+{
+    char error[CONFIG_MIDNIGHT_ERROR_MAX] = "";
+    uint64_t ns = 0;
+    cr_assert_eq(config_midnight(date, zone, now, ret_date, &ns, error), 0, "%s", error);
+    cr_assert_eq(ns % 1000000000u, 0);
+    return ns / 1000000000u;
+}
+
+Test(config, midnight_minds_daylight_saving_and_leaves_the_zone_of_the_process_alone)
+{
+    if (access("/usr/share/zoneinfo/America/New_York", R_OK) != 0)
+        cr_skip_test("no time zone database");
+    char date[11], error[CONFIG_MIDNIGHT_ERROR_MAX];
+    uint64_t ns = 1;
+
+    setenv("TZ", "Asia/Tokyo", 1);
+    tzset();
+    cr_expect_eq(midnight_s("2023-08-22", "America/New_York", 0, date), 1692676800); /* 04:00 UTC */
+    cr_expect_str_eq(date, "2023-08-22");
+    cr_expect_eq(midnight_s("2026-01-05", "America/New_York", 0, date), 1767589200); /* 05:00 UTC */
+    cr_expect_eq(midnight_s("2026-03-08", "America/New_York", 0, date), 1772946000, "clocks change later that day");
+    cr_expect_eq(midnight_s("2026-03-09", "America/New_York", 0, date), 1773028800);
+    cr_expect_eq(midnight_s("2026-11-01", "America/New_York", 0, date), 1793505600);
+    cr_expect_eq(midnight_s("2024-02-29", "UTC", 0, date), 1709164800);
+    /* today is the zone's day, not UTC's: at 2026-01-06 03:00 UTC it is still the 5th in New York */
+    cr_expect_eq(midnight_s("today", "America/New_York", 1767668400, date), 1767589200);
+    cr_expect_str_eq(date, "2026-01-05");
+    cr_expect_eq(midnight_s("today", "UTC", 1767668400, date), 1767657600);
+    cr_expect_str_eq(date, "2026-01-06");
+    /* clocks went from 00:00 to 01:00: there is no such instant */
+    cr_expect_eq(config_midnight("2018-11-04", "America/Sao_Paulo", 0, date, &ns, error), -ERANGE);
+    cr_expect_eq(config_midnight("1970-01-01", "Asia/Tokyo", 0, date, &ns, error), -ERANGE);
+    cr_expect_eq(ns, 1, "not written");
+    cr_expect_str_eq(getenv("TZ"), "Asia/Tokyo");
+    cr_expect_str_eq(tzname[0], "JST");
+    unsetenv("TZ");
+    (void)midnight_s("2023-08-22", "America/New_York", 0, date);
+    cr_expect_null(getenv("TZ"));
+}
+
+Test(config, doubtful_things_are_warned_of_and_accepted)
+{
+    warned_with("    role: strategy\n    cpu: 1\n",
+                "    role: strategy\n    cpu: 1\n  - {name: idle, role: strategy, cpu: 2}\n",
+                ":13: warning: lcores[2]: no strategy is on lcore 'idle'; remove it, or put a strategy there");
+    warned_with("    role: strategy\n    cpu: 1\n",
+                "    role: strategy\n    cpu: 1\n  - {name: idle, role: rx, cpu: 2}\n",
+                ":13: warning: lcores[2]: no feed is on rx lcore 'idle'; remove it, or move a feed there");
+    warned_with(
+        "feeds:\n", "  - {name: spare, device: net_null0}\nfeeds:\n",
+        ":19: warning: ports[2]: no line and no order session uses port 'spare'; remove it, or name it in a line");
+    warned_with(
+        "      - name: B\n        port: md\n        group: 233.49.196.111\n        udp_port: 26477\n", "",
+        ":27: warning: feeds[0].lines: feed 'itch' has one line, so a lost packet stays lost; add its second line");
+    warned_with("order_qty_max: 7", "order_qty_max: 1001",
+                ":56: warning: risk.order_qty_max: 1001 is more than position_max 1000, so orders that large are "
+                "always refused; "
+                "lower one or raise the other");
+    warned_with(
+        "order_qty_max: 7", "allow_stale: true",
+        ":56: warning: risk.allow_stale: lets orders pass while the feed has a hole; set false outside a laboratory");
+    warned_with("risk:\n  kill: true\n  order_qty_max: 7\n  collar_bps: 0\n", "",
+                ":1: warning: risk: is missing, so the small default limits apply; write the limits that you want");
+    warned_with(
+        "port: out\n  peer_mac: 02:00:00:00:00:0B\n  local_ip: 192.0.2.1\n  peer_ip: 192.0.2.2\n  local_port: 1\n"
+        "  peer_port: 65535\n  fills: immediate\n",
+        "port: out\n  peer_mac: 02:00:00:00:00:0B\n  local_ip: 192.0.2.1\n"
+        "  peer_ip: 192.0.2.2\n  local_port: 1\n  peer_port: 65535\n  fills: none\nrisk:\n  allow_stale: true\n#",
+        ":55: warning: risk.allow_stale: lets orders pass while the feed has a hole; set false outside a laboratory");
+}
+
+Test(config, strategies_without_an_order_session_are_warned_of)
+{
+    char *text = with("orders:\n", "#orders:\n");
+    char *end = strstr(text, "  port: out");
+    char *rest = strstr(text, "latency:");
+    memmove(end, rest, strlen(rest) + 1);
+    struct config *config = load_good(text);
+    cr_expect(found(
+        ":1: warning: orders: is missing, so the strategies run but no order can be sent; add the order session, or "
+        "ignore this where only watching is wanted"));
+    config_free(config);
+    free(text);
+}
+
+Test(config, one_run_names_many_mistakes)
+{
+    struct config *config = NULL;
+    char *text = with("memory_mb: 128", "memory_mb: 12abc\n  what: 1\n  burst: 65");
+    char *place = strstr(text, "cpu: 1");
+    place[5] = '0';
+    place = strstr(text, "233.54.12.111");
+    place[0] = '1';
+    cr_assert_eq(load_bytes(text, strlen(text), &config), -EINVAL);
+    cr_expect(found(":4: gateway.memory_mb: '12abc' is not a whole number; write decimal digits only"));
+    cr_expect(
+        found(":5: gateway.what: there is no such key; use one of name, mode, memory, memory_mb, burst, ring_slots, "
+              "numa_strict"));
+    cr_expect(found(":6: gateway.burst: 65 is out of range; write a number from 1 to 64"));
+    cr_expect(found(":14: lcores[1].cpu: CPU 0 is already that of lcore 'rx0'; give each lcore a CPU of its own"));
+    cr_expect(found(
+        ":32: feeds[0].lines[0].group: 133.54.12.111 is not a multicast group; write an address from 224.0.0.0 to "
+        "239.255.255.255"));
+    cr_expect_eq(findings.error_count, 5);
+    free(text);
+}
+
+Test(config, findings_beyond_the_maximum_are_counted)
+{
+    char text[2048] = "gateway:\n";
+    struct config *config = NULL;
+    for (unsigned i = 0; i < 40; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "  k%u: 1\n", i);
+    cr_assert_eq(load_bytes(text, strlen(text), &config), -EINVAL);
+    cr_expect_eq(findings.count, CONFIG_FINDINGS_MAX);
+    cr_expect_geq(findings.error_count, 40);
+}
+
+Test(config, what_is_no_yaml_is_refused_with_its_line)
+{
+    refused("", ": is empty; start from config/example.yaml");
+    refused("# only a comment\n---\n...\n", ": is empty; start from config/example.yaml");
+    refused("gateway:\n  name: 'lab\n",
+            ":2: is no YAML: found unexpected end of stream while scanning a quoted scalar; check "
+            "indentation (spaces, never tabs), quotes and the colon after the key");
+    refused("a: 1\n\tb: 2\n",
+            ":2: is no YAML: found a tab character that violates indentation while scanning a plain scalar; check "
+            "indentation (spaces, never tabs), quotes and the colon after the key");
+    refused("a: 1\nb: \xff\n",
+            ":2: is no YAML: invalid leading UTF-8 octet; check indentation (spaces, never tabs), quotes and the "
+            "colon after the key");
+    refused("gateway: {}\n---\ngateway: {}\n",
+            ":2: a second YAML document begins here; keep one document in a config file");
+    refused("gateway: &g {}\n", ":1: anchors (&name) are not supported; write the value out");
+    refused("gateway: *g\n", ":1: aliases (*name) are not supported; write the value out");
+    refused("? [a]\n: 1\n", ":1: a key is a list or a mapping here; a key must be a plain word");
+    refused("gateway: {name: \"a\\0b\"}\n", ":1: a text holds a NUL byte; remove it");
+    refused("[[[[[[[[[[[[[[[[", ":1: nested deeper than any key of a config; check indentation and brackets");
+}
+
+Test(config, a_file_that_cannot_be_read_is_named)
+{
+    struct config *config = NULL;
+    cr_expect_eq(config_load("/nonexistent/x.yaml", &config, &findings), -ENOENT);
+    cr_expect_str_eq(
+        findings.finding[0].text,
+        "/nonexistent/x.yaml: cannot be read: No such file or directory; check the path and its permissions");
+    cr_expect_eq(config_load("/", &config, &findings), -EISDIR);
+    cr_expect_eq(findings.error_count, 1);
+    char *text = malloc(600000);
+    memset(text, '#', 600000);
+    cr_expect_eq(load_bytes(text, 600000, &config), -EINVAL);
+    cr_expect(found(": is longer than 524288 bytes; is it a config?"));
+    free(text);
+    cr_expect_null(config);
+}
+
+Test(config, a_finding_is_one_line_whatever_it_quotes)
+{
+    struct config_findings own = {0};
+    char long_path[600];
+    memset(long_path, 'p', sizeof(long_path) - 1);
+    long_path[sizeof(long_path) - 1] = '\0';
+    config_find(&own, true, "f", 0, "k", "a%cb\x7f%s", '\n', "c\033[31m");
+    cr_expect_str_eq(own.finding[0].text, "f: warning: k: a?b?c?[31m");
+    config_find(&own, false, long_path, 7, long_path, "%s", long_path);
+    cr_expect_lt(strlen(own.finding[1].text), sizeof(own.finding[1].text));
+    cr_expect_eq(own.warning_count, 1);
+    cr_expect_eq(own.error_count, 1);
+}
+
+Test(config, a_truncated_config_is_never_more_than_refused)
+{
+    for (size_t len = 0; len < sizeof(GOOD) - 1; len++) {
+        struct config *config = NULL;
+        char *exact = malloc(len + 1); /* a read past the end is seen by the sanitizer */
+        memcpy(exact, GOOD, len);
+        if (load_bytes(exact, len, &config) == 0)
+            config_free(config);
+        else
+            cr_assert_null(config);
+        free(exact);
+    }
+}
+
+Test(config, a_damaged_config_is_never_more_than_refused, .timeout = 110)
+{
+    static const char bytes[] = "\0\t\n -:[]{}&*!|>'\"%@`,?#~09aZ.\x7f\x80\xff";
+    char text[sizeof(GOOD)];
+    uint32_t state = 12345;
+    uint32_t good = 0;
+
+    for (unsigned round = 0; round < 4000; round++) {
+        memcpy(text, GOOD, sizeof(GOOD));
+        for (unsigned flips = 1 + round % 3; flips > 0; flips--) {
+            state = state * 1664525u + 1013904223u;
+            char *place = &text[(state >> 8) % (sizeof(GOOD) - 1)];
+            state = state * 1664525u + 1013904223u;
+            if (state & 0x80000000u)
+                *place = bytes[(state >> 8) % (sizeof(bytes) - 1)];
+            else
+                *place = (char)((unsigned char)*place ^ 1u << ((state >> 8) % 8));
+        }
+        struct config *config = NULL;
+        if (load_bytes(text, sizeof(GOOD) - 1, &config) == 0) {
+            good++;
+            config_free(config);
+        }
+    }
+    cr_expect_gt(good, 0);
+    cr_expect_lt(good, 3000);
+}
+
+Test(config, cpus_that_this_machine_lacks_are_named)
+{
+    struct config *config = load_good(GOOD);
+    struct config_findings host = {0};
+    cpu_set_t set;
+
+    cr_assert_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+    config->lcore[0].cpu = 1023;
+    cr_expect_eq(config_check_host(config, &host), -EINVAL);
+    cr_expect_not_null(
+        strstr(host.finding[0].text, ":7: lcores[0].cpu: CPU 1023 is not online on this machine; write one of "));
+    host = (struct config_findings){0};
+    unsigned first = 0;
+    while (!CPU_ISSET(first, &set))
+        first++;
+    config->lcore_count = 1;
+    config->lcore[0].cpu = first;
+    cr_expect_eq(config_check_host(config, &host), 0, "%s", host.finding[0].text);
+    /* Give the first CPU away, where there is another to stay on. */
+    CPU_CLR(first, &set);
+    if (CPU_COUNT(&set) > 0) {
+        cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+        cr_expect_eq(config_check_host(config, &host), -EINVAL);
+        cr_expect_not_null(strstr(host.finding[0].text, "may not be used by this process; write one of "));
+    }
+    config_free(config);
+}
+
+Test(config, numa_mismatches_are_warnings_unless_strict)
+{
+    struct config *config = load_good(GOOD);
+    struct config_findings nodes = {0};
+
+    /* rx0 on node 0, trade0 on node 1; md on node 1, out on node 0: all three pairs are apart */
+    cr_expect_eq(config_check_nodes(config, (const int[]){0, 1}, (const int[]){1, 0}, &nodes), 0);
+    cr_expect_eq(nodes.warning_count, 3);
+    cr_expect_str_eq(nodes.finding[0].text + strlen(shown_path),
+                     ":28: warning: lcores: lcore 'rx0' is on NUMA node 0, but port 'md' "
+                     "that it polls is on node 1; choose a CPU of node 1");
+    cr_expect_str_eq(nodes.finding[1].text + strlen(shown_path),
+                     ":10: warning: lcores: lcore 'trade0' is on NUMA node 1, but the order "
+                     "port 'out' is on node 0; choose a CPU of node 0");
+    cr_expect_str_eq(nodes.finding[2].text + strlen(shown_path),
+                     ":10: warning: lcores: lcore 'trade0' on NUMA node 1 reads the ring of "
+                     "lcore 'rx0' on node 0, so each event crosses sockets; choose CPUs of one node");
+    config->gateway.numa_strict = true;
+    nodes = (struct config_findings){0};
+    cr_expect_eq(config_check_nodes(config, (const int[]){0, 1}, (const int[]){1, 0}, &nodes), -EINVAL);
+    cr_expect_eq(nodes.error_count, 3);
+    nodes = (struct config_findings){0};
+    cr_expect_eq(config_check_nodes(config, (const int[]){-1, 1}, (const int[]){1, -1}, &nodes), 0,
+                 "unknown is no mismatch");
+    cr_expect_eq(nodes.warning_count, 0);
+    config_free(config);
+}

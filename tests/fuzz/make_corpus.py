@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""The corpus of the fuzz targets, from text: one small file for each shape worth starting from, named after it.
+
+  make_corpus.py            write tests/fuzz/corpus/<target>/<name>
+  make_corpus.py --check    exit 1 unless those files are there with this content (others may be there too)
+
+Nothing here is taken from a capture. A file named after a bug is added here, or by hand where only bytes are known.
+"""
+import pathlib
+import struct
+import sys
+
+CORPUS = pathlib.Path(__file__).resolve().parent / 'corpus'
+
+
+def block(message):
+    return struct.pack('>H', len(message)) + message
+
+
+def mold(seq, messages, session=b'SESSION001', count=None):
+    count = len(messages) if count is None else count
+    return session + struct.pack('>QH', seq, count) + b''.join(block(message) for message in messages)
+
+
+def itch(kind, rest, locate=1, nanoseconds=34_200_000_000_000):
+    return kind.encode() + struct.pack('>HH', locate, 0) + nanoseconds.to_bytes(6, 'big') + rest
+
+
+def alpha(text, length=8):
+    return text.encode().ljust(length)
+
+
+def add(ref, side, qty, price, **where):
+    return itch('A', struct.pack('>QcI', ref, side.encode(), qty) + alpha('TICK') + struct.pack('>I', price), **where)
+
+
+def add_mpid(ref, side, qty, price, **where):
+    return itch('F', add(ref, side, qty, price)[11:] + alpha('MKMK', 4), **where)
+
+
+def executed(ref, qty, **where):
+    return itch('E', struct.pack('>QIQ', ref, qty, 9001), **where)
+
+
+def executed_price(ref, qty, price, printable='Y', **where):
+    return itch('C', struct.pack('>QIQcI', ref, qty, 9002, printable.encode(), price), **where)
+
+
+def cancel(ref, qty, **where):
+    return itch('X', struct.pack('>QI', ref, qty), **where)
+
+
+def delete(ref, **where):
+    return itch('D', struct.pack('>Q', ref), **where)
+
+
+def replace(orig_ref, ref, qty, price, **where):
+    return itch('U', struct.pack('>QQII', orig_ref, ref, qty, price), **where)
+
+
+def system(code):
+    return itch('S', code.encode(), locate=0)
+
+
+def directory(locate=1):
+    return itch('R', alpha('TICK') + b'QN' + struct.pack('>I', 100) + b'NCZ PN 1N' + struct.pack('>I', 0) + b'N',
+                locate=locate)
+
+
+def each_type():
+    """One message of each of the 23 types."""
+    tick = alpha('TICK')
+    return {
+        'S_system_event': system('O'),
+        'R_stock_directory': directory(),
+        'H_trading_action': itch('H', tick + b'T ' + alpha('', 4)),
+        'Y_reg_sho': itch('Y', tick + b'0'),
+        'L_participant': itch('L', alpha('MKMK', 4) + tick + b'YNA'),
+        'V_mwcb_level': itch('V', struct.pack('>QQQ', 400_000_000_000, 380_000_000_000, 350_000_000_000), locate=0),
+        'W_mwcb_status': itch('W', b'1', locate=0),
+        'K_ipo': itch('K', tick + struct.pack('>IcI', 37_800, b'A', 200_000)),
+        'J_luld_collar': itch('J', tick + struct.pack('>IIII', 100_000, 105_000, 95_000, 1)),
+        'h_operational_halt': itch('h', tick + b'QH'),
+        'A_add': add(1, 'B', 100, 100_000),
+        'F_add_mpid': add_mpid(2, 'S', 200, 100_100),
+        'E_executed': executed(1, 50),
+        'C_executed_price': executed_price(1, 10, 99_900),
+        'X_cancel': cancel(1, 20),
+        'D_delete': delete(1),
+        'U_replace': replace(1, 3, 100, 100_000),
+        'P_trade': itch('P', struct.pack('>QcI', 0, b'B', 100) + tick + struct.pack('>IQ', 100_000, 9003)),
+        'Q_cross_trade': itch('Q', struct.pack('>Q', 1_000_000) + tick + struct.pack('>IQc', 100_000, 9004, b'O')),
+        'B_broken_trade': itch('B', struct.pack('>Q', 9001)),
+        'I_noii': itch('I', struct.pack('>QQc', 5000, 300, b'B') + tick + struct.pack('>III', 99_000, 99_500, 100_000) +
+                       b'O1'),
+        'N_rpii': itch('N', tick + b'A'),
+        'O_direct_listing': itch('O', tick + b'Y' + struct.pack('>IIIQII', 90_000, 110_000, 100_000, 37_800, 95_000,
+                                                                105_000)),
+    }
+
+
+def itch_files():
+    files = dict(each_type())
+    files['empty'] = b''
+    files['type_only'] = b'A'
+    files['add_one_byte_short'] = add(1, 'B', 100, 100_000)[:-1]
+    files['delete_one_byte_short'] = delete(1)[:-1]
+    files['add_with_appended_field'] = add(1, 'B', 100, 100_000) + b'NEW!'
+    files['unknown_type'] = itch('z', bytes(30))
+    files['add_all_ones'] = b'A' + b'\xff' * 35
+    return files
+
+
+def mold_files():
+    return {
+        'empty': b'',
+        'header_one_byte_short': mold(1, [])[:-1],
+        'heartbeat': mold(7, []),
+        'end_of_session': mold(7, [], count=0xffff),
+        'end_of_session_with_blocks': mold(7, [delete(1)], count=0xffff),
+        'one_message': mold(1, [delete(1)]),
+        'three_messages': mold(1, [add(1, 'B', 100, 100_000), executed(1, 10), delete(1)]),
+        'all_types': mold(1, list(each_type().values())),
+        'empty_blocks': mold(1, [b'', b'', b'']),
+        'block_past_the_end': mold(1, [delete(1), delete(2)])[:-1],
+        'length_field_cut': mold(1, [delete(1)], count=2) + b'\0',
+        'count_beyond_blocks': mold(1, [delete(1)], count=0xfffe),
+        'trailing_bytes': mold(1, [delete(1)]) + b'tail',
+        'largest_block_length': mold(1, [], count=1) + b'\xff\xff',
+        'sequence_zero': mold(0, [delete(1)]),
+        'sequence_at_its_end': mold(2**64 - 2, [delete(1)]),
+        'sequence_wraps': mold(2**64 - 1, [delete(1)]),
+    }
+
+
+def ether(payload, tags=(), ether_type=0x0800):
+    head = bytes.fromhex('01005e360c6f') + bytes.fromhex('0200000000fe')
+    return head + b''.join(struct.pack('>HH', tag, 141) for tag in tags) + struct.pack('>H', ether_type) + payload
+
+
+def udp(payload, length=None):
+    return struct.pack('>HHHH', 26400, 26477, 8 + len(payload) if length is None else length, 0) + payload
+
+
+def ipv4(payload, options=b'', protocol=17, fragment=0x4000, total=None, version=4, header_words=None):
+    words = 5 + len(options) // 4 if header_words is None else header_words
+    total = 20 + len(options) + len(payload) if total is None else total
+    return struct.pack('>BBHHHBBH', version << 4 | words, 0, total, 1, fragment, 16, protocol, 0) + \
+        bytes([192, 0, 2, 1]) + bytes([233, 252, 0, 1]) + options + payload
+
+
+def frame_files():
+    data = udp(mold(1, [add(1, 'B', 100, 100_000)]))
+    small = udp(b'')
+    return {
+        'empty': b'',
+        'ethernet_only': ether(b'')[:13],
+        'plain': ether(ipv4(data)),
+        'vlan': ether(ipv4(data), tags=(0x8100,)),
+        'qinq': ether(ipv4(data), tags=(0x88a8, 0x8100)),
+        'three_tags': ether(ipv4(data), tags=(0x88a8, 0x8100, 0x8100)),
+        'vlan_tag_cut': ether(b'', tags=(0x8100,))[:16],
+        'options': ether(ipv4(data, options=b'\x94\x04\0\0')),
+        'options_longest': ether(ipv4(data, options=b'\1' * 40)),
+        'options_cut': ether(ipv4(b'', options=b'\1' * 8)[:-4]),
+        'padding': ether(ipv4(small)) + bytes(18),
+        'padding_vlan_and_fcs': ether(ipv4(small), tags=(0x8100,)) + bytes(14) + b'FCS!',
+        'ip_cut': ether(ipv4(data))[:30],
+        'udp_cut': ether(ipv4(data))[:40],
+        'payload_cut': ether(ipv4(data))[:-1],
+        'version_6': ether(ipv4(data, version=6)),
+        'header_length_4': ether(ipv4(data, header_words=4)),
+        'total_length_0': ether(ipv4(data, total=0)),
+        'total_length_past_frame': ether(ipv4(data, total=1500)),
+        'udp_length_0': ether(ipv4(udp(b'abc', length=0))),
+        'udp_length_7': ether(ipv4(udp(b'abc', length=7))),
+        'udp_length_past_ip': ether(ipv4(udp(b'abc', length=12)) + bytes(8)),
+        'udp_length_below_ip': ether(ipv4(udp(b'abcdef', length=11))),
+        'tcp': ether(ipv4(bytes(20), protocol=6)),
+        'igmp': ether(ipv4(b'\x11\0\0\0\0\0\0\0', options=b'\x94\x04\0\0', protocol=2)),
+        'first_fragment': ether(ipv4(data, fragment=0x2000)),
+        'later_fragment': ether(ipv4(data, fragment=0x00b9)),
+        'arp': ether(bytes(46), ether_type=0x0806),
+        'ipv6': ether(b'\x60' + bytes(45), ether_type=0x86dd),
+    }
+
+
+WHOLE = 0  # the whole session is wanted
+ANYWHERE = 4
+
+
+def life(*packets, lines=2, join=WHOLE, reorder=4):
+    """Packets are (line, milliseconds since the one before, payload)."""
+    head = bytes([lines - 1 | join | reorder << 3])
+    return head + b''.join(struct.pack('>BBH', line, wait, len(payload)) + payload for line, wait, payload in packets)
+
+
+def channel_files():
+    first = mold(1, [system('O'), directory(), add(1, 'B', 100, 100_000), add(2, 'S', 100, 100_100)])
+    second = mold(5, [executed(1, 40), replace(2, 3, 70, 100_200), cancel(1, 10)])
+    third = mold(8, [delete(1), executed_price(3, 70, 100_150)])
+    straddling = mold(3, [add(1, 'B', 100, 100_000), add(2, 'S', 100, 100_100), executed(1, 40)])
+    orders = [add(ref, 'BS'[ref % 2], 10, 100_000 + (-ref if ref % 2 == 0 else ref) * 100) for ref in range(1, 41)]
+    late = mold(100, [add(9, 'B', 5, 99_000)])
+    return {
+        'no_packets': life(),
+        'one_line': life((0, 0, first), (0, 1, second), (0, 1, third), lines=1),
+        'two_lines': life((0, 0, first), (1, 0, first), (1, 1, second), (0, 0, second), (0, 1, third), (1, 0, third)),
+        'straddling': life((0, 0, mold(1, [system('O'), directory(), add(1, 'B', 100, 100_000)])), (1, 0, straddling)),
+        'hole_filled': life((0, 0, first), (0, 1, third), (1, 1, second)),
+        'hole_expires': life((0, 0, first), (0, 1, third), (0, 30, mold(10, [], count=0))),
+        'hole_overflows': life((0, 0, first), *[(0, 0, mold(8 + 2 * i, [delete(90 + i)])) for i in range(6)]),
+        'hole_passed_at_once': life((0, 0, first), (0, 1, third), reorder=0),
+        'hole_at_the_end': life((0, 0, first), (0, 1, third)),
+        'hole_shown_by_heartbeat': life((0, 0, first), (0, 1, mold(9, []))),
+        'join_anywhere': life((0, 0, second), (0, 1, third), join=ANYWHERE),
+        'first_missing': life((0, 0, second), (1, 1, first), (0, 1, third)),
+        'heartbeat_first': life((0, 0, mold(1, [])), (0, 1, first)),
+        'end_repeated': life((0, 0, first), (0, 1, mold(5, [], count=0xffff)), (1, 0, mold(5, [], count=0xffff))),
+        'session_change': life((0, 0, first), (0, 1, mold(1, [system('O'), add(1, 'S', 9, 99_900)], b'SESSION002')),
+                               (1, 0, second)),
+        'session_change_behind_hole': life((0, 0, first), (0, 1, third), (0, 1, mold(1, [directory()], b'SESSION002'))),
+        'unsequenced': life((0, 0, mold(0, [directory(), add(1, 'B', 1, 1)])), (0, 0, mold(0, [delete(1)]))),
+        'sequence_at_its_end': life((0, 0, mold(2**64 - 3, [delete(1), delete(2)])), join=ANYWHERE),
+        'malformed_packets': life((0, 0, b''), (0, 0, first[:19]), (0, 0, first[:-1]), (0, 0, first + b'tail')),
+        'empty_blocks': life((0, 0, mold(1, [b'', directory(), b'']))),
+        'unknown_and_short_messages': life((0, 0, mold(1, [itch('z', b'??'), add(1, 'B', 1, 1)[:-1], b'A']))),
+        'orders_and_levels_full': life((0, 0, mold(1, orders))),
+        'duplicate_and_orphan_references': life((0, 0, mold(1, [add(1, 'B', 1, 9), add(1, 'S', 1, 9), delete(7)]))),
+        'prices_out_of_range': life((0, 0, mold(1, [add(1, 'B', 1, 2**32 - 1), add(2, 'S', 1, 2**31),
+                                                    add(3, 'S', 1, 2**31 - 1), replace(3, 4, 1, 2**31)]))),
+        'quantities_saturate': life((0, 0, mold(1, [add(1, 'B', 2**32 - 1, 9), add(2, 'B', 2**32 - 1, 9)]))),
+        'locates_out_of_range': life((0, 0, mold(1, [add(1, 'B', 1, 1, locate=16), directory(locate=65_535)]))),
+        'crossed_book': life((0, 0, mold(1, [add(1, 'B', 1, 200), add(2, 'S', 1, 100)]))),
+        'all_types': life((0, 0, mold(1, list(each_type().values())))),
+        'packet_too_long_to_hold': life((0, 0, first), (0, 1, mold(8, [delete(1)] * 120)), (1, 0, second)),
+        'far_hole': life((0, 0, first), (0, 1, late), (1, 25, second)),
+    }
+
+
+def main():
+    check = sys.argv[1:] == ['--check']
+    wrong = []
+    for target, files in (('frame', frame_files()), ('mold', mold_files()), ('itch', itch_files()),
+                          ('channel', channel_files())):
+        folder = CORPUS / target
+        if not check:
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            path = folder / name
+            if not check:
+                path.write_bytes(content)
+            elif not path.is_file() or path.read_bytes() != content:
+                wrong.append(path)
+    for path in wrong:
+        print(f'{path}: differs from what tests/fuzz/make_corpus.py makes; run it', file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
