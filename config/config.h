@@ -156,6 +156,11 @@ struct config_findings {
     uint32_t warning_count;
 };
 
+/* Add one sentence. `line` 0 = the file as a whole. Bytes that are no text are shown as '?', so that a finding is
+ * always one line. Public for the checks that other rooms make of a config (strategy kinds, host devices). */
+void config_find(struct config_findings *findings, bool warning, const char *path, uint32_t line, const char *key,
+                 const char *format, ...) __attribute__((format(printf, 6, 7)));
+
 /* Read and check `path`. 0: *ret_config is complete (free it with config_free), findings may hold warnings. -ENOENT and
  * other read errors, -EINVAL for anything wrong: findings say what, *ret_config is not written. */
 int config_load(const char *path, struct config **ret_config, struct config_findings *ret_findings);
@@ -164,5 +169,10 @@ void config_free(struct config *config);
 /* What only this machine can tell, without touching hardware: CPUs exist and may be used, NUMA nodes of lcores and PCI
  * ports agree. Adds to findings. 0 or -EINVAL. */
 int config_check_host(const struct config *config, struct config_findings *findings);
+/* Its NUMA part, pure: lcore_node[i] and port_node[i] are the nodes of config->lcore[i] and config->port[i], -1 =
+ * unknown. An rx lcore belongs on the node of the ports that it polls, a strategy lcore on that of the order port and
+ * of the rx lcore that feeds it. gateway.numa_strict decides between error and warning. 0 or -EINVAL. */
+int config_check_nodes(const struct config *config, const int *lcore_node, const int *port_node,
+                       struct config_findings *findings);
 
 #endif

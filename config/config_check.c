@@ -1,0 +1,213 @@
+/* What only several keys together can tell: names and CPUs used twice, roles against the mode, who polls which port.
+ * Works on values that config_convert found good; CONFIG_IDX_NONE and zeros stand for those it did not. See
+ * config_load.h. */
+#include "config/config_load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* `first_name`: the name of the first of `count` structs, `stride` bytes apart. */
+static void check_names(const struct config_load *load, const char *list, const char *first_name, size_t stride,
+                        uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < i; j++) {
+            const char *name = first_name + i * stride;
+            if (name[0] && strcmp(name, first_name + j * stride) == 0) {
+                config_say(load, false, config_at("%s[%u].name", list, i).path,
+                           "'%s' is the name of %s[%u] already; choose another", name, list, j);
+                break;
+            }
+        }
+}
+
+#define CHECK_NAMES(load, list, array, count) check_names(load, list, (array)[0].name, sizeof((array)[0]), count)
+
+static void check_lcores(const struct config_load *load, const struct config *config)
+{
+    const bool listed = config_lines_key(&load->lines, 0, "lcores") != CONFIG_NODE_NONE;
+    uint32_t role_count[2] = {0};
+
+    CHECK_NAMES(load, "lcores", config->lcore, config->lcore_count);
+    for (uint32_t i = 0; i < config->lcore_count; i++) {
+        role_count[config->lcore[i].role]++;
+        for (uint32_t j = 0; j < i; j++)
+            if (config->lcore[i].cpu != UINT32_MAX && config->lcore[i].cpu == config->lcore[j].cpu) {
+                config_say(load, false, config_at("lcores[%u].cpu", i).path,
+                           "CPU %u is already that of lcore '%s'; give each lcore a CPU of its own",
+                           config->lcore[i].cpu, config->lcore[j].name);
+                break;
+            }
+    }
+    if (config->lcore_count == 0)
+        config_say(load, false, "lcores",
+                   listed ? "the list is empty; add an lcore of role rx"
+                          : "is missing; list at least one lcore of role rx");
+    else if (config->gateway.mode == CONFIG_INLINE && (role_count[CONFIG_RX] != 1 || role_count[CONFIG_STRATEGY] != 0))
+        config_say(load, false, "lcores",
+                   "mode inline runs on exactly one lcore, of role rx, but here are %u of role rx and %u "
+                   "of role strategy; list one, or set gateway.mode: two-core",
+                   role_count[CONFIG_RX], role_count[CONFIG_STRATEGY]);
+    else if (config->gateway.mode == CONFIG_TWO_CORE &&
+             (role_count[CONFIG_RX] == 0 || role_count[CONFIG_STRATEGY] == 0))
+        config_say(load, false, "lcores",
+                   "mode two-core needs an lcore of role %s; add one, or set gateway.mode: inline",
+                   role_count[CONFIG_RX] == 0 ? "rx" : "strategy");
+}
+
+static void check_ports(const struct config_load *load, const struct config *config)
+{
+    if (config->port_count == 0)
+        config_say(load, false, "ports", "at least one port is needed; list a port with its device");
+    CHECK_NAMES(load, "ports", config->port, config->port_count);
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const char *device = config->port[i].device;
+        bool used =
+            config->orders.present && (config->orders.port_idx == i || config->orders.port_idx == CONFIG_IDX_NONE);
+        /* net_ring and its like may be made as often as wanted; an address or an interface is there once */
+        for (uint32_t j = 0; j < i; j++)
+            if (device[0] && strcmp(device, config->port[j].device) == 0 &&
+                (strncmp(device, "net_", 4) != 0 || strchr(device, ','))) {
+                config_say(load, false, config_at("ports[%u].device", i).path,
+                           "is the device of port '%s' already; use one port for "
+                           "both",
+                           config->port[j].name);
+                break;
+            }
+        /* which rx lcore polls it: one only, since a receive queue has one owner */
+        uint32_t owner = CONFIG_IDX_NONE;
+        for (uint32_t f = 0; f < config->feed_count; f++)
+            for (uint32_t l = 0; l < config->feed[f].line_count; l++) {
+                const uint32_t port = config->feed[f].line_list[l].port_idx;
+                const uint32_t lcore = config->feed[f].lcore_idx;
+                used = used || port == i || port == CONFIG_IDX_NONE;
+                if (port != i || lcore == CONFIG_IDX_NONE)
+                    continue;
+                if (owner != CONFIG_IDX_NONE && owner != lcore)
+                    config_say(load, false, config_at("feeds[%u].lines[%u].port", f, l).path,
+                               "port '%s' is already polled by lcore "
+                               "'%s'; use another port, or put the feed on that lcore",
+                               config->port[i].name, config->lcore[owner].name);
+                else
+                    owner = lcore;
+            }
+        if (!used)
+            config_say(load, true, config_at("ports[%u]", i).path,
+                       "no line and no order session uses port '%s'; remove it, or name it "
+                       "in a line",
+                       config->port[i].name);
+    }
+}
+
+/* Frames are told apart by group and UDP port alone, in a replay too, where all lines arrive on one port. */
+static void check_group(const struct config_load *load, const struct config *config, uint32_t f, uint32_t l)
+{
+    const struct config_line *line = &config->feed[f].line_list[l];
+
+    if (line->group == 0 || line->udp_port == 0)
+        return;
+    for (uint32_t i = 0; i <= f; i++)
+        for (uint32_t j = 0; j < (i == f ? l : config->feed[i].line_count); j++) {
+            const struct config_line *other = &config->feed[i].line_list[j];
+            if (other->group != line->group || other->udp_port != line->udp_port)
+                continue;
+            config_say(load, false, config_at("feeds[%u].lines[%u].group", f, l).path,
+                       "%u.%u.%u.%u:%u is received for line '%s' of feed "
+                       "'%s' already; write the group and udp_port of this line",
+                       line->group >> 24, line->group >> 16 & 0xff, line->group >> 8 & 0xff, line->group & 0xff,
+                       line->udp_port, other->name, config->feed[i].name);
+            return;
+        }
+}
+
+static void check_feeds(const struct config_load *load, const struct config *config)
+{
+    if (config->feed_count == 0)
+        config_say(load, false, "feeds", "at least one feed is needed; list a feed with its lines");
+    CHECK_NAMES(load, "feeds", config->feed, config->feed_count);
+    for (uint32_t f = 0; f < config->feed_count; f++) {
+        const struct config_feed *feed = &config->feed[f];
+        if (feed->lcore_idx != CONFIG_IDX_NONE && config->lcore[feed->lcore_idx].role != CONFIG_RX)
+            config_say(load, false, config_at("feeds[%u].lcore", f).path,
+                       "lcore '%s' has role strategy; a feed needs an lcore of role rx",
+                       config->lcore[feed->lcore_idx].name);
+        if (feed->line_count > 0)
+            CHECK_NAMES(load, config_at("feeds[%u].lines", f).path, feed->line_list, feed->line_count);
+        for (uint32_t l = 0; l < feed->line_count; l++)
+            check_group(load, config, f, l);
+        if (feed->line_count == 1)
+            config_say(load, true, config_at("feeds[%u].lines", f).path,
+                       "feed '%s' has one line, so a lost packet stays lost; add its "
+                       "second line",
+                       feed->name);
+    }
+    for (uint32_t i = 0; i < config->lcore_count; i++) {
+        bool used = config->lcore[i].role != CONFIG_RX || config->feed_count == 0;
+        for (uint32_t f = 0; f < config->feed_count; f++)
+            used = used || config->feed[f].lcore_idx == i || config->feed[f].lcore_idx == CONFIG_IDX_NONE;
+        if (!used)
+            config_say(load, true, config_at("lcores[%u]", i).path,
+                       "no feed is on rx lcore '%s'; remove it, or move a feed there", config->lcore[i].name);
+    }
+}
+
+static void check_strategies(const struct config_load *load, const struct config *config)
+{
+    const enum config_role role = config->gateway.mode == CONFIG_INLINE ? CONFIG_RX : CONFIG_STRATEGY;
+
+    CHECK_NAMES(load, "strategies", config->strategy, config->strategy_count);
+    for (uint32_t i = 0; i < config->strategy_count; i++) {
+        const uint32_t lcore = config->strategy[i].lcore_idx;
+        if (lcore != CONFIG_IDX_NONE && config->lcore[lcore].role != role)
+            config_say(load, false, config_at("strategies[%u].lcore", i).path,
+                       "lcore '%s' has role %s; in mode %s a strategy needs an "
+                       "lcore of role %s",
+                       config->lcore[lcore].name, role == CONFIG_RX ? "strategy" : "rx",
+                       role == CONFIG_RX ? "inline" : "two-core", role == CONFIG_RX ? "rx" : "strategy");
+    }
+    for (uint32_t i = 0; i < config->lcore_count; i++) {
+        bool used = config->lcore[i].role != CONFIG_STRATEGY;
+        for (uint32_t s = 0; s < config->strategy_count; s++)
+            used = used || config->strategy[s].lcore_idx == i || config->strategy[s].lcore_idx == CONFIG_IDX_NONE;
+        if (!used)
+            config_say(load, true, config_at("lcores[%u]", i).path,
+                       "no strategy is on lcore '%s'; remove it, or put a strategy there", config->lcore[i].name);
+    }
+    if (config->strategy_count > 0 && config_lines_key(&load->lines, 0, "orders") == CONFIG_NODE_NONE)
+        config_say(load, true, "orders",
+                   "is missing, so the strategies run but no order can be sent; add the order session, or "
+                   "ignore this where only watching is wanted");
+}
+
+static void check_orders(const struct config_load *load, const struct config *config)
+{
+    const struct config_orders *orders = &config->orders;
+    const struct config_risk *risk = &config->risk;
+
+    if (!orders->present)
+        return;
+    if (orders->local_ip != 0 && orders->local_ip == orders->peer_ip)
+        config_say(load, false, "orders.peer_ip", "is the same as local_ip; write the address of the exchange's host");
+    if (config->strategy_count == 0)
+        config_say(load, true, "orders",
+                   "there is no strategy that could send; add one under strategies, or remove orders");
+    else if (config_lines_key(&load->lines, 0, "risk") == CONFIG_NODE_NONE)
+        config_say(load, true, "risk", "is missing, so the small default limits apply; write the limits that you want");
+    if (risk->order_qty_max > risk->position_max)
+        config_say(load, true, "risk.order_qty_max",
+                   "%u is more than position_max %u, so orders that large are always refused; "
+                   "lower one or raise the other",
+                   risk->order_qty_max, risk->position_max);
+    if (risk->allow_stale)
+        config_say(load, true, "risk.allow_stale",
+                   "lets orders pass while the feed has a hole; set false outside a laboratory");
+}
+
+void config_check(const struct config_load *load, const struct config *config)
+{
+    check_lcores(load, config);
+    check_ports(load, config);
+    check_feeds(load, config);
+    check_strategies(load, config);
+    check_orders(load, config);
+}

@@ -1,0 +1,544 @@
+/* From what libcyaml read to struct config: every value on its own. Ranges, defaults, names, addresses and dates are
+ * here, in the order of the file; what keys mean together is config_check's. See config_load.h. */
+#include "config/config_load.h"
+
+#include "config/config_midnight.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRED UINT64_MAX /* in place of a default */
+
+/* Was its spelling already found wrong? */
+static bool bad(const struct config_load *load, const struct config_at *at)
+{
+    const uint32_t node = config_lines_find(&load->lines, at->path, NULL);
+    return node != CONFIG_NODE_NONE && load->lines.node[node].bad;
+}
+
+/* The number, `fallback` where the key is absent; REQUIRED (truncated by the caller: all ones) after a finding. */
+static uint64_t number(const struct config_load *load, struct config_at at, const uint64_t *raw, uint64_t min,
+                       uint64_t max, uint64_t fallback)
+{
+    if (bad(load, &at))
+        return fallback;
+    if (!raw) {
+        if (fallback == REQUIRED)
+            config_say(load, false, at.path, "is missing; write a number from %lu to %lu", (unsigned long)min,
+                       (unsigned long)max);
+        return fallback;
+    }
+    if (*raw < min || *raw > max) {
+        config_say(load, false, at.path, "%lu is out of range; write a number from %lu to %lu", (unsigned long)*raw,
+                   (unsigned long)min, (unsigned long)max);
+        return fallback;
+    }
+    return *raw;
+}
+
+static uint32_t power_of_two(const struct config_load *load, struct config_at at, const uint64_t *raw, uint64_t min,
+                             uint64_t max, uint64_t fallback)
+{
+    const uint64_t value = number(load, at, raw, min, max, fallback);
+
+    if ((value & (value - 1)) != 0) {
+        uint64_t near = min;
+        while (near * 2 <= value)
+            near *= 2;
+        config_say(load, false, at.path, "%lu is not a power of two; write %lu or %lu", (unsigned long)value,
+                   (unsigned long)near, (unsigned long)near * 2);
+        return (uint32_t)fallback;
+    }
+    return (uint32_t)value;
+}
+
+/* Names go into thread names, DPDK device names and file prefixes: letters that are safe in all of them. */
+static void name(const struct config_load *load, struct config_at at, const char *raw, const char *fallback,
+                 char ret_name[CONFIG_NAME_MAX + 1])
+{
+    if (bad(load, &at))
+        return;
+    if (!raw) {
+        if (!fallback)
+            config_say(load, false, at.path, "is missing; give it a name");
+        else
+            snprintf(ret_name, CONFIG_NAME_MAX + 1, "%s", fallback);
+        return;
+    }
+    const size_t len = strlen(raw);
+    if (len > CONFIG_NAME_MAX)
+        config_say(load, false, at.path, "'%.48s' has %zu letters; a name has at most %u", raw, len, CONFIG_NAME_MAX);
+    else if (strspn(raw, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != len || raw[0] == '-')
+        config_say(load, false, at.path, "'%s' is not a name; use letters, digits, '_' and '-', not '-' first", raw);
+    else
+        memcpy(ret_name, raw, len + 1);
+}
+
+/* The index of the thing called `raw`; when absent, `fallback`. */
+static uint32_t index_of(const struct config_load *load, struct config_at at, const char *raw, const char *what,
+                         const char *first_name, size_t stride, uint32_t count, uint32_t fallback)
+{
+    char names[160] = "";
+    size_t len = 0;
+
+    if (bad(load, &at))
+        return CONFIG_IDX_NONE;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *one = first_name + i * stride;
+        if (raw && one[0] && strcmp(one, raw) == 0)
+            return i;
+        if (len < sizeof(names))
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", one);
+    }
+    if (raw)
+        config_say(load, false, at.path, "there is no %s '%.48s'; write one of: %s", what, raw,
+                   count ? names : "(none)");
+    else if (fallback == CONFIG_IDX_NONE && count > 0)
+        config_say(load, false, at.path, "is missing; name a %s, one of: %s", what, names);
+    return raw ? CONFIG_IDX_NONE : fallback;
+}
+
+#define INDEX_OF(load, at, raw, what, list, count, fallback)                                                           \
+    index_of(load, at, raw, what, (list)[0].name, sizeof((list)[0]), count, fallback)
+
+/* A dotted IPv4 address in host byte order. 0: it is none, and a finding says so. */
+static uint32_t address(const struct config_load *load, const struct config_at *at, const char *raw,
+                        const char *example)
+{
+    struct in_addr parsed;
+
+    if (inet_pton(AF_INET, raw, &parsed) != 1) {
+        config_say(load, false, at->path, "'%.48s' is no IPv4 address; write four numbers, as in %s", raw, example);
+        return 0;
+    }
+    return ntohl(parsed.s_addr);
+}
+
+static uint32_t multicast(const struct config_load *load, struct config_at at, const char *raw)
+{
+    if (bad(load, &at))
+        return 0;
+    if (!raw) {
+        config_say(load, false, at.path, "is missing; write the line's multicast group, as in 233.54.12.111");
+        return 0;
+    }
+    const uint32_t value = address(load, &at, raw, "233.54.12.111");
+    if (value == 0 || value >> 28 == 0xe)
+        return value;
+    config_say(load, false, at.path, "%s is not a multicast group; write an address from 224.0.0.0 to 239.255.255.255",
+               raw);
+    return 0;
+}
+
+static uint32_t unicast(const struct config_load *load, struct config_at at, const char *raw, bool required)
+{
+    if (bad(load, &at))
+        return 0;
+    if (!raw) {
+        if (required)
+            config_say(load, false, at.path, "is missing; write an IPv4 address, as in 192.0.2.10");
+        return 0;
+    }
+    const uint32_t value = address(load, &at, raw, "192.0.2.10");
+    if (strcmp(raw, "0.0.0.0") != 0 && (value == 0 || (value >> 24 != 0 && value >> 28 < 0xe)))
+        return value;
+    config_say(load, false, at.path, "%s is not a unicast address; write that of one host", raw);
+    return 0;
+}
+
+static void mac(const struct config_load *load, struct config_at at, const char *raw, bool required, uint8_t ret_mac[6])
+{
+    uint8_t value[6] = {0};
+
+    if (bad(load, &at))
+        return;
+    if (!raw) {
+        if (required)
+            config_say(load, false, at.path, "is missing; write the MAC address that orders are sent to");
+        return;
+    }
+    bool good = strlen(raw) == 17;
+    for (uint32_t i = 0; i < 17 && good; i++)
+        good = i % 3 == 2 ? raw[i] == ':' : strchr("0123456789abcdefABCDEF", raw[i]) != NULL;
+    for (uint32_t i = 0; i < 6 && good; i++)
+        value[i] = (uint8_t)strtoul(raw + (size_t)i * 3, NULL, 16);
+    if (!good)
+        config_say(load, false, at.path,
+                   "'%.48s' is no MAC address; write six hexadecimal pairs, as in 02:00:00:00:00:01", raw);
+    else if ((value[0] & 1) != 0 || memcmp(value, (uint8_t[6]){0}, 6) == 0)
+        config_say(load, false, at.path, "%s is not the address of one station; write a unicast MAC address", raw);
+    else
+        memcpy(ret_mac, value, 6);
+}
+
+#define OR(raw, fallback) ((raw) ? *(raw) : (fallback))
+
+static void convert_gateway(const struct config_load *load, const struct raw_gateway *raw,
+                            struct config_gateway *gateway)
+{
+    static const struct raw_gateway nothing;
+
+    if (!raw)
+        raw = &nothing;
+    name(load, config_at("gateway.name"), raw->name, "gateway", gateway->name);
+    gateway->mode = OR(raw->mode, CONFIG_TWO_CORE);
+    gateway->memory = OR(raw->memory, CONFIG_MEMORY_AUTO);
+    gateway->memory_mb = (uint32_t)number(load, config_at("gateway.memory_mb"), raw->memory_mb, 64, 65536, 256);
+    gateway->burst = (uint32_t)number(load, config_at("gateway.burst"), raw->burst, 1, 64, 32);
+    gateway->ring_slots = power_of_two(load, config_at("gateway.ring_slots"), raw->ring_slots, 64, 1u << 24, 65536);
+    gateway->numa_strict = OR(raw->numa_strict, false);
+}
+
+/* The line of an entry: findings made later name it. */
+static uint32_t line_of(const struct config_load *load, struct config_at at)
+{
+    uint32_t nearest;
+
+    (void)config_lines_find(&load->lines, at.path, &nearest);
+    return load->lines.node[nearest].line;
+}
+
+static void convert_lcores(const struct config_load *load, const struct raw *raw, struct config *config)
+{
+    config->lcore_count = raw->lcores_count;
+    for (uint32_t i = 0; i < raw->lcores_count; i++) {
+        struct config_lcore *lcore = &config->lcore[i];
+        lcore->line = line_of(load, config_at("lcores[%u]", i));
+        name(load, config_at("lcores[%u].name", i), raw->lcores[i].name, NULL, lcore->name);
+        if (raw->lcores[i].role)
+            lcore->role = *raw->lcores[i].role;
+        else
+            config_say(load, false, config_at("lcores[%u].role", i).path, "is missing; write rx or strategy");
+        lcore->cpu = (uint32_t)number(load, config_at("lcores[%u].cpu", i), raw->lcores[i].cpu, 0, 1023, REQUIRED);
+    }
+}
+
+/* Two hexadecimal digits as often as the format says: [dddd:]bb:dd.f */
+static bool pci_address(const char *device)
+{
+    const size_t len = strlen(device);
+    const char *format = len == 12 ? "xxxx:xx:xx.x" : "xx:xx.x";
+
+    if (len != strlen(format))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (format[i] == 'x' ? !strchr("0123456789abcdefABCDEF", device[i]) : device[i] != format[i])
+            return false;
+    return true;
+}
+
+static int convert_ports(const struct config_load *load, const struct raw *raw, struct config *config)
+{
+    config->port_count = raw->ports_count;
+    for (uint32_t i = 0; i < raw->ports_count; i++) {
+        struct config_port *port = &config->port[i];
+        const struct raw_port *from = &raw->ports[i];
+        const struct config_at device = config_at("ports[%u].device", i);
+        port->line = line_of(load, config_at("ports[%u]", i));
+        name(load, config_at("ports[%u].name", i), from->name, NULL, port->name);
+        if (!from->device) {
+            config_say(load, false, device.path,
+                       "is missing; write a PCI address or a DPDK device such as "
+                       "net_af_xdp,iface=eth1");
+        } else if (!bad(load, &device)) {
+            if (strpbrk(from->device, " \t\n"))
+                config_say(load, false, device.path,
+                           "'%.64s' holds white space; write name,key=value,... without blanks", from->device);
+            else if (strncmp(from->device, "net_", 4) != 0 && !pci_address(from->device))
+                config_say(load, false, device.path,
+                           "'%.64s' is neither a PCI address such as 0000:03:00.0 nor a DPDK "
+                           "device net_...; write one of these",
+                           from->device);
+        }
+        port->device = strdup(from->device ? from->device : "");
+        if (!port->device)
+            return -ENOMEM;
+        port->rx_descriptors =
+            (uint16_t)number(load, config_at("ports[%u].rx_descriptors", i), from->rx_descriptors, 64, 8192, 1024);
+        port->tx_descriptors =
+            (uint16_t)number(load, config_at("ports[%u].tx_descriptors", i), from->tx_descriptors, 64, 8192, 1024);
+        port->mtu = (uint32_t)number(load, config_at("ports[%u].mtu", i), from->mtu, 576, 9216, 1500);
+        port->promiscuous = OR(from->promiscuous, false);
+    }
+    return 0;
+}
+
+/* The only lcore of a role needs no naming. */
+static uint32_t lcore_only(const struct config *config, enum config_role role)
+{
+    uint32_t found = CONFIG_IDX_NONE;
+
+    for (uint32_t i = 0; i < config->lcore_count; i++)
+        if (config->lcore[i].role == role) {
+            if (found != CONFIG_IDX_NONE)
+                return CONFIG_IDX_NONE;
+            found = i;
+        }
+    return found;
+}
+
+static void convert_session(const struct config_load *load, uint32_t i, const struct raw_feed *from,
+                            struct config_feed *feed)
+{
+    const char *date = from->session_date ? from->session_date : "today";
+    const char *zone = from->time_zone ? from->time_zone : "America/New_York";
+    const struct config_at date_at = config_at("feeds[%u].session_date", i);
+    const struct config_at zone_at = config_at("feeds[%u].time_zone", i);
+    char error[CONFIG_MIDNIGHT_ERROR_MAX] = "cannot be told from the clock of this machine; set its time";
+
+    if (bad(load, &date_at) || bad(load, &zone_at))
+        return;
+    if (strlen(zone) >= sizeof(feed->time_zone)) {
+        config_say(load, false, zone_at.path, "'%.48s...' is longer than any zone; use an IANA name", zone);
+        return;
+    }
+    snprintf(feed->time_zone, sizeof(feed->time_zone), "%s", zone);
+    const int failed = config_midnight(date, zone, time(NULL), feed->session_date, &feed->midnight_ns, error);
+    if (failed)
+        config_say(load, false, failed == -ENOENT ? zone_at.path : date_at.path, "%s", error);
+}
+
+static int convert_lines(const struct config_load *load, uint32_t i, const struct raw_feed *from,
+                         const struct config *config, struct config_feed *feed)
+{
+    if (from->lines_count == 0) {
+        const struct config_at lines = config_at("feeds[%u].lines", i);
+        if (!bad(load, &lines))
+            config_say(load, false, lines.path, "a feed without a line receives nothing; add at least one line");
+        return 0;
+    }
+    feed->line_list = calloc(from->lines_count, sizeof(*feed->line_list));
+    if (!feed->line_list)
+        return -ENOMEM;
+    feed->line_count = from->lines_count;
+    for (uint32_t j = 0; j < from->lines_count; j++) {
+        const struct raw_line *line = &from->lines[j];
+        struct config_line *to = &feed->line_list[j];
+        to->line = line_of(load, config_at("feeds[%u].lines[%u]", i, j));
+        name(load, config_at("feeds[%u].lines[%u].name", i, j), line->name, NULL, to->name);
+        to->port_idx = INDEX_OF(load, config_at("feeds[%u].lines[%u].port", i, j), line->port, "port", config->port,
+                                config->port_count, config->port_count == 1 ? 0 : CONFIG_IDX_NONE);
+        to->group = multicast(load, config_at("feeds[%u].lines[%u].group", i, j), line->group);
+        const struct config_at port_at = config_at("feeds[%u].lines[%u].udp_port", i, j);
+        const uint64_t udp_port = number(load, port_at, line->udp_port, 1, 65535, REQUIRED);
+        to->udp_port = udp_port == REQUIRED ? 0 : (uint16_t)udp_port;
+        to->source = unicast(load, config_at("feeds[%u].lines[%u].source", i, j), line->source, false);
+    }
+    return 0;
+}
+
+static int convert_feeds(const struct config_load *load, const struct raw *raw, struct config *config)
+{
+    config->feed_count = raw->feeds_count;
+    for (uint32_t i = 0; i < raw->feeds_count; i++) {
+        const struct raw_feed *from = &raw->feeds[i];
+        struct config_feed *feed = &config->feed[i];
+        feed->line = line_of(load, config_at("feeds[%u]", i));
+        name(load, config_at("feeds[%u].name", i), from->name, NULL, feed->name);
+        feed->protocol = OR(from->protocol, CONFIG_ITCH50);
+        feed->lcore_idx = INDEX_OF(load, config_at("feeds[%u].lcore", i), from->lcore, "lcore", config->lcore,
+                                   config->lcore_count, lcore_only(config, CONFIG_RX));
+        convert_session(load, i, from, feed);
+        feed->join = OR(from->join, CONFIG_JOIN_START);
+        feed->instruments_max =
+            (uint32_t)number(load, config_at("feeds[%u].instruments_max", i), from->instruments_max, 1, 65536, 16384);
+        feed->orders_max =
+            (uint32_t)number(load, config_at("feeds[%u].orders_max", i), from->orders_max, 1024, 1u << 28, 1u << 22);
+        feed->levels_max =
+            (uint32_t)number(load, config_at("feeds[%u].levels_max", i), from->levels_max, 1024, 1u << 26, 1u << 20);
+        feed->reorder_packets =
+            (uint32_t)number(load, config_at("feeds[%u].reorder_packets", i), from->reorder_packets, 0, 256, 64);
+        feed->reorder_us =
+            (uint32_t)number(load, config_at("feeds[%u].reorder_us", i), from->reorder_us, 0, 10000000, 2000);
+        if (convert_lines(load, i, from, config, feed) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* As md_symbol() of ring/md_event.h lays it out, which this room does not see. */
+static uint64_t symbol_value(const char *text)
+{
+    uint64_t value = 0;
+    bool ended = false;
+
+    for (unsigned i = 0; i < 8; i++) {
+        ended = ended || text[i] == '\0';
+        value |= (uint64_t)(uint8_t)(ended ? ' ' : text[i]) << (8 * i);
+    }
+    return value;
+}
+
+static int convert_symbols(const struct config_load *load, uint32_t i, const struct raw_strategy *from,
+                           struct config_strategy *strategy)
+{
+    if (from->symbols_count == 0)
+        return 0;
+    strategy->symbol_list = calloc(from->symbols_count, sizeof(*strategy->symbol_list));
+    if (!strategy->symbol_list)
+        return -ENOMEM;
+    for (uint32_t j = 0; j < from->symbols_count; j++) {
+        const char *text = from->symbols[j];
+        const struct config_at where = config_at("strategies[%u].symbols[%u]", i, j);
+        bool printable = true;
+        for (const char *c = text; *c; c++)
+            printable = printable && *c > ' ' && *c < 0x7f;
+        if (bad(load, &where))
+            continue;
+        if (strlen(text) > 8) {
+            config_say(load, false, where.path, "'%.48s' is longer than a symbol; write at most 8 letters", text);
+            continue;
+        }
+        if (!printable) {
+            config_say(load, false, where.path,
+                       "'%s' holds a blank or a letter outside ASCII; write the venue's symbol", text);
+            continue;
+        }
+        const uint64_t value = symbol_value(text);
+        bool twice = false;
+        for (uint32_t k = 0; k < strategy->symbol_count; k++)
+            twice = twice || strategy->symbol_list[k] == value;
+        if (twice)
+            config_say(load, false, where.path, "%s is listed twice; remove one", text);
+        else
+            strategy->symbol_list[strategy->symbol_count++] = value;
+    }
+    return 0;
+}
+
+/* The free map: libcyaml skips it, so it comes from the nodes. */
+static int convert_params(const struct config_load *load, uint32_t i, struct config_strategy *strategy)
+{
+    const struct config_at where = config_at("strategies[%u].params", i);
+    const uint32_t map = config_lines_find(&load->lines, where.path, NULL);
+
+    if (map == CONFIG_NODE_NONE)
+        return 0;
+    const struct config_node *node = load->lines.node;
+    if (node[map].kind == CONFIG_SCALAR && node[map].text[0] == '\0')
+        return 0;
+    if (node[map].kind != CONFIG_MAPPING) {
+        config_say(load, false, where.path, "must be a mapping; write 'key: value' lines below it");
+        return 0;
+    }
+    if (node[map].child_count > CONFIG_PARAMS_MAX) {
+        config_say(load, false, where.path, "has %u entries, more than the maximum of %u; remove some",
+                   node[map].child_count, CONFIG_PARAMS_MAX);
+        return 0;
+    }
+    strategy->param_list = calloc(CONFIG_PARAMS_MAX, sizeof(*strategy->param_list));
+    if (!strategy->param_list)
+        return -ENOMEM;
+    for (uint32_t n = node[map].first_child; n != CONFIG_NODE_NONE; n = node[n].next) {
+        struct config_at one;
+        config_lines_path(&load->lines, n, one.path);
+        const uint32_t first = config_lines_key(&load->lines, map, node[n].key);
+        if (first != n) {
+            config_find(load->findings, false, load->path, node[n].line, one.path,
+                        "is given twice, first on line %u; remove one", node[first].line);
+        } else if (node[n].kind != CONFIG_SCALAR || node[n].text[0] == '\0') {
+            config_say(load, false, one.path, "must be a single value; write one after the colon");
+        } else {
+            struct config_param *param = &strategy->param_list[strategy->param_count++];
+            param->key = strdup(node[n].key);
+            param->value = strdup(node[n].text);
+            param->line = node[n].line;
+            if (!param->key || !param->value)
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int convert_strategies(const struct config_load *load, const struct raw *raw, struct config *config)
+{
+    const enum config_role role = config->gateway.mode == CONFIG_INLINE ? CONFIG_RX : CONFIG_STRATEGY;
+
+    config->strategy_count = raw->strategies_count;
+    for (uint32_t i = 0; i < raw->strategies_count; i++) {
+        const struct raw_strategy *from = &raw->strategies[i];
+        struct config_strategy *strategy = &config->strategy[i];
+        strategy->line = line_of(load, config_at("strategies[%u]", i));
+        name(load, config_at("strategies[%u].name", i), from->name, NULL, strategy->name);
+        name(load, config_at("strategies[%u].kind", i), from->kind, NULL, strategy->kind);
+        strategy->lcore_idx = INDEX_OF(load, config_at("strategies[%u].lcore", i), from->lcore, "lcore", config->lcore,
+                                       config->lcore_count, lcore_only(config, role));
+        strategy->feed_idx = INDEX_OF(load, config_at("strategies[%u].feed", i), from->feed, "feed", config->feed,
+                                      config->feed_count, config->feed_count == 1 ? 0 : CONFIG_IDX_NONE);
+        if (convert_symbols(load, i, from, strategy) != 0 || convert_params(load, i, strategy) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static uint16_t udp_port(const struct config_load *load, struct config_at at, const uint64_t *raw)
+{
+    const uint64_t value = number(load, at, raw, 1, 65535, REQUIRED);
+    return value == REQUIRED ? 0 : (uint16_t)value;
+}
+
+static void convert_orders(const struct config_load *load, const struct raw_orders *raw, const struct config *config,
+                           struct config_orders *orders)
+{
+    static const struct raw_orders nothing;
+
+    orders->present = raw != NULL;
+    if (orders->present) {
+        orders->line = line_of(load, config_at("orders"));
+        orders->port_idx = INDEX_OF(load, config_at("orders.port"), raw->port, "port", config->port, config->port_count,
+                                    config->port_count == 1 ? 0 : CONFIG_IDX_NONE);
+        mac(load, config_at("orders.local_mac"), raw->local_mac, false, orders->local_mac);
+        mac(load, config_at("orders.peer_mac"), raw->peer_mac, true, orders->peer_mac);
+        orders->local_ip = unicast(load, config_at("orders.local_ip"), raw->local_ip, true);
+        orders->peer_ip = unicast(load, config_at("orders.peer_ip"), raw->peer_ip, true);
+        orders->local_port = udp_port(load, config_at("orders.local_port"), raw->local_port);
+        orders->peer_port = udp_port(load, config_at("orders.peer_port"), raw->peer_port);
+    } else {
+        raw = &nothing;
+    }
+    orders->carrier = OR(raw->carrier, CONFIG_UDP);
+    orders->fills = OR(raw->fills, CONFIG_FILLS_NONE);
+    orders->open_timeout_ms =
+        (uint32_t)number(load, config_at("orders.open_timeout_ms"), raw->open_timeout_ms, 1, 86400000, 5000);
+    orders->frames = power_of_two(load, config_at("orders.frames"), raw->frames, 16, 4096, 256);
+    orders->open_orders_max =
+        power_of_two(load, config_at("orders.open_orders_max"), raw->open_orders_max, 16, 1048576, 4096);
+}
+
+/* The defaults are small on purpose: whoever wants more has to write it down. */
+static void convert_risk(const struct config_load *load, const struct raw_risk *raw, struct config_risk *risk)
+{
+    static const struct raw_risk nothing;
+
+    risk->line = line_of(load, config_at("risk"));
+    if (!raw)
+        raw = &nothing;
+    risk->kill = OR(raw->kill, false);
+    risk->order_qty_max = (uint32_t)number(load, config_at("risk.order_qty_max"), raw->order_qty_max, 1, 999999, 100);
+    risk->order_notional_max =
+        number(load, config_at("risk.order_notional_max"), raw->order_notional_max, 1, 1000000000000000, 500000000);
+    risk->collar_bps = (uint32_t)number(load, config_at("risk.collar_bps"), raw->collar_bps, 0, 10000, 100);
+    risk->rate_per_s = (uint32_t)number(load, config_at("risk.rate_per_s"), raw->rate_per_s, 1, 10000000, 10);
+    risk->rate_burst = (uint32_t)number(load, config_at("risk.rate_burst"), raw->rate_burst, 1, 1000000, 10);
+    risk->position_max = (uint32_t)number(load, config_at("risk.position_max"), raw->position_max, 1, INT32_MAX, 1000);
+    risk->allow_stale = OR(raw->allow_stale, false);
+}
+
+int config_convert(struct config_load *load, const struct raw *raw, struct config *config)
+{
+    convert_gateway(load, raw->gateway, &config->gateway);
+    convert_lcores(load, raw, config);
+    if (convert_ports(load, raw, config) != 0 || convert_feeds(load, raw, config) != 0 ||
+        convert_strategies(load, raw, config) != 0)
+        return -ENOMEM;
+    convert_orders(load, raw->orders, config, &config->orders);
+    convert_risk(load, raw->risk, &config->risk);
+    config->latency.stages = raw->latency && OR(raw->latency->stages, false);
+    config->telemetry.enabled = !raw->telemetry || OR(raw->telemetry->enabled, true);
+    config->telemetry.report_s = (uint32_t)number(load, config_at("telemetry.report_s"),
+                                                  raw->telemetry ? raw->telemetry->report_s : NULL, 0, 86400, 10);
+    return 0;
+}

@@ -1,0 +1,36 @@
+/* One config_load in progress: what its passes share. Text → nodes (config_lines) → words (config_schema) → values
+ * (config_convert) → what keys mean together (config_check). Main thread. */
+#ifndef CONFIG_CONFIG_LOAD_H
+#define CONFIG_CONFIG_LOAD_H
+
+#include "config/config.h"
+#include "config/config_lines.h"
+#include "config/config_schema.h"
+
+#define CONFIG_IDX_NONE UINT32_MAX /* a name that leads nowhere: a finding was made, later checks leave it alone */
+
+struct config_load {
+    const char *path;
+    struct config_lines lines;
+    struct config_findings *findings;
+};
+
+/* A key path made from its format: the key that a value is read from and that findings name. */
+struct config_at {
+    char path[CONFIG_PATH_MAX];
+};
+struct config_at config_at(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A finding about `key`, a path as in "feeds[0].lines[1].group". Its line is the key's, or where there is no such key,
+ * that of the mapping that lacks it. */
+void config_say(const struct config_load *load, bool warning, const char *key, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Values: ranges, addresses, names, dates, defaults. 0 or -ENOMEM; what is wrong with the text becomes a finding and
+ * leaves a value in `config` that config_check does not stumble over. */
+int config_convert(struct config_load *load, const struct raw *raw, struct config *config);
+
+/* What only several keys together can tell. */
+void config_check(const struct config_load *load, const struct config *config);
+
+#endif

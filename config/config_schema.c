@@ -1,0 +1,347 @@
+/* See config_schema.h. The schema is the one table of keys: libcyaml fills structs by it, and config_schema_check
+ * walks the nodes of the text along it, since libcyaml stops at its first error, takes 12abc for 12, 010 for 8 and any
+ * word that is not "false" for true. */
+#include "config/config_schema.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY  CYAML_FLAG_OPTIONAL /* what is required is said by config_convert, with the line of the mapping */
+#define LIST (CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER)
+
+static const cyaml_strval_t mode_words[] = {{"inline", CONFIG_INLINE}, {"two-core", CONFIG_TWO_CORE}};
+static const cyaml_strval_t memory_words[] = {
+    {"auto", CONFIG_MEMORY_AUTO}, {"hugepages", CONFIG_MEMORY_HUGEPAGES}, {"no-huge", CONFIG_MEMORY_NO_HUGE}};
+static const cyaml_strval_t role_words[] = {{"rx", CONFIG_RX}, {"strategy", CONFIG_STRATEGY}};
+static const cyaml_strval_t protocol_words[] = {{"itch50", CONFIG_ITCH50}};
+static const cyaml_strval_t join_words[] = {{"start", CONFIG_JOIN_START}, {"anywhere", CONFIG_JOIN_ANYWHERE}};
+static const cyaml_strval_t carrier_words[] = {{"udp", CONFIG_UDP}};
+static const cyaml_strval_t fills_words[] = {{"none", CONFIG_FILLS_NONE}, {"immediate", CONFIG_FILLS_IMMEDIATE}};
+
+#define STRING(type, key)  CYAML_FIELD_STRING_PTR(#key, KEY, type, key, 0, CYAML_UNLIMITED)
+#define NUMBER(type, key)  CYAML_FIELD_UINT_PTR(#key, KEY, type, key)
+#define BOOLEAN(type, key) CYAML_FIELD_BOOL_PTR(#key, KEY, type, key)
+#define WORD(type, key)                                                                                                \
+    CYAML_FIELD_ENUM_PTR(#key, KEY | CYAML_FLAG_STRICT, type, key, key##_words,                                        \
+                         sizeof(key##_words) / sizeof(key##_words[0]))
+
+static const cyaml_schema_field_t gateway_fields[] = {
+    STRING(struct raw_gateway, name),         WORD(struct raw_gateway, mode),
+    WORD(struct raw_gateway, memory),         NUMBER(struct raw_gateway, memory_mb),
+    NUMBER(struct raw_gateway, burst),        NUMBER(struct raw_gateway, ring_slots),
+    BOOLEAN(struct raw_gateway, numa_strict), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t lcore_fields[] = {STRING(struct raw_lcore, name), WORD(struct raw_lcore, role),
+                                                    NUMBER(struct raw_lcore, cpu), CYAML_FIELD_END};
+static const cyaml_schema_value_t lcore_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_lcore, lcore_fields)};
+
+static const cyaml_schema_field_t port_fields[] = {STRING(struct raw_port, name),
+                                                   STRING(struct raw_port, device),
+                                                   NUMBER(struct raw_port, rx_descriptors),
+                                                   NUMBER(struct raw_port, tx_descriptors),
+                                                   NUMBER(struct raw_port, mtu),
+                                                   BOOLEAN(struct raw_port, promiscuous),
+                                                   CYAML_FIELD_END};
+static const cyaml_schema_value_t port_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
+
+static const cyaml_schema_field_t line_fields[] = {STRING(struct raw_line, name),   STRING(struct raw_line, port),
+                                                   STRING(struct raw_line, group),  NUMBER(struct raw_line, udp_port),
+                                                   STRING(struct raw_line, source), CYAML_FIELD_END};
+static const cyaml_schema_value_t line_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_line, line_fields)};
+
+static const cyaml_schema_field_t feed_fields[] = {
+    STRING(struct raw_feed, name),
+    WORD(struct raw_feed, protocol),
+    STRING(struct raw_feed, lcore),
+    STRING(struct raw_feed, session_date),
+    STRING(struct raw_feed, time_zone),
+    WORD(struct raw_feed, join),
+    NUMBER(struct raw_feed, instruments_max),
+    NUMBER(struct raw_feed, orders_max),
+    NUMBER(struct raw_feed, levels_max),
+    NUMBER(struct raw_feed, reorder_packets),
+    NUMBER(struct raw_feed, reorder_us),
+    CYAML_FIELD_SEQUENCE("lines", LIST, struct raw_feed, lines, &line_value, 0, CONFIG_LINES_MAX),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t feed_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_feed, feed_fields)};
+
+static const cyaml_schema_value_t symbol_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+static const cyaml_schema_field_t strategy_fields[] = {
+    STRING(struct raw_strategy, name),
+    STRING(struct raw_strategy, kind),
+    STRING(struct raw_strategy, lcore),
+    STRING(struct raw_strategy, feed),
+    CYAML_FIELD_SEQUENCE("symbols", LIST, struct raw_strategy, symbols, &symbol_value, 0, CONFIG_INSTRUMENTS_MAX),
+    CYAML_FIELD_IGNORE("params", CYAML_FLAG_OPTIONAL), /* a free map: the strategy knows its own keys */
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t strategy_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_strategy, strategy_fields)};
+
+static const cyaml_schema_field_t orders_fields[] = {STRING(struct raw_orders, port),
+                                                     WORD(struct raw_orders, carrier),
+                                                     STRING(struct raw_orders, local_mac),
+                                                     STRING(struct raw_orders, peer_mac),
+                                                     STRING(struct raw_orders, local_ip),
+                                                     STRING(struct raw_orders, peer_ip),
+                                                     NUMBER(struct raw_orders, local_port),
+                                                     NUMBER(struct raw_orders, peer_port),
+                                                     WORD(struct raw_orders, fills),
+                                                     NUMBER(struct raw_orders, open_timeout_ms),
+                                                     NUMBER(struct raw_orders, frames),
+                                                     NUMBER(struct raw_orders, open_orders_max),
+                                                     CYAML_FIELD_END};
+
+static const cyaml_schema_field_t risk_fields[] = {BOOLEAN(struct raw_risk, kill),
+                                                   NUMBER(struct raw_risk, order_qty_max),
+                                                   NUMBER(struct raw_risk, order_notional_max),
+                                                   NUMBER(struct raw_risk, collar_bps),
+                                                   NUMBER(struct raw_risk, rate_per_s),
+                                                   NUMBER(struct raw_risk, rate_burst),
+                                                   NUMBER(struct raw_risk, position_max),
+                                                   BOOLEAN(struct raw_risk, allow_stale),
+                                                   CYAML_FIELD_END};
+
+static const cyaml_schema_field_t latency_fields[] = {BOOLEAN(struct raw_latency, stages), CYAML_FIELD_END};
+static const cyaml_schema_field_t telemetry_fields[] = {BOOLEAN(struct raw_telemetry, enabled),
+                                                        NUMBER(struct raw_telemetry, report_s), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t root_fields[] = {
+    CYAML_FIELD_MAPPING_PTR("gateway", KEY, struct raw, gateway, gateway_fields),
+    CYAML_FIELD_SEQUENCE("lcores", LIST, struct raw, lcores, &lcore_value, 0, CONFIG_LCORES_MAX),
+    CYAML_FIELD_SEQUENCE("ports", LIST, struct raw, ports, &port_value, 0, CONFIG_PORTS_MAX),
+    CYAML_FIELD_SEQUENCE("feeds", LIST, struct raw, feeds, &feed_value, 0, CONFIG_FEEDS_MAX),
+    CYAML_FIELD_SEQUENCE("strategies", LIST, struct raw, strategies, &strategy_value, 0, CONFIG_STRATEGIES_MAX),
+    CYAML_FIELD_MAPPING_PTR("orders", KEY, struct raw, orders, orders_fields),
+    CYAML_FIELD_MAPPING_PTR("risk", KEY, struct raw, risk, risk_fields),
+    CYAML_FIELD_MAPPING_PTR("latency", KEY, struct raw, latency, latency_fields),
+    CYAML_FIELD_MAPPING_PTR("telemetry", KEY, struct raw, telemetry, telemetry_fields),
+    CYAML_FIELD_END};
+
+const struct cyaml_schema_value config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw, root_fields)};
+
+/* libcyaml's messages come in pieces: collected here. Only the first line is kept (the rest is its backtrace). */
+struct words {
+    char *text;
+    size_t len, size;
+};
+
+static void __attribute__((format(printf, 3, 0)))
+collect(cyaml_log_t level, void *context, const char *format, va_list args)
+{
+    struct words *words = context;
+
+    (void)level;
+    if (words->len + 1 < words->size) {
+        const int added = vsnprintf(words->text + words->len, words->size - words->len, format, args);
+        words->len += added > 0 ? (size_t)added : 0;
+    }
+}
+
+static void *cyaml_memory(void *context, void *memory, size_t size)
+{
+    (void)context;
+    if (size == 0) {
+        free(memory);
+        return NULL;
+    }
+    return realloc(memory, size);
+}
+
+static cyaml_config_t cyaml_settings(struct words *words)
+{
+    return (cyaml_config_t){.log_fn = words ? collect : NULL,
+                            .log_ctx = words,
+                            .log_level = CYAML_LOG_WARNING,
+                            .mem_fn = cyaml_memory,
+                            .flags = CYAML_CFG_IGNORE_UNKNOWN_KEYS};
+}
+
+int config_schema_load(const char *text, size_t text_len, struct raw **ret_raw, char ret_error[256])
+{
+    struct words words = {.text = ret_error, .size = 256};
+    const cyaml_config_t settings = cyaml_settings(&words);
+    cyaml_data_t *data = NULL;
+
+    ret_error[0] = '\0';
+    const cyaml_err_t error = cyaml_load_data((const uint8_t *)text, text_len, &settings, &config_schema, &data, NULL);
+    if (error == CYAML_OK && data) {
+        *ret_raw = data;
+        return 0;
+    }
+    if (error == CYAML_ERR_OOM)
+        return -ENOMEM;
+    ret_error[strcspn(ret_error, "\n")] = '\0';
+    if (!ret_error[0])
+        snprintf(ret_error, 256, "%s", error == CYAML_OK ? "the document is empty" : cyaml_strerror(error));
+    return -EINVAL;
+}
+
+void config_schema_free(struct raw *raw)
+{
+    const cyaml_config_t settings = cyaml_settings(NULL);
+
+    if (raw)
+        cyaml_free(&settings, &config_schema, raw, 0);
+}
+
+bool config_schema_number(const char *text, char ret_error[160])
+{
+    const char *digits = text + (*text == '-');
+    const size_t len = strlen(digits);
+
+    if (len == 0) {
+        snprintf(ret_error, 160, "has no value; write a whole number");
+        return false;
+    }
+    if (strspn(digits, "0123456789") != len) {
+        snprintf(ret_error, 160, "'%.40s' is not a whole number; write decimal digits only", text);
+        return false;
+    }
+    if (digits != text) {
+        snprintf(ret_error, 160, "'%.40s' is negative; write a number from 0 up", text);
+        return false;
+    }
+    if (digits[0] == '0' && len > 1) {
+        const size_t zeros = strspn(digits, "0");
+        snprintf(ret_error, 160, "'%.40s' begins with 0, which some readers take for octal; write %.40s", text,
+                 zeros == len ? "0" : digits + zeros);
+        return false;
+    }
+    errno = 0;
+    (void)strtoull(text, NULL, 10);
+    if (errno == ERANGE || (len == 20 && strcmp(text, "18446744073709551615") == 0)) {
+        snprintf(ret_error, 160, "'%.40s' is too large for any key; write a smaller number", text);
+        return false;
+    }
+    return true;
+}
+
+/* One walk: what stays the same on the way down. */
+struct walk {
+    struct config_lines *lines;
+    const char *path;
+    struct config_findings *findings;
+};
+
+static void __attribute__((format(printf, 3, 4))) complain(struct walk *walk, uint32_t node, const char *format, ...)
+{
+    char key[CONFIG_PATH_MAX];
+    char text[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    config_lines_path(walk->lines, node, key);
+    walk->lines->node[node].bad = true;
+    config_find(walk->findings, false, walk->path, walk->lines->node[node].line, key, "%s", text);
+}
+
+static void check_value(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema);
+
+static void check_mapping(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
+{
+    struct config_lines *lines = walk->lines;
+    char known[256] = "";
+    size_t len = 0;
+
+    for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key && len < sizeof(known); field++)
+        len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "", field->key);
+    for (uint32_t i = lines->node[node].first_child; i != CONFIG_NODE_NONE; i = lines->node[i].next) {
+        const uint32_t first = config_lines_key(lines, node, lines->node[i].key);
+        const cyaml_schema_field_t *field = schema->mapping.fields;
+        while (field->key && strcmp(field->key, lines->node[i].key) != 0)
+            field++;
+        if (!field->key)
+            complain(walk, i, "there is no such key; use one of %s", known);
+        else if (first != i)
+            complain(walk, i, "is given twice, first on line %u; remove one", lines->node[first].line);
+        else
+            check_value(walk, i, &field->value);
+    }
+}
+
+static void check_sequence(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
+{
+    const struct config_lines *lines = walk->lines;
+
+    if (lines->node[node].child_count > schema->sequence.max)
+        complain(walk, node, "has %u entries, more than the maximum of %u; remove some", lines->node[node].child_count,
+                 schema->sequence.max);
+    for (uint32_t i = lines->node[node].first_child; i != CONFIG_NODE_NONE; i = lines->node[i].next)
+        check_value(walk, i, schema->sequence.entry);
+}
+
+static void check_word(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
+{
+    const char *text = walk->lines->node[node].text;
+    char words[128] = "";
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < schema->enumeration.count && len < sizeof(words); i++) {
+        if (strcmp(schema->enumeration.strings[i].str, text) == 0)
+            return;
+        len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", i ? ", " : "",
+                                schema->enumeration.strings[i].str);
+    }
+    complain(walk, node, "'%.40s' is not one of the words known here; write %s%s", text,
+             schema->enumeration.count > 1 ? "one of " : "", words);
+}
+
+static void check_value(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
+{
+    static const char *const kinds[] = {
+        [CONFIG_SCALAR] = "a single value", [CONFIG_MAPPING] = "a mapping", [CONFIG_SEQUENCE] = "a list"};
+    const struct config_node *at = &walk->lines->node[node];
+    const bool nothing = at->kind == CONFIG_SCALAR && at->text[0] == '\0';
+    enum config_node_kind want = CONFIG_SCALAR;
+    char error[160];
+
+    if (schema->type == CYAML_IGNORE)
+        return;
+    if (schema->type == CYAML_MAPPING)
+        want = CONFIG_MAPPING;
+    else if (schema->type == CYAML_SEQUENCE)
+        want = CONFIG_SEQUENCE;
+    if (at->kind != want) {
+        complain(walk, node, "must be %s, but here is %s; %s", kinds[want], nothing ? "nothing" : kinds[at->kind],
+                 want == CONFIG_MAPPING    ? "write 'key: value' lines below it, or leave it out"
+                 : want == CONFIG_SEQUENCE ? "write '- ' entries below it, or leave it out"
+                                           : "write one value after the colon");
+        return;
+    }
+    switch (schema->type) {
+    case CYAML_MAPPING:
+        check_mapping(walk, node, schema);
+        break;
+    case CYAML_SEQUENCE:
+        check_sequence(walk, node, schema);
+        break;
+    case CYAML_UINT:
+        if (!config_schema_number(at->text, error))
+            complain(walk, node, "%s", error);
+        break;
+    case CYAML_BOOL:
+        if (strcmp(at->text, "true") != 0 && strcmp(at->text, "false") != 0)
+            complain(walk, node, "'%.40s' is neither true nor false; write one of these", at->text);
+        break;
+    case CYAML_ENUM:
+        check_word(walk, node, schema);
+        break;
+    default: /* a text: empty is never meant */
+        if (nothing)
+            complain(walk, node, "has no value; write one, or leave the key out");
+        break;
+    }
+}
+
+void config_schema_check(struct config_lines *lines, const char *path, struct config_findings *findings)
+{
+    struct walk walk = {.lines = lines, .path = path, .findings = findings};
+
+    check_value(&walk, 0, &config_schema);
+}

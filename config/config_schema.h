@@ -1,0 +1,97 @@
+/* The keys of a config file: libcyaml's schema and the structs that it fills, one member for each key and nothing
+ * decided yet. An optional key that is absent is a NULL pointer (libcyaml knows no defaults). Used by config_load
+ * only. */
+#ifndef CONFIG_CONFIG_SCHEMA_H
+#define CONFIG_CONFIG_SCHEMA_H
+
+#include "config/config.h"
+#include "config/config_lines.h"
+
+#include <cyaml/cyaml.h>
+
+struct raw_gateway {
+    char *name;
+    enum config_mode *mode;
+    enum config_memory *memory;
+    uint64_t *memory_mb, *burst, *ring_slots;
+    bool *numa_strict;
+};
+struct raw_lcore {
+    char *name;
+    enum config_role *role;
+    uint64_t *cpu;
+};
+struct raw_port {
+    char *name, *device;
+    uint64_t *rx_descriptors, *tx_descriptors, *mtu;
+    bool *promiscuous;
+};
+struct raw_line {
+    char *name, *port, *group;
+    uint64_t *udp_port;
+    char *source;
+};
+struct raw_feed {
+    char *name;
+    enum config_protocol *protocol;
+    char *lcore, *session_date, *time_zone;
+    enum config_join *join;
+    uint64_t *instruments_max, *orders_max, *levels_max, *reorder_packets, *reorder_us;
+    struct raw_line *lines;
+    uint32_t lines_count;
+};
+struct raw_strategy {
+    char *name, *kind, *lcore, *feed;
+    char **symbols;
+    uint32_t symbols_count;
+};
+struct raw_orders {
+    char *port;
+    enum config_carrier *carrier;
+    char *local_mac, *peer_mac, *local_ip, *peer_ip;
+    uint64_t *local_port, *peer_port;
+    enum config_fills *fills;
+    uint64_t *open_timeout_ms, *frames, *open_orders_max;
+};
+struct raw_risk {
+    bool *kill;
+    uint64_t *order_qty_max, *order_notional_max, *collar_bps, *rate_per_s, *rate_burst, *position_max;
+    bool *allow_stale;
+};
+struct raw_latency {
+    bool *stages;
+};
+struct raw_telemetry {
+    bool *enabled;
+    uint64_t *report_s;
+};
+struct raw {
+    struct raw_gateway *gateway;
+    struct raw_lcore *lcores;
+    uint32_t lcores_count;
+    struct raw_port *ports;
+    uint32_t ports_count;
+    struct raw_feed *feeds;
+    uint32_t feeds_count;
+    struct raw_strategy *strategies;
+    uint32_t strategies_count;
+    struct raw_orders *orders;
+    struct raw_risk *risk;
+    struct raw_latency *latency;
+    struct raw_telemetry *telemetry;
+};
+
+extern const struct cyaml_schema_value config_schema;
+
+/* First pass over the words: unknown and repeated keys, values of the wrong kind, numerals, booleans and words of a
+ * list that libcyaml would misread or stop at. Every one gets its finding; nodes that do are marked bad. */
+void config_schema_check(struct config_lines *lines, const char *path, struct config_findings *findings);
+
+/* Fill *ret_raw from the same text. 0, or -EINVAL with libcyaml's own words in ret_error, or -ENOMEM. */
+int config_schema_load(const char *text, size_t text_len, struct raw **ret_raw, char ret_error[256]);
+void config_schema_free(struct raw *raw);
+
+/* Is `text` a whole number in decimal? False: ret_error says what is wrong and how to write it. */
+bool config_schema_number(const char *text, char ret_error[160]);
+
+#endif
