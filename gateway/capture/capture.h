@@ -49,9 +49,19 @@ void capture_close(struct capture *capture);
 
 /* Next frame. CAPTURE_BROKEN: the file is damaged here; capture_error says how; what came before was good. */
 enum capture_status capture_next(struct capture *capture, struct capture_frame *ret_frame);
+/* One sentence that names the file; "" unless capture_next has returned CAPTURE_BROKEN. */
 const char *capture_error(const struct capture *capture);
 const struct capture_counters *capture_counters(const struct capture *capture);
 bool capture_is_binaryfile(const struct capture *capture);
+bool capture_is_compressed(const struct capture *capture);
+
+/* Ethernet, IPv4 and UDP headers, CAPTURE_HEADERS_LEN bytes with right checksums, in front of a payload of
+ * `payload_len` bytes (at most CAPTURE_FRAME_MAX - CAPTURE_HEADERS_LEN) that stands already at ret_frame +
+ * CAPTURE_HEADERS_LEN; returns the length of the frame. Addresses in host byte order; a multicast destination gets its
+ * multicast MAC (RFC 1112), any other a locally administered one. For wrapping, the feed generator and tests. */
+#define CAPTURE_HEADERS_LEN 42u
+uint32_t capture_encode_udp(uint8_t *ret_frame, uint32_t dst_ip, uint16_t dst_port, uint32_t src_ip, uint16_t src_port,
+                            uint32_t payload_len);
 
 /* Several captures merged by timestamp (a frame that is older than its predecessor in its own file keeps its place in
  * that file; equal times: the order of the captures). Takes no ownership. */
@@ -72,8 +82,11 @@ enum capture_status capture_merge_next(struct capture_merge *merge, struct captu
 /* Writing: nanosecond pcap, Ethernet. */
 struct capture_out;
 struct capture_out *capture_out_open(const char *path, char ret_error[CAPTURE_ERROR_MAX]);
-/* 0, or -errno of a failed write (disk full ...). */
+/* 0, or -errno of a failed write (disk full ...); after a failure every later write fails alike, so that no half record
+ * is followed by others. -EMSGSIZE: longer than 262,144 bytes; -EOVERFLOW: a time after 2106, which the format has no
+ * room for. */
 int capture_out_write(struct capture_out *out, uint64_t ts_ns, const void *data, uint32_t len);
+/* 0, or -errno of the first write that failed, the last flush included. `out` is gone in any case; NULL is legal. */
 int capture_out_close(struct capture_out *out);
 
 #endif
