@@ -1,2 +1,43 @@
+/* tickgate: one binary, one sub-command at a time. */
 #include "gateway/cmd.h"
-int main(void){return CMD_USAGE;}
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", cmd_run, "run the gateway live on the ports of a config"},
+    {"replay", cmd_replay, "run the same gateway on captures"},
+    {"inspect", cmd_inspect, "say what is in a capture"},
+    {"check", cmd_check, "check a config without touching hardware"},
+};
+
+static void help(FILE *out)
+{
+    fputs("usage: tickgate COMMAND [arguments]; tickgate COMMAND --help says more\n\n", out);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2)
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+            if (strcmp(argv[1], commands[i].name) == 0)
+                return commands[i].run(argc - 1, argv + 1);
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        help(stdout);
+        return CMD_OK;
+    }
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        puts("tickgate " TICKGATE_VERSION);
+        return CMD_OK;
+    }
+    if (argc >= 2)
+        fprintf(stderr, "tickgate: there is no command '%s'\n", argv[1]);
+    help(stderr);
+    return CMD_USAGE;
+}

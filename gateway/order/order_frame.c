@@ -1,1 +1,218 @@
+/* Order frames. Contract in order_frame.h. Runs on the strategy lcore, once for each order; pure.
+ *
+ * One's complement sums do not care about order, and a field at an odd offset counts byte-swapped (RFC 1071). So the UDP
+ * checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were patched. */
 #include "gateway/order/order_frame.h"
+
+#include "feed/wire.h"
+#include "gateway/order/ouch.h"
+#include "ring/check.h"
+
+#include <stddef.h>
+
+#define ETHER_LEN 14u
+#define IPV4_LEN 20u
+#define UDP_LEN 8u
+#define FRAME_LEN_MIN 60u /* without the check sequence, which the NIC adds */
+#define IPV4_TTL 64u
+#define UDP_CHECKSUM_AT 40u
+
+/* Fields of an Enter Order that differ from order to order: offsets in the message. */
+enum enter_at {
+    ENTER_USER_REF = 1,
+    ENTER_SIDE = 5,
+    ENTER_QTY = 6,
+    ENTER_SYMBOL = 10,
+    ENTER_PRICE = 18,
+    ENTER_TIF = 26,
+    ENTER_CL_ORD_ID = 31,
+};
+#define CL_ORD_ID_CONSTANT_LEN 6u /* "TG0000", then the reference in eight hexadecimal digits */
+
+/* Sum of big-endian 16-bit words, not folded. An odd last byte counts as the high one. */
+static uint64_t sum_bytes(const uint8_t *bytes, uint32_t len)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i + 1 < len; i += 2)
+        sum += load_be16(bytes + i);
+    if (len % 2)
+        sum += (uint32_t)bytes[len - 1] << 8;
+    return sum;
+}
+
+static inline uint16_t fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffffu) + (sum >> 32);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* What a value adds to the sum when it stands at an even, or at an odd, offset. A sum of 16-bit words modulo 2^16 - 1 is the
+ * number itself modulo 2^16 - 1, so a 64-bit value counts as its two halves. */
+static inline uint64_t sum_even(uint64_t value)
+{
+    return (value & 0xffffffffu) + (value >> 32);
+}
+
+static inline uint64_t sum_odd(uint64_t value)
+{
+    return __builtin_bswap16(fold(sum_even(value)));
+}
+
+/* Zero means "no checksum" on the wire, so zero is sent as its other form. */
+static inline void checksum_store(uint8_t *frame, uint64_t sum)
+{
+    const uint16_t checksum = (uint16_t)~fold(sum);
+    store_be16(frame + UDP_CHECKSUM_AT, checksum == 0 ? 0xffff : checksum);
+}
+
+static void headers_write(uint8_t *frame, const struct order_frame_route *route, uint32_t message_len)
+{
+    uint8_t *ip = frame + ETHER_LEN;
+    uint8_t *udp = ip + IPV4_LEN;
+
+    memcpy(frame, route->peer_mac, 6);
+    memcpy(frame + 6, route->local_mac, 6);
+    store_be16(frame + 12, 0x0800);
+    ip[0] = 0x45;
+    store_be16(ip + 2, (uint16_t)(IPV4_LEN + UDP_LEN + message_len));
+    store_be16(ip + 6, 0x4000); /* do not fragment, so that an identification of 0 is legal (RFC 6864) */
+    ip[8] = IPV4_TTL;
+    ip[9] = 17;
+    store_be32(ip + 12, route->local_ip);
+    store_be32(ip + 16, route->peer_ip);
+    store_be16(ip + 10, (uint16_t)~fold(sum_bytes(ip, IPV4_LEN)));
+    store_be16(udp, route->local_port);
+    store_be16(udp + 2, route->peer_port);
+    store_be16(udp + 4, (uint16_t)(UDP_LEN + message_len));
+}
+
+static const char hex_digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'};
+
+/* Eight digits of the reference: it is unique per session, so the identifier is. */
+static inline uint64_t hex_of(uint32_t user_ref)
+{
+    uint64_t digits = 0;
+    for (uint32_t i = 0; i < 8; i++)
+        digits = digits << 8 | (uint8_t)hex_digits[user_ref >> (28 - 4 * i) & 15];
+    return digits;
+}
+
+static void cl_ord_id_of(uint32_t user_ref, char ret_id[14])
+{
+    const uint64_t digits = user_ref != 0 ? hex_of(user_ref) : 0;
+    memcpy(ret_id, "TG0000", CL_ORD_ID_CONSTANT_LEN);
+    store_be64(ret_id + CL_ORD_ID_CONSTANT_LEN, digits);
+}
+
+void order_frame_template_init(struct order_frame_template *template, const struct order_frame_route *route)
+{
+    static const struct ouch_enter enter = {.display = 'Y', .capacity = 'P', .iso = 'N', .cross = 'N'};
+    static const struct ouch_replace replace = {.display = 'Y', .iso = 'N'};
+    static const struct ouch_cancel cancel;
+
+    memset(template, 0, sizeof(*template));
+    for (uint32_t i = 0; i < 3; i++) {
+        uint8_t *frame = template->bytes[i];
+        uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+        switch (i + 1) {
+        case ORDER_NEW:
+            template->message_len[i] = ouch_encode_enter(&enter, message);
+            cl_ord_id_of(0, (char *)message + ENTER_CL_ORD_ID);
+            break;
+        case ORDER_CANCEL:
+            template->message_len[i] = ouch_encode_cancel(&cancel, message);
+            break;
+        default:
+            template->message_len[i] = ouch_encode_replace(&replace, message);
+            break;
+        }
+        headers_write(frame, route, template->message_len[i]);
+        const uint32_t len = ORDER_FRAME_HEADER_LEN + template->message_len[i];
+        template->len[i] = len < FRAME_LEN_MIN ? FRAME_LEN_MIN : len;
+        /* Pseudo header: addresses, protocol, length; then header and message, whose differing fields are zero. */
+        template->udp_sum[i] = fold(sum_bytes(frame + ETHER_LEN + 12, 8) + 17 + UDP_LEN + template->message_len[i] +
+                                    sum_bytes(frame + ETHER_LEN + IPV4_LEN, UDP_LEN + template->message_len[i]));
+    }
+}
+
+void order_frame_prepare(const struct order_frame_template *template, uint8_t *frame)
+{
+    memcpy(frame, template->bytes[ORDER_NEW - 1], template->len[ORDER_NEW - 1]);
+}
+
+/* The OUCH message begins at an even offset of the datagram, so a field's own offset says how it counts. */
+_Static_assert((ORDER_FRAME_HEADER_LEN - ETHER_LEN - IPV4_LEN) % 2 == 0, "parity of message offsets");
+
+static inline uint32_t encode_enter(const struct order_frame_template *template, uint8_t *frame,
+                                    const struct order_intent *intent, uint64_t symbol, uint32_t user_ref)
+{
+    uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    const uint64_t price = (uint64_t)(int64_t)intent->price; /* > 0: the gate has seen to it */
+    const uint64_t digits = hex_of(user_ref);
+    const uint8_t tif = (uint8_t)('0' + intent->tif);
+
+    store_be32(message + ENTER_USER_REF, user_ref);
+    message[ENTER_SIDE] = intent->side;
+    store_be32(message + ENTER_QTY, intent->qty);
+    memcpy(message + ENTER_SYMBOL, &symbol, sizeof(symbol));
+    store_be64(message + ENTER_PRICE, price);
+    message[ENTER_TIF] = tif;
+    store_be64(message + ENTER_CL_ORD_ID + CL_ORD_ID_CONSTANT_LEN, digits);
+    /* Fields at odd offsets are added up first and swapped together. */
+    const uint64_t odd = sum_even(user_ref) + ((uint64_t)intent->side << 8) + sum_even(digits);
+    const uint64_t even =
+        sum_even(intent->qty) + sum_even(__builtin_bswap64(symbol)) + sum_even(price) + ((uint64_t)tif << 8);
+    checksum_store(frame, template->udp_sum[ORDER_NEW - 1] + even + sum_odd(odd));
+    return template->len[ORDER_NEW - 1];
+}
+_Static_assert(ENTER_USER_REF % 2 == 1 && ENTER_SIDE % 2 == 1 && (ENTER_CL_ORD_ID + CL_ORD_ID_CONSTANT_LEN) % 2 == 1,
+               "fields counted as odd");
+_Static_assert(ENTER_QTY % 2 == 0 && ENTER_SYMBOL % 2 == 0 && ENTER_PRICE % 2 == 0 && ENTER_TIF % 2 == 0,
+               "fields counted as even");
+
+/* Cancels and replaces are rarer than orders: written and summed whole. */
+static uint32_t encode_whole(const struct order_frame_template *template, uint8_t *frame,
+                             const struct order_intent *intent, uint32_t user_ref)
+{
+    const uint32_t idx = intent->action - 1u;
+    uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+
+    memcpy(frame, template->bytes[idx], template->len[idx]);
+    if (intent->action == ORDER_CANCEL) {
+        const struct ouch_cancel cancel = {.user_ref = intent->orig_ref, .qty = intent->qty};
+        ouch_encode_cancel(&cancel, message);
+    } else {
+        struct ouch_replace replace = {
+            .orig_user_ref = intent->orig_ref,
+            .user_ref = user_ref,
+            .qty = intent->qty,
+            .price = (uint64_t)(int64_t)intent->price,
+            .tif = (uint8_t)('0' + intent->tif),
+            .display = 'Y',
+            .iso = 'N',
+        };
+        cl_ord_id_of(user_ref, replace.cl_ord_id);
+        ouch_encode_replace(&replace, message);
+    }
+    checksum_store(frame, template->udp_sum[idx] + sum_bytes(message, template->message_len[idx]) -
+                              sum_bytes(template->bytes[idx] + ORDER_FRAME_HEADER_LEN, template->message_len[idx]) +
+                              0xffffu * 64u); /* a multiple of 2^16 - 1 counts as nothing and keeps the difference positive */
+    return template->len[idx];
+}
+
+uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame, const struct order_intent *intent,
+                            uint64_t symbol, uint32_t user_ref)
+{
+    if (LIKELY(intent->action == ORDER_NEW))
+        return encode_enter(template, frame, intent, symbol, user_ref);
+    return encode_whole(template, frame, intent, user_ref);
+}
+
+const uint8_t *order_frame_message(const uint8_t *frame, uint32_t *ret_message_len)
+{
+    *ret_message_len = load_be16(frame + ETHER_LEN + IPV4_LEN + 4) - UDP_LEN;
+    return frame + ORDER_FRAME_HEADER_LEN;
+}

@@ -24,7 +24,7 @@ enum risk_verdict {
     RISK_STALE,          /* the instrument's channel has a hole */
     RISK_UNTRADABLE,     /* its book is not to be trusted */
     RISK_HALTED,         /* trading state known and not 'T', or operational halt, or session ended */
-    RISK_NO_BBO,         /* the side that the collar needs is empty: opposite side, or own side when that is empty too */
+    RISK_NO_BBO,         /* the side that the collar needs, the opposite one, is empty */
     RISK_QTY,            /* qty > order_qty_max */
     RISK_NOTIONAL,       /* price * qty > order_notional_max */
     RISK_COLLAR,         /* buy above, or sell below, the collar around the opposite best price */
@@ -63,10 +63,21 @@ void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
 /* Open or close the gate. Any thread. */
 void risk_kill(struct risk *risk, bool killed);
 
-/* Decide on a new order. RISK_PASS: qty is reserved in the instrument and one token is taken. Counts nothing: the caller counts the final verdict once with
- * risk_count, since frames and queues may refuse after it. `now_ns` may run backwards: then no token is added. */
+/* Decide on a new order. RISK_PASS: qty is reserved in the instrument and one token is taken. Counts nothing: the caller
+ * counts the final verdict once with risk_count, since frames and queues may refuse after it. `now_ns` may run backwards:
+ * then no token is added.
+ *
+ * The collar: a buy may cost at most ask * (1 + collar_bps / 10^4), a sell must bring at least bid * (1 - collar_bps / 10^4),
+ * rounded towards the BBO, so that the gate is never wider than the rule. The side that it needs is the opposite one; where
+ * that is empty the answer is RISK_NO_BBO. */
 enum risk_verdict risk_reserve(struct risk *risk, struct market *market, const struct order_intent *intent,
                                uint64_t now_ns);
+
+/* The same for a replace of an open order of `open_qty` shares on `side` of (channel, instrument), which `intent` gives a
+ * new price and quantity: every check of a new order, but position and reservation are about the increase alone, so that
+ * the larger of the two quantities is reserved while nobody has answered. */
+enum risk_verdict risk_reserve_replace(struct risk *risk, struct market *market, const struct order_intent *intent,
+                                       uint32_t open_qty, uint64_t now_ns);
 
 /* Give `qty` of a reservation back: refused later, filled (after the position was changed), cancelled or timed out. */
 void risk_release(struct market *market, uint16_t channel, uint16_t instrument, uint8_t side, uint32_t qty);

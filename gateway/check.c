@@ -1,0 +1,509 @@
+/* `tickgate check CONFIG`: is it right, and what does it mean? Reads the file and this host's CPUs and NUMA nodes;
+ * starts nothing and touches no hardware. Also check_strategies, which `run` and `replay` call before they build
+ * anything. Main thread. */
+#include "gateway/check.h"
+
+#include "feed/channel.h"
+#include "gateway/cmd.h"
+#include "gateway/json.h"
+#include "gateway/strategy/strategy.h"
+#include "ring/check.h"
+#include "ring/md_ring.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The line of the parameter that the strategy's sentence is about, else the strategy's. The longest name wins, since
+ * one may be part of another. */
+static uint32_t param_line(const struct config_strategy *strategy, const char *sentence)
+{
+    uint32_t line = strategy->line;
+    size_t longest = 0;
+
+    for (uint32_t i = 0; i < strategy->param_count; i++) {
+        const size_t len = strlen(strategy->param_list[i].key);
+        if (len > longest && strstr(sentence, strategy->param_list[i].key)) {
+            longest = len;
+            line = strategy->param_list[i].line;
+        }
+    }
+    return line;
+}
+
+static void unknown_kind(const struct config *config, uint32_t idx, struct config_findings *findings)
+{
+    char kinds[256] = "";
+    char key[48];
+    size_t len = 0;
+    const struct strategy_ops *ops;
+
+    for (uint32_t i = 0; (ops = strategy_at(i)) != NULL && len < sizeof(kinds); i++)
+        len += (size_t)snprintf(kinds + len, sizeof(kinds) - len, "%s%s", i ? ", " : "", ops->name);
+    snprintf(key, sizeof(key), "strategies[%u].kind", idx);
+    config_find(findings, false, config->path, config->strategy[idx].line, key,
+                "there is no strategy '%s'; write one of: %s", config->strategy[idx].kind, kinds);
+}
+
+int check_strategies(const struct config *config, struct config_findings *findings)
+{
+    const uint32_t errors_before = findings->error_count;
+    uint32_t instrument_counts[CONFIG_FEEDS_MAX] = {0};
+
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        instrument_counts[i] = config->feed[i].instruments_max;
+    for (uint32_t i = 0; i < config->strategy_count; i++) {
+        const struct config_strategy *strategy = &config->strategy[i];
+        const struct strategy_ops *ops = strategy_find(strategy->kind);
+        struct strategy_param params[CONFIG_PARAMS_MAX];
+        char error[STRATEGY_ERROR_MAX] = "";
+        char key[48];
+
+        if (!ops) {
+            unknown_kind(config, i, findings);
+            continue;
+        }
+        for (uint32_t j = 0; j < strategy->param_count; j++)
+            params[j] = (struct strategy_param){strategy->param_list[j].key, strategy->param_list[j].value};
+        const struct strategy_setup setup = {
+            .params = params,
+            .param_count = strategy->param_count,
+            .channel_count = config->feed_count,
+            .instrument_counts = instrument_counts,
+            .symbols = strategy->symbol_list,
+            .symbol_count = strategy->symbol_count,
+            .symbols_channel = (uint16_t)strategy->feed_idx,
+        };
+        /* A trial start in memory that is thrown away: the strategy alone knows what it takes. */
+        size_t state_bytes = ops->state_size(&setup);
+        state_bytes = (state_bytes + CACHE_LINE_BYTES) & ~(size_t)(CACHE_LINE_BYTES - 1);
+        void *state = aligned_alloc(CACHE_LINE_BYTES, state_bytes);
+        snprintf(key, sizeof(key), "strategies[%u].params", i);
+        if (!state) {
+            config_find(findings, false, config->path, strategy->line, key,
+                        "no memory for %zu bytes of state; trade fewer "
+                        "instruments",
+                        state_bytes);
+            continue;
+        }
+        memset(state, 0, state_bytes);
+        if (ops->init(state, &setup, error) != 0)
+            config_find(findings, false, config->path, param_line(strategy, error), key, "%s",
+                        error[0] ? error : "the strategy does not start with these; see config/example.yaml");
+        free(state);
+    }
+    return findings->error_count > errors_before ? -EINVAL : 0;
+}
+
+/* Bytes of books and arbitration of one feed; 0: it would not start. */
+static size_t feed_bytes(const struct config *config, uint32_t idx)
+{
+    const struct config_feed *feed = &config->feed[idx];
+    const struct channel_params params = {
+        .book = {.instruments_max = feed->instruments_max,
+                 .orders_max = feed->orders_max,
+                 .levels_max = feed->levels_max},
+        .line_count = feed->line_count,
+        .reorder_packets = feed->reorder_packets,
+        .reorder_ns = (uint64_t)feed->reorder_us * 1000,
+        .midnight_ns = feed->midnight_ns,
+        .first_seq = feed->join == CONFIG_JOIN_START ? 1 : 0,
+        .index = (uint16_t)idx,
+    };
+
+    return channel_footprint(&params);
+}
+
+static void address_text(uint32_t address, char ret_text[16])
+{
+    snprintf(ret_text, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 0xff, address >> 8 & 0xff, address & 0xff);
+}
+
+static void mac_text(const uint8_t mac[6], char ret_text[18])
+{
+    snprintf(ret_text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+static void instant_text(uint64_t ns, char ret_text[32])
+{
+    const time_t at = (time_t)(ns / 1000000000u);
+    struct tm utc;
+
+    if (!gmtime_r(&at, &utc) || strftime(ret_text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        snprintf(ret_text, 32, "?");
+}
+
+static const char *mode_text(const struct config *config)
+{
+    return config->gateway.mode == CONFIG_INLINE ? "inline" : "two-core";
+}
+
+static const char *memory_text(const struct config *config)
+{
+    static const char *const texts[] = {
+        [CONFIG_MEMORY_AUTO] = "auto", [CONFIG_MEMORY_HUGEPAGES] = "hugepages", [CONFIG_MEMORY_NO_HUGE] = "no-huge"};
+    return texts[config->gateway.memory];
+}
+
+/* An amount in 1/10,000 of the currency. */
+static void money_text(uint64_t e4, char ret_text[32])
+{
+    snprintf(ret_text, 32, "%" PRIu64 ".%02" PRIu64, e4 / 10000, e4 % 10000 / 100);
+}
+
+static void text_feeds(const struct config *config, FILE *out)
+{
+    for (uint32_t i = 0; i < config->feed_count; i++) {
+        const struct config_feed *feed = &config->feed[i];
+        char midnight[32], group[16], source[16];
+        instant_text(feed->midnight_ns, midnight);
+        fprintf(out,
+                "feed %s: itch50 on lcore %s, session %s in %s (midnight %s), joins %s, reorder window %u packets or "
+                "%u us\n",
+                feed->name, config->lcore[feed->lcore_idx].name, feed->session_date, feed->time_zone, midnight,
+                feed->join == CONFIG_JOIN_START ? "at the start" : "anywhere", feed->reorder_packets, feed->reorder_us);
+        fprintf(out, "  up to %u instruments, %u orders, %u levels: %zu MiB\n", feed->instruments_max, feed->orders_max,
+                feed->levels_max, feed_bytes(config, i) >> 20);
+        for (uint32_t j = 0; j < feed->line_count; j++) {
+            const struct config_line *line = &feed->line_list[j];
+            address_text(line->group, group);
+            address_text(line->source, source);
+            fprintf(out, "  line %s: %s:%u on port %s from %s\n", line->name, group, line->udp_port,
+                    config->port[line->port_idx].name, line->source ? source : "any source");
+        }
+    }
+}
+
+static void text_strategies(const struct config *config, FILE *out)
+{
+    for (uint32_t i = 0; i < config->strategy_count; i++) {
+        const struct config_strategy *strategy = &config->strategy[i];
+        fprintf(out, "strategy %s: %s on lcore %s, feed %s, ", strategy->name, strategy->kind,
+                config->lcore[strategy->lcore_idx].name, config->feed[strategy->feed_idx].name);
+        if (strategy->symbol_count == 0)
+            fputs("every instrument", out);
+        for (uint32_t j = 0; j < strategy->symbol_count && j < 8; j++) {
+            char symbol[9];
+            md_symbol_text(strategy->symbol_list[j], symbol);
+            fprintf(out, "%s%s", j ? " " : "", symbol);
+        }
+        if (strategy->symbol_count > 8)
+            fprintf(out, " and %u more", strategy->symbol_count - 8);
+        for (uint32_t j = 0; j < strategy->param_count; j++)
+            fprintf(out, "%s%s=%s", j ? " " : "; ", strategy->param_list[j].key, strategy->param_list[j].value);
+        fputc('\n', out);
+    }
+}
+
+static void text_orders(const struct config *config, FILE *out)
+{
+    const struct config_orders *orders = &config->orders;
+    const struct config_risk *risk = &config->risk;
+    char local[16], peer[16], mac[18], notional[32];
+
+    if (!orders->present) {
+        fputs("orders: no session, no order can be sent\n", out);
+        return;
+    }
+    address_text(orders->local_ip, local);
+    address_text(orders->peer_ip, peer);
+    mac_text(orders->peer_mac, mac);
+    money_text(risk->order_notional_max, notional);
+    fprintf(out, "orders: OUCH in UDP (laboratory carrier) from %s:%u to %s:%u (%s) on port %s, %u frames\n", local,
+            orders->local_port, peer, orders->peer_port, mac, config->port[orders->port_idx].name, orders->frames);
+    if (orders->fills == CONFIG_FILLS_IMMEDIATE)
+        fputs("  every order is taken as filled at once: for laboratories\n", out);
+    else
+        fprintf(out, "  an order counts as open for %u ms, up to %u at a time\n", orders->open_timeout_ms,
+                orders->open_orders_max);
+    fprintf(out,
+            "risk, for each strategy lcore: %sorder up to %u shares and %s, collar %u bps, %u orders/s (burst %u), "
+            "position up to %u%s\n",
+            risk->kill ? "starts with new orders blocked, " : "", risk->order_qty_max, notional, risk->collar_bps,
+            risk->rate_per_s, risk->rate_burst, risk->position_max,
+            risk->allow_stale ? ", orders on stale instruments pass" : "");
+}
+
+static void text_summary(const struct config *config, FILE *out)
+{
+    fprintf(out, "gateway %s: %s, memory %s %u MiB, burst %u, ring of %u events (%u KiB)\n", config->gateway.name,
+            mode_text(config), memory_text(config), config->gateway.memory_mb, config->gateway.burst,
+            config->gateway.ring_slots, config->gateway.ring_slots / (1024 / (uint32_t)CACHE_LINE_BYTES));
+    for (uint32_t i = 0; i < config->lcore_count; i++) {
+        const char *role = config->lcore[i].role == CONFIG_STRATEGY ? "strategy" : "rx";
+        fprintf(out, "lcore %s: CPU %u, %s\n", config->lcore[i].name, config->lcore[i].cpu,
+                config->gateway.mode == CONFIG_INLINE ? "rx and strategy" : role);
+    }
+    for (uint32_t i = 0; i < config->port_count; i++)
+        fprintf(out, "port %s: %s, %u rx and %u tx descriptors, mtu %u%s\n", config->port[i].name,
+                config->port[i].device, config->port[i].rx_descriptors, config->port[i].tx_descriptors,
+                config->port[i].mtu, config->port[i].promiscuous ? ", promiscuous" : "");
+    text_feeds(config, out);
+    text_strategies(config, out);
+    text_orders(config, out);
+    fprintf(out, "stage stamps %s, telemetry %s, status line ", config->latency.stages ? "on" : "off",
+            config->telemetry.enabled ? "on" : "off");
+    if (config->telemetry.report_s)
+        fprintf(out, "every %u s\n", config->telemetry.report_s);
+    else
+        fputs("off\n", out);
+}
+
+static void json_feeds(struct json *json, const struct config *config)
+{
+    json_open(json, "feeds", '[');
+    for (uint32_t i = 0; i < config->feed_count; i++) {
+        const struct config_feed *feed = &config->feed[i];
+        json_open(json, NULL, '{');
+        json_text(json, "name", feed->name);
+        json_text(json, "protocol", "itch50");
+        json_text(json, "lcore", config->lcore[feed->lcore_idx].name);
+        json_text(json, "session_date", feed->session_date);
+        json_text(json, "time_zone", feed->time_zone);
+        json_u64(json, "midnight_ns", feed->midnight_ns);
+        json_text(json, "join", feed->join == CONFIG_JOIN_START ? "start" : "anywhere");
+        json_u64(json, "instruments_max", feed->instruments_max);
+        json_u64(json, "orders_max", feed->orders_max);
+        json_u64(json, "levels_max", feed->levels_max);
+        json_u64(json, "reorder_packets", feed->reorder_packets);
+        json_u64(json, "reorder_us", feed->reorder_us);
+        json_u64(json, "memory_bytes", feed_bytes(config, i));
+        json_open(json, "lines", '[');
+        for (uint32_t j = 0; j < feed->line_count; j++) {
+            const struct config_line *line = &feed->line_list[j];
+            char text[16];
+            json_open(json, NULL, '{');
+            json_text(json, "name", line->name);
+            json_text(json, "port", config->port[line->port_idx].name);
+            address_text(line->group, text);
+            json_text(json, "group", text);
+            json_u64(json, "udp_port", line->udp_port);
+            address_text(line->source, text);
+            if (line->source)
+                json_text(json, "source", text);
+            else
+                json_null(json, "source");
+            json_close(json, '}');
+        }
+        json_close(json, ']');
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void json_strategies(struct json *json, const struct config *config)
+{
+    json_open(json, "strategies", '[');
+    for (uint32_t i = 0; i < config->strategy_count; i++) {
+        const struct config_strategy *strategy = &config->strategy[i];
+        json_open(json, NULL, '{');
+        json_text(json, "name", strategy->name);
+        json_text(json, "kind", strategy->kind);
+        json_text(json, "lcore", config->lcore[strategy->lcore_idx].name);
+        json_text(json, "feed", config->feed[strategy->feed_idx].name);
+        json_open(json, "symbols", '[');
+        for (uint32_t j = 0; j < strategy->symbol_count; j++) {
+            char symbol[9];
+            md_symbol_text(strategy->symbol_list[j], symbol);
+            json_text(json, NULL, symbol);
+        }
+        json_close(json, ']');
+        json_open(json, "params", '{');
+        for (uint32_t j = 0; j < strategy->param_count; j++)
+            json_text(json, strategy->param_list[j].key, strategy->param_list[j].value);
+        json_close(json, '}');
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void json_orders(struct json *json, const struct config *config)
+{
+    const struct config_orders *orders = &config->orders;
+    const struct config_risk *risk = &config->risk;
+    char text[18];
+
+    if (orders->present) {
+        json_open(json, "orders", '{');
+        json_text(json, "port", config->port[orders->port_idx].name);
+        json_text(json, "carrier", "udp");
+        if (memcmp(orders->local_mac, (const uint8_t[6]){0}, 6) != 0) {
+            mac_text(orders->local_mac, text);
+            json_text(json, "local_mac", text);
+        } else {
+            json_null(json, "local_mac");
+        }
+        mac_text(orders->peer_mac, text);
+        json_text(json, "peer_mac", text);
+        address_text(orders->local_ip, text);
+        json_text(json, "local_ip", text);
+        address_text(orders->peer_ip, text);
+        json_text(json, "peer_ip", text);
+        json_u64(json, "local_port", orders->local_port);
+        json_u64(json, "peer_port", orders->peer_port);
+        json_text(json, "fills", orders->fills == CONFIG_FILLS_IMMEDIATE ? "immediate" : "none");
+        json_u64(json, "open_timeout_ms", orders->open_timeout_ms);
+        json_u64(json, "frames", orders->frames);
+        json_u64(json, "open_orders_max", orders->open_orders_max);
+        json_close(json, '}');
+    } else {
+        json_null(json, "orders");
+    }
+    json_open(json, "risk", '{');
+    json_bool(json, "kill", risk->kill);
+    json_u64(json, "order_qty_max", risk->order_qty_max);
+    json_u64(json, "order_notional_max", risk->order_notional_max);
+    json_u64(json, "collar_bps", risk->collar_bps);
+    json_u64(json, "rate_per_s", risk->rate_per_s);
+    json_u64(json, "rate_burst", risk->rate_burst);
+    json_u64(json, "position_max", risk->position_max);
+    json_bool(json, "allow_stale", risk->allow_stale);
+    json_close(json, '}');
+}
+
+static void json_summary(struct json *json, const struct config *config)
+{
+    json_open(json, "gateway", '{');
+    json_text(json, "name", config->gateway.name);
+    json_text(json, "mode", mode_text(config));
+    json_text(json, "memory", memory_text(config));
+    json_u64(json, "memory_mb", config->gateway.memory_mb);
+    json_u64(json, "burst", config->gateway.burst);
+    json_u64(json, "ring_slots", config->gateway.ring_slots);
+    json_bool(json, "numa_strict", config->gateway.numa_strict);
+    json_close(json, '}');
+    json_open(json, "lcores", '[');
+    for (uint32_t i = 0; i < config->lcore_count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "name", config->lcore[i].name);
+        json_text(json, "role", config->lcore[i].role == CONFIG_RX ? "rx" : "strategy");
+        json_u64(json, "cpu", config->lcore[i].cpu);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_open(json, "ports", '[');
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "name", config->port[i].name);
+        json_text(json, "device", config->port[i].device);
+        json_u64(json, "rx_descriptors", config->port[i].rx_descriptors);
+        json_u64(json, "tx_descriptors", config->port[i].tx_descriptors);
+        json_u64(json, "mtu", config->port[i].mtu);
+        json_bool(json, "promiscuous", config->port[i].promiscuous);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_feeds(json, config);
+    json_strategies(json, config);
+    json_orders(json, config);
+    json_open(json, "latency", '{');
+    json_bool(json, "stages", config->latency.stages);
+    json_close(json, '}');
+    json_open(json, "telemetry", '{');
+    json_bool(json, "enabled", config->telemetry.enabled);
+    json_u64(json, "report_s", config->telemetry.report_s);
+    json_close(json, '}');
+}
+
+static void print_json(const char *path, const struct config *config, const struct config_findings *findings, FILE *out)
+{
+    struct json json;
+
+    json_init(&json, out);
+    json_open(&json, NULL, '{');
+    json_text(&json, "config", path);
+    json_bool(&json, "good", findings->error_count == 0);
+    json_u64(&json, "error_count", findings->error_count);
+    json_u64(&json, "warning_count", findings->warning_count);
+    json_open(&json, "findings", '[');
+    for (uint32_t i = 0; i < findings->count; i++) {
+        json_open(&json, NULL, '{');
+        json_text(&json, "severity", findings->finding[i].warning ? "warning" : "error");
+        json_text(&json, "text", findings->finding[i].text);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    if (config)
+        json_summary(&json, config);
+    json_close(&json, '}');
+}
+
+static void print_text(const char *path, const struct config *config, const struct config_findings *findings)
+{
+    for (uint32_t i = 0; i < findings->count; i++)
+        fprintf(stderr, "%s\n", findings->finding[i].text);
+    const uint32_t unseen = findings->error_count + findings->warning_count - findings->count;
+    if (unseen > 0)
+        fprintf(stderr, "%s: and %u more\n", path, unseen);
+    if (config && findings->error_count == 0)
+        text_summary(config, stdout);
+    /* the verdict last, where the eye is; on stderr when it is bad */
+    fprintf(findings->error_count ? stderr : stdout, "%s: %s, %u errors, %u warnings\n", path,
+            findings->error_count ? "not usable" : "good", findings->error_count, findings->warning_count);
+}
+
+static void help(FILE *out)
+{
+    const struct strategy_ops *ops;
+
+    fputs("usage: tickgate check [--json] [--no-host] CONFIG\n\n"
+          "Reads CONFIG, says everything that is wrong with it by file, line and key, and what it means when it is "
+          "right.\n"
+          "Starts nothing and touches no hardware.\n\n"
+          "  --json      the answer as one JSON object on stdout\n"
+          "  --no-host   leave out what concerns this machine (CPUs, NUMA nodes): to check a config made for another\n"
+          "  --help      this text\n\n"
+          "Exit code: 0 usable (there may be warnings), 2 not usable, or wrong arguments.\n\n"
+          "Strategy kinds:\n",
+          out);
+    for (uint32_t i = 0; (ops = strategy_at(i)) != NULL; i++)
+        fprintf(out, "  %-11s %s\n", ops->name, ops->summary);
+}
+
+int cmd_check(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"no-host", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {0}};
+    struct config_findings findings;
+    struct config *config = NULL;
+    bool json = false, host = true;
+    int option;
+
+    optind = 0; /* tests call this more than once in one process */
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            json = true;
+            break;
+        case 'n':
+            host = false;
+            break;
+        case 'h':
+            help(stdout);
+            return CMD_OK;
+        default: /* getopt_long has said what it does not know */
+            fputs("tickgate check --help says more\n", stderr);
+            return CMD_USAGE;
+        }
+    }
+    if (argc - optind != 1) {
+        fprintf(stderr, "tickgate check: %s; tickgate check --help says more\n",
+                argc - optind == 0 ? "which config? give its path" : "one config at a time");
+        return CMD_USAGE;
+    }
+    const char *path = argv[optind];
+    if (config_load(path, &config, &findings) == 0) {
+        (void)check_strategies(config, &findings);
+        if (host)
+            (void)config_check_host(config, &findings);
+    }
+    if (json)
+        print_json(path, config, &findings, stdout);
+    else
+        print_text(path, config, &findings);
+    config_free(config);
+    return findings.error_count == 0 ? CMD_OK : CMD_USAGE;
+}

@@ -1,0 +1,182 @@
+/* See control.h. */
+#include "gateway/control.h"
+
+#include "gateway/order/ouch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOAD_FRAMES_A_STEP 4096u
+#define RECORDS_A_STEP 8192u
+#define SLEEP_MS 1
+#define CLOCK_UPDATE_NS 100000000u
+#define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int control_init(struct control *control)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return -errno;
+    control->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return control->signal_fd < 0 ? -errno : 0;
+}
+
+void control_finish(struct control *control)
+{
+    if (control->signal_fd >= 0)
+        close(control->signal_fd);
+    control->signal_fd = -1;
+}
+
+/* One line: when, who, what, why. */
+static void journal_write(struct control *control, const struct strategy_lcore *lcore, const struct order_record *record)
+{
+    const struct rx *rx = control->topology->rx[record->rx_idx];
+    struct rx_cause cause = {0};
+    struct ouch_enter enter;
+    struct ouch_cancel cancel;
+    struct ouch_replace replace;
+    uint32_t message_len;
+    char symbol[9];
+
+    const bool known = rx_cause_find(rx, record->event_seq, &cause);
+    control->cause_lost_count += !known;
+    const uint8_t *message = order_frame_message(record->frame, &message_len);
+    fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32, record->now_ns, lcore->strategy[record->strategy].name,
+            record->user_ref);
+    if (ouch_decode_enter(message, message_len, &enter) == 0) {
+        md_symbol_text(enter.symbol, symbol);
+        fprintf(control->journal, " enter %s %c %" PRIu32 " @ %" PRIu64 " tif=%c", symbol, enter.side, enter.qty, enter.price,
+                enter.tif);
+    } else if (ouch_decode_replace(message, message_len, &replace) == 0) {
+        fprintf(control->journal, " replace %" PRIu32 " %" PRIu32 " @ %" PRIu64, replace.orig_user_ref, replace.qty,
+                replace.price);
+    } else if (ouch_decode_cancel(message, message_len, &cancel) == 0) {
+        fprintf(control->journal, " cancel to %" PRIu32, cancel.qty);
+    }
+    if (known)
+        fprintf(control->journal, " cause=%s/%s:%" PRIu64 "\n", control->topology->config->feed[cause.channel].name,
+                control->topology->config->feed[cause.channel].line_list[cause.line].name, cause.feed_seq);
+    else
+        fprintf(control->journal, " cause=lost\n");
+}
+
+/* Orders that went out, to the files that want them. True: there were some. */
+static bool records_write(struct control *control)
+{
+    struct order_record record;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < control->topology->strategies_count; i++) {
+        struct strategy_lcore *lcore = control->topology->strategies[i];
+        while (lcore->sink && count < RECORDS_A_STEP && order_sink_take(lcore->sink, &record)) {
+            count++;
+            control->record_count++;
+            if (control->orders_out && control->write_error == 0)
+                control->write_error = capture_out_write(control->orders_out, record.now_ns, record.frame, record.frame_len);
+            if (control->journal)
+                journal_write(control, lcore, &record);
+        }
+    }
+    return count > 0;
+}
+
+static bool signalled(struct control *control)
+{
+    struct signalfd_siginfo info;
+
+    if (read(control->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return false;
+    control->signal_nr = (int)info.ssi_signo;
+    return true;
+}
+
+static void status_line(const struct control *control)
+{
+    uint64_t frames = 0, events = 0, orders = 0, lost = 0;
+
+    for (uint32_t i = 0; i < control->topology->rx_count; i++) {
+        frames += __atomic_load_n(&control->topology->rx[i]->frame_count, __ATOMIC_RELAXED);
+        events += __atomic_load_n(&control->topology->rx[i]->event_count, __ATOMIC_RELAXED);
+    }
+    for (uint32_t i = 0; i < control->topology->strategies_count; i++) {
+        orders += __atomic_load_n(&control->topology->strategies[i]->order_count, __ATOMIC_RELAXED);
+        lost += __atomic_load_n(&control->topology->strategies[i]->lost_count, __ATOMIC_RELAXED);
+    }
+    fprintf(stderr, "tickgate: %" PRIu64 " frames, %" PRIu64 " events, %" PRIu64 " orders, %" PRIu64 " events lost\n", frames,
+            events, orders, lost);
+}
+
+static void schedule_start(struct control *control)
+{
+    struct clock_report clock;
+
+    clock_report_load(&control->topology->clock, &clock);
+    const uint64_t start_tsc = clock_tsc() + clock.tsc_hz / 1000 * START_DELAY_MS;
+
+    for (uint32_t i = 0; i < control->topology->rx_count; i++) {
+        control->topology->rx[i]->replay->start_tsc = start_tsc;
+        control->topology->rx[i]->replay->first_ts_ns = control->loader->first_ts_ns;
+    }
+}
+
+int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    struct topology *topology = control->topology;
+    struct pollfd fds = {.fd = control->signal_fd, .events = POLLIN};
+
+    if (control->loader) { /* what fits is in memory before the first frame is due */
+        while (loader_step(control->loader, topology, LOAD_FRAMES_A_STEP) && !signalled(control))
+            ;
+        schedule_start(control);
+    }
+    const int error = topology_arm(topology, ret_error);
+    if (error)
+        return error;
+    if (!control->loader)
+        fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
+    const uint64_t begin_ns = monotonic_ns();
+    uint64_t clock_due_ns = begin_ns, report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
+    while (control->signal_nr == 0 && !signalled(control)) {
+        const uint64_t now_ns = monotonic_ns();
+        bool busy = records_write(control);
+        if (control->loader)
+            busy |= loader_step(control->loader, topology, LOAD_FRAMES_A_STEP);
+        if (now_ns >= clock_due_ns) {
+            clock_update(&topology->clock);
+            clock_due_ns = now_ns + CLOCK_UPDATE_NS;
+        }
+        if (control->report_s > 0 && now_ns >= report_due_ns) {
+            status_line(control);
+            report_due_ns += (uint64_t)control->report_s * 1000000000u;
+        }
+        if (control->loader && topology_finished(topology))
+            break;
+        if (control->duration_ns > 0 && now_ns - begin_ns >= control->duration_ns)
+            break;
+        if (!busy)
+            poll(&fds, 1, SLEEP_MS);
+    }
+    topology_stop(topology);
+    while (records_write(control))
+        ;
+    return 0;
+}

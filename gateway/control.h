@@ -1,0 +1,29 @@
+/* The control thread: everything that may take a microsecond or more while the hot threads run. Loading, signals, order
+ * records, clock, status lines. It floats over the CPUs and sleeps when there is nothing to do. */
+#ifndef GATEWAY_CONTROL_H
+#define GATEWAY_CONTROL_H
+
+#include "gateway/loader.h"
+#include "gateway/topology.h"
+
+struct control {
+    struct topology *topology;
+    struct loader *loader;           /* NULL in a live run */
+    struct capture_out *orders_out;  /* capture of order frames, or NULL */
+    FILE *journal;                   /* orders as text, one a line, or NULL */
+    uint64_t duration_ns;            /* stop by itself after so long; 0 = never */
+    uint32_t report_s;               /* seconds between status lines, 0 = none */
+    int signal_fd;
+    int signal_nr;                   /* that ended the run, 0 = none */
+    uint64_t cause_lost_count;       /* orders whose cause was overwritten before the journal was written */
+    uint64_t record_count;
+    int write_error;                 /* -errno of a failed write of orders or journal */
+};
+
+/* Block SIGINT and SIGTERM for all threads to come: they are read, not delivered. Before the EAL starts. 0 or -errno. */
+int control_init(struct control *control);
+/* Arm, serve until the replay is finished, a signal comes or the time is over, then stop the hot threads. 0 or -errno. */
+int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX]);
+void control_finish(struct control *control);
+
+#endif

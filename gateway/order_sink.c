@@ -1,0 +1,49 @@
+/* See order_sink.h. */
+#include "gateway/order_sink.h"
+
+#include <rte_mbuf.h>
+#include <string.h>
+
+void order_sink_init(struct order_sink *sink, struct rte_ring *wire, bool recording)
+{
+    memset(sink, 0, sizeof(*sink));
+    sink->wire = wire;
+    sink->recording = recording;
+    ck_ring_init(&sink->ring, ORDER_SINK_RECORDS);
+}
+
+void order_sink_note(struct order_sink *sink, const struct order_record *record)
+{
+    if (!sink->wire)
+        return;
+    if (sink->pending_head - sink->pending_tail == ORDER_SINK_PENDING) /* a turn longer than any: take some off first */
+        order_sink_drain(sink);
+    sink->pending[sink->pending_head++ % ORDER_SINK_PENDING] = *record;
+}
+
+void order_sink_drain(struct order_sink *sink)
+{
+    struct rte_mbuf *frame;
+
+    while (sink->pending_tail != sink->pending_head && rte_ring_sc_dequeue(sink->wire, (void **)&frame) == 0) {
+        struct order_record *record = &sink->pending[sink->pending_tail++ % ORDER_SINK_PENDING];
+        sink->frame_count++;
+        if (sink->recording) {
+            record->frame_len = (uint8_t)(frame->data_len < ORDER_SINK_FRAME_MAX ? frame->data_len : ORDER_SINK_FRAME_MAX);
+            memcpy(record->frame, rte_pktmbuf_mtod(frame, void *), record->frame_len);
+            if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
+                sink->lost_count++;
+        }
+        rte_pktmbuf_free(frame);
+    }
+}
+
+uint32_t order_sink_room(const struct order_sink *sink)
+{
+    return ORDER_SINK_RECORDS - 1 - ck_ring_size(&sink->ring);
+}
+
+bool order_sink_take(struct order_sink *sink, struct order_record *ret_record)
+{
+    return ck_ring_dequeue_spsc_order_record(&sink->ring, sink->record, ret_record);
+}

@@ -1,0 +1,32 @@
+/* Memory of hot objects: one allocator for all of them, before armed. Each object lies on the NUMA node of the lcore that
+ * owns it, on huge pages where there are any, touched once so that no page fault is left for the hot path. Control thread,
+ * set-up only. */
+#ifndef GATEWAY_PLACE_H
+#define GATEWAY_PLACE_H
+
+#include <stddef.h>
+
+#define PLACE_BLOCKS_MAX 256u
+
+struct place_block {
+    void *memory;
+    size_t bytes;
+};
+
+struct place {
+    struct place_block block[PLACE_BLOCKS_MAX];
+    unsigned count;
+    size_t huge_bytes;   /* on huge pages */
+    size_t small_bytes;  /* on normal pages */
+};
+
+/* NUMA node of a CPU; 0 where the host has no NUMA. */
+int place_node_of_cpu(unsigned cpu);
+
+/* `bytes` of zeroed memory, aligned to a page, on NUMA node `node`; NULL when there is not enough. */
+void *place_alloc(struct place *place, size_t bytes, int node);
+
+/* Give everything back. */
+void place_free(struct place *place);
+
+#endif

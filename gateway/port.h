@@ -1,0 +1,42 @@
+/* Ethdev ports: all of them, whatever stands behind. Opened from config before armed, closed after the hot threads have
+ * ended. Control thread. */
+#ifndef GATEWAY_PORT_H
+#define GATEWAY_PORT_H
+
+#include "config/config.h"
+
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
+#define PORT_ERROR_MAX 512u
+
+struct port {
+    const struct config_port *config;
+    uint16_t id;              /* ethdev port */
+    uint16_t rx_queue_count;
+    uint16_t tx_queue_count;
+    bool started;
+    char how[96];             /* how wide it receives: "multicast filter", "all multicast" ... */
+    uint8_t mac[6];
+    /* replay: the port is a net_ring over these */
+    struct rte_ring *rx_ring; /* frame source -> rx queue 0; NULL otherwise */
+    struct rte_ring *tx_ring[RTE_MAX_LCORE / 8]; /* tx queue -> order sink */
+};
+
+/* What a frame buffer must hold for this port's MTU, headroom not counted. */
+uint16_t port_data_room(const struct config_port *config);
+
+/* Open the device that the config names, with these queues; rx mbufs come from `pool`. The groups (host byte order) are
+ * put into the MAC filter; where the device has none, all multicast, then promiscuous. 0 or -errno, and one sentence. */
+int port_open(struct port *port, const struct config_port *config, uint16_t rx_queues, uint16_t tx_queues,
+              struct rte_mempool *pool, int node, const uint32_t *groups, uint32_t group_count,
+              char ret_error[PORT_ERROR_MAX]);
+
+/* The same port for a replay: a net_ring whose rx ring the frame source fills and whose tx rings the order sinks drain. */
+int port_open_ring(struct port *port, const struct config_port *config, const char *name, uint16_t rx_queues,
+                   uint16_t tx_queues, uint32_t ring_slots, struct rte_mempool *pool, int node,
+                   char ret_error[PORT_ERROR_MAX]);
+
+void port_close(struct port *port);
+
+#endif

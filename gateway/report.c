@@ -1,0 +1,428 @@
+/* See report.h. */
+#include "gateway/report.h"
+
+#include "gateway/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const double fractions[] = {0.5, 0.9, 0.99, 0.999, 0.9999};
+static const char *const fraction_names[] = {"p50", "p90", "p99", "p99.9", "p99.99"};
+static const char *const fraction_keys[] = {"p50", "p90", "p99", "p999", "p9999"};
+#define FRACTIONS (sizeof(fractions) / sizeof(fractions[0]))
+
+static const char *const stage_names[STAGE_COUNT] = {"popped", "decided", "encoded", "tick-to-trade"};
+static const char *const stage_keys[STAGE_COUNT] = {"popped", "decided", "encoded", "tick_to_trade"};
+
+/* --- what both forms are made of ------------------------------------------------------------------------------------- */
+
+/* The hash of one ring as one lcore read it; false: none. */
+static bool hash_of(const struct strategy_lcore *lcore, uint32_t rx_idx, uint64_t *ret_hash)
+{
+    *ret_hash = lcore->event_hash[rx_idx];
+    return lcore->hashing && lcore->event_count[rx_idx] > 0 && lcore->lost_count == 0;
+}
+
+static uint64_t counter(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+uint32_t report_failures(const struct report *report, FILE *out)
+{
+    const struct topology *topology = report->topology;
+    uint32_t count = report->damaged_count; /* each has had its sentence already */
+
+    for (uint32_t i = 0; i < topology->strategies_count; i++) {
+        const struct strategy_lcore *lcore = topology->strategies[i];
+        if (lcore->lost_count > 0 && topology->options.replay) {
+            fprintf(out, "tickgate: hash void: %" PRIu64 " events lost by %s to ring overruns; replay without --no-throttle, or "
+                    "raise gateway.ring_slots\n", lcore->lost_count, lcore->name);
+            count++;
+        }
+        if (lcore->sink && lcore->sink->lost_count > 0) {
+            fprintf(out, "tickgate: %" PRIu64 " orders are missing in the orders file and the journal: they were written too "
+                    "slowly\n", lcore->sink->lost_count);
+            count++;
+        }
+    }
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        if (topology->rx[i]->armed.error || (topology->options.proof && !topology->rx[i]->armed.proof)) {
+            fprintf(out, "tickgate: --prove: no filter on %s: %s\n", topology->rx[i]->name,
+                    strerror(-topology->rx[i]->armed.error));
+            count++;
+        }
+    if (armed_violation_count() > 0) {
+        fprintf(out, "tickgate: armed threads tried %" PRIu64 " system calls or allocations (last system call: %d)\n",
+                armed_violation_count(), armed_violation_nr());
+        count++;
+    }
+    if (report->control->write_error) {
+        fprintf(out, "tickgate: the orders file could not be written: %s\n", strerror(-report->control->write_error));
+        count++;
+    }
+    return count;
+}
+
+/* --- text ------------------------------------------------------------------------------------------------------------ */
+
+static void text_pinned(FILE *out, const char *name, const char *role, const struct armed *armed)
+{
+    fprintf(out, "  %-12s %-16s CPU %u: %s%s\n", name, role, armed->cpu,
+            armed->pinned ? "pinned, affinity checked" : "NOT PINNED (affinity differs)",
+            armed->proof ? ", under proof" : "");
+}
+
+static void text_hist(FILE *out, const struct clock *clock, const char *where, const char *name, const struct hist *hist)
+{
+    if (hist->count == 0)
+        return;
+    fprintf(out, "  %-9s %-14s %10" PRIu64 " %8" PRIu64, where, name, hist->count, clock_ticks_to_ns(clock, hist->min));
+    for (size_t i = 0; i < FRACTIONS; i++)
+        fprintf(out, " %8" PRIu64, clock_ticks_to_ns(clock, hist_quantile(hist, fractions[i])));
+    fprintf(out, " %9" PRIu64 "\n", clock_ticks_to_ns(clock, hist->max));
+}
+
+static void text_latency(const struct report *report, FILE *out)
+{
+    const struct topology *topology = report->topology;
+
+    fprintf(out, "\nlatency, ns since the burst with the frame returned (rx TSC)%s\n",
+            topology->config->latency.stages ? "" : "; stage stamps off");
+    fprintf(out, "  %-9s %-14s %10s %8s", "lcore", "stage", "count", "min");
+    for (size_t i = 0; i < FRACTIONS; i++)
+        fprintf(out, " %8s", fraction_names[i]);
+    fprintf(out, " %9s\n", "max");
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        text_hist(out, &topology->clock, topology->rx[i]->name, "parsed", &topology->rx[i]->parsed);
+        text_hist(out, &topology->clock, topology->rx[i]->name, "booked", &topology->rx[i]->booked);
+    }
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        for (uint32_t j = 0; j < STAGE_COUNT; j++)
+            text_hist(out, &topology->clock, topology->strategies[i]->name, stage_names[j],
+                      &topology->strategies[i]->stage[j]);
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        if (topology->rx[i]->replay)
+            text_hist(out, &topology->clock, topology->rx[i]->name, "(lateness)", &topology->rx[i]->replay->lateness);
+}
+
+static void text_feed(const struct report *report, uint32_t feed_idx, FILE *out)
+{
+    const struct topology *topology = report->topology;
+    const struct config_feed *feed = &topology->config->feed[feed_idx];
+    const struct channel *channel = topology->channel[feed_idx];
+    const struct channel_counters *counters = channel_counters(channel);
+    const struct arb *arb = channel_arb(channel);
+    uint64_t orphans = 0;
+
+    for (uint32_t i = 0; i < 256; i++)
+        orphans += counters->orphan_count[i];
+    fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders%s\n", feed->name, counters->message_count,
+            counters->event_count, channel_order_count(channel), channel_stale(channel) ? ", STALE" : "");
+    for (uint32_t i = 0; i < feed->line_count; i++)
+        fprintf(out, "  line %-6s %10" PRIu64 " packets, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64
+                " ahead of a hole, %" PRIu64 " messages lost on this line\n", feed->line_list[i].name, arb->line[i].packet_count,
+                arb->line[i].fresh_count, arb->line[i].duplicate_count, arb->line[i].gap_count, arb->line[i].lost_count);
+    fprintf(out, "  holes %" PRIu64 " (%" PRIu64 " messages), held %" PRIu64 ", heartbeats %" PRIu64 ", unsequenced %" PRIu64
+            ", orphans %" PRIu64 "\n", arb->hole_count, arb->missed_count, counters->held_count,
+            counters->mold[MOLD_HEARTBEAT], counters->unsequenced_count, orphans);
+    const struct { const char *name; uint64_t count; } discards[] = {
+        {"mold short", counters->mold[MOLD_SHORT]},         {"mold bad block", counters->mold[MOLD_BAD_BLOCK]},
+        {"mold bad sequence", counters->mold[MOLD_BAD_SEQ]}, {"old session", counters->old_session_count},
+        {"itch short", counters->itch[ITCH_SHORT]},         {"itch unknown", counters->itch[ITCH_UNKNOWN]},
+        {"locate range", counters->locate_range_count},     {"price range", counters->price_range_count},
+        {"hold overflow", counters->held_overflow_count},   {"window expired", counters->expired_count},
+        {"trailing bytes", counters->trailing_count},       {"empty block", counters->empty_count},
+    };
+    const char *separator = "  noted: ";
+    for (size_t i = 0; i < sizeof(discards) / sizeof(discards[0]); i++) {
+        if (discards[i].count == 0)
+            continue;
+        fprintf(out, "%s%s %" PRIu64, separator, discards[i].name, discards[i].count);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        fputc('\n', out);
+}
+
+static void text_rx(const struct rx *rx, FILE *out)
+{
+    fprintf(out, "\nrx %s: %" PRIu64 " frames, %" PRIu64 " of no line", rx->name, counter(&rx->frame_count),
+            counter(&rx->foreign_count));
+    for (uint32_t i = 1; i < FRAME_VERDICT_COUNT; i++)
+        if (rx->frame_verdict[i] > 0)
+            fprintf(out, ", %s %" PRIu64, frame_verdict_name((enum frame_verdict)i), rx->frame_verdict[i]);
+    if (rx->chained_count > 0)
+        fprintf(out, ", longer than the mtu %" PRIu64, rx->chained_count);
+    for (uint32_t i = 0; i < RX_LINE_SLOTS; i++)
+        if (rx->line[i].source_count > 0)
+            fprintf(out, ", of another source %" PRIu64, rx->line[i].source_count);
+    fprintf(out, "; %" PRIu64 " events published\n", counter(&rx->event_count));
+    if (rx->replay)
+        fprintf(out, "  frame source: %" PRIu64 " frames, %.1f ns each (not part of any latency), held back %" PRIu64
+                " turns, starved %" PRIu64 "\n", rx->replay->frame_count,
+                rx->replay->frame_count ? (double)rx->replay->step_tsc / (double)rx->replay->frame_count : 0.0,
+                rx->replay->held_back_count, rx->replay->starved_count);
+}
+
+static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
+{
+    const struct market *market = &lcore->market;
+
+    fprintf(out, "\nstrategies on %s: %" PRIu64 " orders, %" PRIu64 " fills, %" PRIu64 " reservations released, %" PRIu64
+            " events lost to overruns\n", lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count,
+            lcore->lost_count);
+    for (uint32_t i = 0; i < lcore->strategy_count; i++)
+        fprintf(out, "  %-12s (%s) %" PRIu64 " intents, %" PRIu64 " sent, %" PRIu64 " refused\n", lcore->strategy[i].name,
+                lcore->strategy[i].ops->name, lcore->strategy[i].intent_count, lcore->strategy[i].order_count,
+                lcore->strategy[i].refused_count);
+    const char *separator = "  refused: ";
+    for (uint32_t i = 1; i < RISK_VERDICT_COUNT; i++) {
+        if (lcore->risk.verdict_count[i] == 0)
+            continue;
+        fprintf(out, "%s%s %" PRIu64, separator, risk_verdict_name((enum risk_verdict)i), lcore->risk.verdict_count[i]);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        fputc('\n', out);
+    if (lcore->intent_overflow_count + market->out_of_range_count > 0)
+        fprintf(out, "  noted: intents beyond the bound %" PRIu64 ", events out of range %" PRIu64 "\n",
+                lcore->intent_overflow_count, market->out_of_range_count);
+}
+
+static void text_hashes(const struct strategy_lcore *lcore, const struct topology *topology, FILE *out)
+{
+    uint64_t hash;
+
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        if (hash_of(lcore, i, &hash))
+            fprintf(out, "event hash %s<-%s %016" PRIx64 " (%" PRIu64 " events)\n", lcore->name, topology->rx[i]->name, hash,
+                    lcore->event_count[i]);
+        else
+            fprintf(out, "event hash %s<-%s: %s\n", lcore->name, topology->rx[i]->name,
+                    lcore->lost_count ? "void, events were lost" : "no hash (no events)");
+    }
+    if (lcore->lost_count > 0)
+        fprintf(out, "order hash %s: void, events were lost\n", lcore->name);
+    else if (lcore->order_count > 0)
+        fprintf(out, "order hash %s %016" PRIx64 " (%" PRIu64 " orders)\n", lcore->name, lcore->order_hash, lcore->order_count);
+    else
+        fprintf(out, "order hash %s: no hash (no orders)\n", lcore->name);
+}
+
+void report_text(const struct report *report, FILE *out)
+{
+    const struct topology *topology = report->topology;
+    const struct config *config = topology->config;
+    struct clock_report clock;
+
+    clock_report_load(&topology->clock, &clock);
+    fprintf(out, "tickgate %s: %s, %s, burst %u, %.2f s\n", config->gateway.name,
+            config->gateway.mode == CONFIG_INLINE ? "inline" : "two-core",
+            topology->eal.hugepages ? "hugepages" : "no hugepages", config->gateway.burst, report->elapsed_s);
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        text_pinned(out, topology->rx[i]->name, config->gateway.mode == CONFIG_INLINE ? "rx and strategy" : "rx",
+                    &topology->rx[i]->armed);
+    for (uint32_t i = 0; i < topology->strategies_count && config->gateway.mode == CONFIG_TWO_CORE; i++)
+        text_pinned(out, topology->strategies[i]->name, "strategy", &topology->strategies[i]->armed);
+    for (uint32_t i = 0; i < topology->port_count; i++)
+        fprintf(out, "  port %-12s %s\n", topology->port[i].config->name, topology->port[i].how);
+    if (topology->eal.note[0])
+        fprintf(out, "  note: %s\n", topology->eal.note);
+    fprintf(out, "  clock: TSC %.6f MHz against CLOCK_MONOTONIC_RAW (nominal %+" PRId64 " ppb), %s\n",
+            (double)clock.tsc_hz / 1e6, clock.drift_ppb, clock.invariant ? "invariant" : "NOT INVARIANT: latencies are in doubt");
+    if (topology->options.proof)
+        fprintf(out, "  proof: %" PRIu64 " system calls or allocations by armed threads\n", armed_violation_count());
+    if (report->loader)
+        fprintf(out, "  captures: %u, %" PRIu64 " frames over %.3f s\n", report->loader->capture_count,
+                report->loader->frame_count,
+                (double)(report->loader->last_ts_ns - report->loader->first_ts_ns) / 1e9);
+
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        text_rx(topology->rx[i], out);
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        text_feed(report, i, out);
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        text_strategies(topology->strategies[i], out);
+    text_latency(report, out);
+    if (!topology->options.hashing)
+        return;
+    fputc('\n', out);
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        text_hashes(topology->strategies[i], topology, out);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------------ */
+
+static void json_hist(struct json *json, const struct clock *clock, const char *key, const struct hist *hist)
+{
+    if (hist->count == 0)
+        return;
+    json_open(json, key, '{');
+    json_u64(json, "count", hist->count);
+    json_u64(json, "min_ns", clock_ticks_to_ns(clock, hist->min));
+    for (size_t i = 0; i < FRACTIONS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%s_ns", fraction_keys[i]);
+        json_u64(json, name, clock_ticks_to_ns(clock, hist_quantile(hist, fractions[i])));
+    }
+    json_u64(json, "max_ns", clock_ticks_to_ns(clock, hist->max));
+    json_close(json, '}');
+}
+
+static void json_armed(struct json *json, const struct armed *armed)
+{
+    json_u64(json, "cpu", armed->cpu);
+    json_bool(json, "pinned", armed->pinned);
+    json_bool(json, "proof", armed->proof);
+}
+
+static void json_rx(struct json *json, const struct topology *topology, const struct rx *rx)
+{
+    json_open(json, NULL, '{');
+    json_text(json, "name", rx->name);
+    json_armed(json, &rx->armed);
+    json_u64(json, "frames", rx->frame_count);
+    json_u64(json, "foreign", rx->foreign_count);
+    json_u64(json, "events", rx->event_count);
+    json_open(json, "refused", '{');
+    for (uint32_t i = 1; i < FRAME_VERDICT_COUNT; i++)
+        json_u64(json, frame_verdict_name((enum frame_verdict)i), rx->frame_verdict[i]);
+    json_u64(json, "chained", rx->chained_count);
+    json_close(json, '}');
+    json_open(json, "latency", '{');
+    json_hist(json, &topology->clock, "parsed", &rx->parsed);
+    json_hist(json, &topology->clock, "booked", &rx->booked);
+    if (rx->replay)
+        json_hist(json, &topology->clock, "lateness", &rx->replay->lateness);
+    json_close(json, '}');
+    if (rx->replay) {
+        json_open(json, "source", '{');
+        json_u64(json, "frames", rx->replay->frame_count);
+        json_u64(json, "held_back", rx->replay->held_back_count);
+        json_u64(json, "starved", rx->replay->starved_count);
+        json_u64(json, "step_ns", clock_ticks_to_ns(&topology->clock, rx->replay->step_tsc));
+        json_close(json, '}');
+    }
+    json_close(json, '}');
+}
+
+static void json_feed(struct json *json, const struct topology *topology, uint32_t feed_idx)
+{
+    const struct config_feed *feed = &topology->config->feed[feed_idx];
+    const struct channel *channel = topology->channel[feed_idx];
+    const struct channel_counters *counters = channel_counters(channel);
+    const struct arb *arb = channel_arb(channel);
+    char key[2] = "";
+
+    json_open(json, NULL, '{');
+    json_text(json, "name", feed->name);
+    json_u64(json, "packets", counters->packet_count);
+    json_u64(json, "total", counters->message_count);
+    json_open(json, "messages", '{');
+    for (uint32_t i = 1; i < 256; i++) {
+        key[0] = (char)i;
+        if (counters->message_type_count[i] > 0)
+            json_u64(json, key, counters->message_type_count[i]);
+    }
+    json_close(json, '}');
+    json_u64(json, "live_orders", channel_order_count(channel));
+    json_bool(json, "stale", channel_stale(channel));
+    json_u64(json, "holes", arb->hole_count);
+    json_u64(json, "missed", arb->missed_count);
+    json_u64(json, "held", counters->held_count);
+    json_open(json, "orphans", '{');
+    for (uint32_t i = 1; i < 256; i++) {
+        key[0] = (char)i;
+        if (counters->orphan_count[i] > 0)
+            json_u64(json, key, counters->orphan_count[i]);
+    }
+    json_close(json, '}');
+    json_open(json, "lines", '[');
+    for (uint32_t i = 0; i < feed->line_count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "name", feed->line_list[i].name);
+        json_u64(json, "packets", arb->line[i].packet_count);
+        json_u64(json, "first", arb->line[i].fresh_count);
+        json_u64(json, "duplicates", arb->line[i].duplicate_count);
+        json_u64(json, "lost", arb->line[i].lost_count);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
+static void json_strategies(struct json *json, const struct topology *topology, const struct strategy_lcore *lcore)
+{
+    char text[20];
+    uint64_t hash;
+
+    json_open(json, NULL, '{');
+    json_text(json, "name", lcore->name);
+    if (topology->config->gateway.mode == CONFIG_TWO_CORE)
+        json_armed(json, &lcore->armed);
+    json_u64(json, "orders", lcore->order_count);
+    json_u64(json, "fills", lcore->fill_count);
+    json_u64(json, "released", lcore->release_count);
+    json_u64(json, "events_lost", lcore->lost_count);
+    json_open(json, "refused", '{');
+    for (uint32_t i = 1; i < RISK_VERDICT_COUNT; i++)
+        if (lcore->risk.verdict_count[i] > 0)
+            json_u64(json, risk_verdict_name((enum risk_verdict)i), lcore->risk.verdict_count[i]);
+    json_close(json, '}');
+    json_open(json, "events", '[');
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "rx", topology->rx[i]->name);
+        json_u64(json, "count", lcore->event_count[i]);
+        snprintf(text, sizeof(text), "%016" PRIx64, lcore->event_hash[i]);
+        if (hash_of(lcore, i, &hash))
+            json_text(json, "hash", text);
+        else
+            json_null(json, "hash");
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    snprintf(text, sizeof(text), "%016" PRIx64, lcore->order_hash);
+    if (lcore->hashing && lcore->order_count > 0 && lcore->lost_count == 0)
+        json_text(json, "order_hash", text);
+    else
+        json_null(json, "order_hash");
+    json_open(json, "latency", '{');
+    for (uint32_t i = 0; i < STAGE_COUNT; i++)
+        json_hist(json, &topology->clock, stage_keys[i], &lcore->stage[i]);
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
+void report_json(const struct report *report, FILE *out)
+{
+    const struct topology *topology = report->topology;
+    struct json json;
+    struct clock_report clock;
+
+    clock_report_load(&topology->clock, &clock);
+    json_init(&json, out);
+    json_open(&json, NULL, '{');
+    json_text(&json, "name", topology->config->gateway.name);
+    json_text(&json, "mode", topology->config->gateway.mode == CONFIG_INLINE ? "inline" : "two-core");
+    json_bool(&json, "hugepages", topology->eal.hugepages);
+    json_u64(&json, "burst", topology->config->gateway.burst);
+    json_f64(&json, "elapsed_s", report->elapsed_s);
+    json_u64(&json, "tsc_hz", clock.tsc_hz);
+    json_u64(&json, "violations", armed_violation_count());
+    json_u64(&json, "damaged_captures", report->damaged_count);
+    json_open(&json, "rx", '[');
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        json_rx(&json, topology, topology->rx[i]);
+    json_close(&json, ']');
+    json_open(&json, "feeds", '[');
+    for (uint32_t i = 0; i < topology->config->feed_count; i++)
+        json_feed(&json, topology, i);
+    json_close(&json, ']');
+    json_open(&json, "strategies", '[');
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        json_strategies(&json, topology, topology->strategies[i]);
+    json_close(&json, ']');
+    json_close(&json, '}');
+}

@@ -1,0 +1,349 @@
+/* `tickgate run` and `tickgate replay`: the same gateway, the same loops; a replay feeds it from captures. Main thread. */
+#include "gateway/check.h"
+#include "gateway/cmd.h"
+#include "gateway/control.h"
+#include "gateway/report.h"
+#include "gateway/telemetry.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BUFFER_MB_DEFAULT 512u
+
+static const char *const run_help =
+    "usage: tickgate run CONFIG [options]\n"
+    "Run the gateway live on the ports that CONFIG names, until SIGINT or SIGTERM.\n\n"
+    "  --duration SECONDS  stop by itself\n"
+    "  --json              print the final report as JSON\n"
+    "  --help              this text\n\n"
+    "exit code: 0 stopped cleanly, 1 something failed, 2 arguments or config are wrong\n";
+
+static const char *const replay_help =
+    "usage: tickgate replay CONFIG --capture FILE [--capture FILE]... [options]\n"
+    "Run the gateway of CONFIG on captures: pcap, pcapng, Nasdaq BinaryFILE (.itch), each also gzipped, merged by time.\n\n"
+    "  --capture FILE   a capture; up to 16, A and B lines may be separate files\n"
+    "  --speed X        1.0 = original timing (default), N = N times as fast, max = as fast as the readers take it\n"
+    "  --burst N        frames per receive burst, instead of the config's\n"
+    "  --mode MODE      inline or two-core, instead of the config's (two-core configs only)\n"
+    "  --orders FILE    write the order frames to a pcap\n"
+    "  --journal FILE   write one line per order: what, when, and the message that caused it\n"
+    "  --no-throttle    do not hold frames back for slow readers: overruns become possible\n"
+    "  --no-hash        do not compute the event and order hashes\n"
+    "  --prove          trap every system call of the hot threads and count it; any fails the run\n"
+    "  --buffer-mb N    memory for frames loaded ahead of time (default 512)\n"
+    "  --json           print the report as JSON\n"
+    "  --help           this text\n\n"
+    "exit code: 0 good, 1 damaged capture, lost events (hash void) or another failure, 2 arguments or config are wrong\n";
+
+struct options {
+    bool replay;
+    const char *config_path;
+    char *capture[CAPTURE_MERGE_MAX];
+    uint32_t capture_count;
+    double speed;               /* 0 = max */
+    const char *orders_path, *journal_path;
+    const char *mode;
+    uint32_t burst;             /* 0 = the config's */
+    bool no_throttle, no_hash, prove, json;
+    uint64_t buffer_mb;
+    double duration_s;
+};
+
+enum { OPTION_CAPTURE = 1, OPTION_SPEED, OPTION_BURST, OPTION_MODE, OPTION_ORDERS, OPTION_JOURNAL, OPTION_NO_THROTTLE,
+       OPTION_NO_HASH, OPTION_PROVE, OPTION_BUFFER, OPTION_JSON, OPTION_HELP, OPTION_DURATION };
+
+static const struct option run_options[] = {
+    {"duration", required_argument, NULL, OPTION_DURATION},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static const struct option replay_options[] = {
+    {"capture", required_argument, NULL, OPTION_CAPTURE},
+    {"speed", required_argument, NULL, OPTION_SPEED},
+    {"burst", required_argument, NULL, OPTION_BURST},
+    {"mode", required_argument, NULL, OPTION_MODE},
+    {"orders", required_argument, NULL, OPTION_ORDERS},
+    {"journal", required_argument, NULL, OPTION_JOURNAL},
+    {"no-throttle", no_argument, NULL, OPTION_NO_THROTTLE},
+    {"no-hash", no_argument, NULL, OPTION_NO_HASH},
+    {"prove", no_argument, NULL, OPTION_PROVE},
+    {"buffer-mb", required_argument, NULL, OPTION_BUFFER},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int usage(const char *what, const char *value)
+{
+    fprintf(stderr, "tickgate: %s%s%s; see --help\n", what, value ? ": " : "", value ? value : "");
+    return CMD_USAGE;
+}
+
+/* A number of the command line, min ... max; -1 when it is none. */
+static double number(const char *text, double min, double max)
+{
+    char *end;
+
+    errno = 0;
+    const double value = strtod(text, &end);
+    return errno || end == text || *end || !(value >= min && value <= max) ? -1.0 : value;
+}
+
+/* CMD_OK to go on, otherwise the exit code; *ret_done when there is nothing more to do (--help). */
+static int options_parse(struct options *options, int argc, char **argv, bool *ret_done)
+{
+    int option;
+    double value = 0;
+
+    *ret_done = false;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "", options->replay ? replay_options : run_options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_CAPTURE:
+            if (options->capture_count == CAPTURE_MERGE_MAX)
+                return usage("at most 16 captures", NULL);
+            options->capture[options->capture_count++] = optarg;
+            break;
+        case OPTION_SPEED:
+            options->speed = strcmp(optarg, "max") == 0 ? 0.0 : (value = number(optarg, 1e-6, 1e6));
+            break;
+        case OPTION_BURST:
+            options->burst = (uint32_t)(value = number(optarg, 1, RX_BURST_MAX));
+            break;
+        case OPTION_MODE:
+            options->mode = optarg;
+            if (strcmp(optarg, "inline") != 0 && strcmp(optarg, "two-core") != 0)
+                return usage("--mode is inline or two-core, not", optarg);
+            break;
+        case OPTION_ORDERS:
+            options->orders_path = optarg;
+            break;
+        case OPTION_JOURNAL:
+            options->journal_path = optarg;
+            break;
+        case OPTION_NO_THROTTLE:
+            options->no_throttle = true;
+            break;
+        case OPTION_NO_HASH:
+            options->no_hash = true;
+            break;
+        case OPTION_PROVE:
+            options->prove = true;
+            break;
+        case OPTION_BUFFER:
+            options->buffer_mb = (uint64_t)(value = number(optarg, 2, REPLAY_BLOCKS_MAX - 1));
+            break;
+        case OPTION_JSON:
+            options->json = true;
+            break;
+        case OPTION_DURATION:
+            options->duration_s = value = number(optarg, 0.001, 1e9);
+            break;
+        case OPTION_HELP:
+            fputs(options->replay ? replay_help : run_help, stdout);
+            *ret_done = true;
+            return CMD_OK;
+        default:
+            return CMD_USAGE; /* getopt has said what */
+        }
+        if (value < 0)
+            return usage("not a number in range", optarg);
+    }
+    if (optind + 1 != argc)
+        return usage(optind == argc ? "CONFIG is missing" : "one CONFIG, not also", optind == argc ? NULL : argv[optind + 1]);
+    options->config_path = argv[optind];
+    if (options->replay && options->capture_count == 0)
+        return usage("--capture FILE is missing", NULL);
+    return CMD_OK;
+}
+
+/* --mode: a two-core config runs inline on its only rx lcore, so that the two can be compared on one config. */
+static int mode_set(struct config *config, const char *mode)
+{
+    uint32_t rx_idx = 0, rx_count = 0;
+
+    if (strcmp(mode, "two-core") == 0) {
+        if (config->gateway.mode == CONFIG_TWO_CORE)
+            return 0;
+        fprintf(stderr, "tickgate: --mode two-core: %s has no strategy lcore; use a two-core config\n", config->path);
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < config->lcore_count; i++)
+        if (config->lcore[i].role == CONFIG_RX) {
+            rx_idx = i;
+            rx_count++;
+        }
+    if (rx_count != 1) {
+        fprintf(stderr, "tickgate: --mode inline: %s has %u rx lcores, inline is one\n", config->path, rx_count);
+        return -EINVAL;
+    }
+    config->lcore[0] = config->lcore[rx_idx];
+    config->lcore_count = 1;
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        config->feed[i].lcore_idx = 0;
+    for (uint32_t i = 0; i < config->strategy_count; i++)
+        config->strategy[i].lcore_idx = 0;
+    config->gateway.mode = CONFIG_INLINE;
+    return 0;
+}
+
+static struct config *config_take(const struct options *options)
+{
+    static struct config_findings findings;
+    struct config *config = NULL;
+
+    memset(&findings, 0, sizeof(findings));
+    int error = config_load(options->config_path, &config, &findings);
+    if (error == 0 && options->mode && mode_set(config, options->mode) != 0)
+        error = -EINVAL;
+    if (error == 0)
+        error = config_check_host(config, &findings) | check_strategies(config, &findings);
+    for (uint32_t i = 0; i < findings.count; i++)
+        fprintf(stderr, "%s%s\n", findings.finding[i].warning ? "warning: " : "", findings.finding[i].text);
+    if (error == 0)
+        return config;
+    if (findings.error_count == 0)
+        fprintf(stderr, "tickgate: %s: %s\n", options->config_path, strerror(error < 0 ? -error : EINVAL));
+    config_free(config);
+    return NULL;
+}
+
+static int files_open(struct control *control, const struct options *options)
+{
+    char error[CAPTURE_ERROR_MAX];
+
+    if (options->orders_path && !(control->orders_out = capture_out_open(options->orders_path, error))) {
+        fprintf(stderr, "tickgate: %s\n", error);
+        return -EIO;
+    }
+    if (options->journal_path && !(control->journal = fopen(options->journal_path, "w"))) {
+        fprintf(stderr, "tickgate: %s: %s\n", options->journal_path, strerror(errno));
+        return -EIO;
+    }
+    return 0;
+}
+
+static void files_close(struct control *control)
+{
+    int error = 0;
+
+    if (control->orders_out)
+        error = capture_out_close(control->orders_out);
+    if (control->journal && (ferror(control->journal) | fclose(control->journal)))
+        error = -EIO;
+    if (control->write_error == 0)
+        control->write_error = error;
+    control->orders_out = NULL;
+    control->journal = NULL;
+}
+
+static void speed_set(struct topology *topology, double speed)
+{
+    struct clock_report clock;
+
+    clock_report_load(&topology->clock, &clock);
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        topology->rx[i]->replay->paced = speed > 0;
+        topology->rx[i]->replay->ticks_per_ns = speed > 0 ? (double)clock.tsc_hz / 1e9 / speed : 0;
+    }
+}
+
+static int gateway_run(const struct options *options, const struct config *config)
+{
+    static struct topology topology;
+    static struct loader loader;
+    struct control control = {.topology = &topology, .signal_fd = -1};
+    const struct topology_options topology_options = {
+        .replay = options->replay,
+        .throttle = !options->no_throttle,
+        .recording = options->orders_path || options->journal_path,
+        .proof = options->prove,
+        .hashing = options->replay && !options->no_hash,
+        .buffer_bytes = options->buffer_mb << 20,
+    };
+    char error[TOPOLOGY_ERROR_MAX] = "";
+    struct timespec begin, end;
+    int exit_code = CMD_FAILED;
+
+    if (options->replay && loader_open(&loader, config, options->capture, options->capture_count, error) != 0) {
+        fprintf(stderr, "tickgate: %s\n", error);
+        loader_close(&loader);
+        return CMD_FAILED;
+    }
+    control.loader = options->replay ? &loader : NULL;
+    control.duration_ns = (uint64_t)(options->duration_s * 1e9);
+    control.report_s = options->replay ? 0 : config->telemetry.report_s;
+    int result = control_init(&control);
+    if (result == 0)
+        result = files_open(&control, options);
+    if (result == 0)
+        result = topology_build(&topology, config, &topology_options, error);
+    if (result == 0) {
+        if (options->replay)
+            speed_set(&topology, options->speed);
+        if (config->telemetry.enabled)
+            telemetry_register(&topology);
+        clock_gettime(CLOCK_MONOTONIC, &begin);
+        result = control_run(&control, error);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+    }
+    files_close(&control);
+    if (result == 0) {
+        const struct report report = {
+            .topology = &topology,
+            .control = &control,
+            .loader = control.loader,
+            .elapsed_s = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9,
+            .damaged_count = options->replay ? loader_complain(&loader) : 0,
+        };
+        if (options->json)
+            report_json(&report, stdout);
+        else
+            report_text(&report, stdout);
+        fflush(stdout);
+        exit_code = report_failures(&report, stderr) ? CMD_FAILED : CMD_OK;
+    } else if (error[0]) {
+        fprintf(stderr, "tickgate: %s\n", error);
+    }
+    topology_close(&topology);
+    control_finish(&control);
+    loader_close(&loader);
+    return exit_code;
+}
+
+static int run_or_replay(struct options *options, int argc, char **argv)
+{
+    bool done;
+
+    const int exit_code = options_parse(options, argc, argv, &done);
+    if (exit_code != CMD_OK || done)
+        return exit_code;
+    struct config *config = config_take(options);
+    if (!config)
+        return CMD_USAGE;
+    if (options->burst > 0)
+        config->gateway.burst = options->burst;
+    const int result = gateway_run(options, config);
+    config_free(config);
+    return result;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct options options = {.replay = false};
+
+    return run_or_replay(&options, argc, argv);
+}
+
+int cmd_replay(int argc, char **argv)
+{
+    struct options options = {.replay = true, .speed = 1.0, .buffer_mb = BUFFER_MB_DEFAULT};
+
+    return run_or_replay(&options, argc, argv);
+}

@@ -1,0 +1,234 @@
+/* The receive loop: frames in, events out, in travel order. Runs on a pinned rx lcore; owns its queues, channels and books;
+ * waits for nobody, allocates and logs nothing. Every failure has one shape: verdict, counter, return.
+ *
+ *   rx_burst -> stamp -> parse -> line -> arbitrate -> decode -> book -> publish */
+#include "gateway/rx_loop.h"
+
+#include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
+#include <rte_prefetch.h>
+
+static inline void count(uint64_t *counter)
+{
+    __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+/* To the strategies: across the ring, or on this very lcore. The cause stays here. */
+static inline void publish(struct rx *rx, const struct md_event *event, uint64_t feed_seq)
+{
+    const uint64_t event_seq = rx->event_count + 1;
+    struct rx_cause *cause = &rx->cause[event_seq & rx->cause_mask];
+
+    __atomic_store_n(&cause->event_seq, 0, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* paired with: rx_cause_find */
+    cause->feed_seq = feed_seq;
+    cause->channel = event->channel;
+    cause->line = rx->line_idx;
+    __atomic_store_n(&cause->event_seq, event_seq, __ATOMIC_RELEASE);
+    rx->event_count = event_seq;
+    if (rx->ring)
+        md_ring_push(rx->ring, event);
+    else
+        strategy_event(rx->inline_strategies, event);
+}
+
+bool rx_cause_find(const struct rx *rx, uint64_t event_seq, struct rx_cause *ret_cause)
+{
+    const struct rx_cause *cause = &rx->cause[event_seq & rx->cause_mask];
+
+    if (__atomic_load_n(&cause->event_seq, __ATOMIC_ACQUIRE) != event_seq)
+        return false;
+    *ret_cause = *cause;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* paired with: publish */
+    return __atomic_load_n(&cause->event_seq, __ATOMIC_RELAXED) == event_seq;
+}
+
+/* What a channel has to say about the frame or the time in hand. The frame's own time goes ahead of its events, as early
+ * as possible: the line is on its way to the other core while the books are still being changed. */
+static void publish_all(struct rx *rx, struct channel *channel, struct channel_cursor *cursor)
+{
+    const struct md_event time = {.type = MD_TIME,
+                                  .instrument = MD_INSTRUMENT_NONE,
+                                  .price = MD_PRICE_NONE,
+                                  .exchange_ns = rx->now_ns,
+                                  .rx_tsc = rx->burst_tsc,
+                                  .bid_price = MD_PRICE_NONE,
+                                  .ask_price = MD_PRICE_NONE};
+    bool first = rx->stage_stamps;
+
+    publish(rx, &time, cursor->seq);
+    while (channel_next(channel, cursor)) {
+        if (first)
+            hist_record(&rx->booked, clock_tsc() - rx->burst_tsc);
+        first = false;
+        for (uint32_t i = 0; i < cursor->event_count; i++)
+            publish(rx, &cursor->event[i], cursor->seq);
+    }
+}
+
+/* Reorder windows that end at or before now_ns, before anything of now_ns is applied. */
+static void expire(struct rx *rx)
+{
+    struct channel_cursor cursor;
+
+    for (uint32_t i = 0; i < rx->channel_count; i++)
+        if (channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
+            publish_all(rx, rx->channel[i], &cursor);
+}
+
+static void deadline_update(struct rx *rx)
+{
+    rx->deadline_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < rx->channel_count; i++) {
+        const uint64_t deadline_ns = channel_deadline_ns(rx->channel[i]);
+        if (deadline_ns < rx->deadline_ns)
+            rx->deadline_ns = deadline_ns;
+    }
+}
+
+static inline uint32_t line_slot(uint32_t group, uint16_t udp_port)
+{
+    return ((group ^ (uint32_t)udp_port << 16) * 0x9e3779b1u) >> 24;
+}
+_Static_assert(RX_LINE_SLOTS == 256, "line_slot gives eight bits");
+
+static inline struct rx_line *line_find(struct rx *rx, uint32_t group, uint16_t udp_port)
+{
+    for (uint32_t slot = line_slot(group, udp_port);; slot = (slot + 1) % RX_LINE_SLOTS) {
+        struct rx_line *line = &rx->line[slot];
+        if (line->group == 0)
+            return NULL;
+        if (line->group == group && line->udp_port == udp_port)
+            return line;
+    }
+}
+
+bool rx_line_add(struct rx *rx, uint32_t group, uint16_t udp_port, uint32_t source, struct channel *channel, uint8_t line)
+{
+    uint32_t used = 0;
+
+    for (uint32_t slot = 0; slot < RX_LINE_SLOTS; slot++)
+        used += rx->line[slot].group != 0;
+    if (used == RX_LINES_MAX || line_find(rx, group, udp_port))
+        return false;
+    uint32_t slot = line_slot(group, udp_port);
+    while (rx->line[slot].group != 0)
+        slot = (slot + 1) % RX_LINE_SLOTS;
+    rx->line[slot] = (struct rx_line){
+        .group = group, .source = source, .udp_port = udp_port, .line = line, .channel = channel};
+    return true;
+}
+
+/* One frame, from bytes to events. */
+static void receive(struct rx *rx, const struct rte_mbuf *frame)
+{
+    struct frame_view view;
+    struct channel_cursor cursor;
+
+    if (UNLIKELY(frame->nb_segs != 1)) {
+        count(&rx->chained_count);
+        return;
+    }
+    const enum frame_verdict verdict = frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, &view);
+    count(&rx->frame_verdict[verdict]);
+    if (UNLIKELY(verdict != FRAME_UDP))
+        return;
+    struct rx_line *line = line_find(rx, view.dst_ip, view.dst_port);
+    if (UNLIKELY(!line)) {
+        count(&rx->foreign_count);
+        return;
+    }
+    if (UNLIKELY(line->source != 0 && line->source != view.src_ip)) {
+        count(&line->source_count);
+        return;
+    }
+    count(&line->frame_count);
+    rx->line_idx = line->line;
+    if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
+        expire(rx);
+    if (channel_receive(line->channel, line->line, view.payload, view.payload_len, rx->now_ns, rx->burst_tsc, &cursor)) {
+        if (rx->stage_stamps)
+            hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
+        publish_all(rx, line->channel, &cursor);
+    }
+    deadline_update(rx);
+}
+
+/* Decision time is the frame's own: of the capture in a replay, of its arrival in a live run. */
+static inline uint64_t frame_time_ns(const struct rx *rx, struct rte_mbuf *frame)
+{
+    if (rx->replay)
+        return *RTE_MBUF_DYNFIELD(frame, rx->dynfield, uint64_t *);
+    return clock_ns(rx->clock, rx->burst_tsc);
+}
+
+static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
+{
+    struct rte_mbuf *frames[RX_BURST_MAX];
+    const uint16_t frame_count = rte_eth_rx_burst(queue->port_id, queue->queue_id, frames, (uint16_t)rx->burst);
+
+    if (frame_count == 0)
+        return 0;
+    rx->burst_tsc = clock_tsc();
+    for (uint16_t i = 0; i < frame_count; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+    for (uint16_t i = 0; i < frame_count; i++) {
+        rx->now_ns = frame_time_ns(rx, frames[i]);
+        receive(rx, frames[i]);
+        rte_pktmbuf_free(frames[i]);
+    }
+    __atomic_store_n(&rx->frame_count, rx->frame_count + frame_count, __ATOMIC_RELAXED);
+    return frame_count;
+}
+
+/* Nothing came. Live, time goes on all the same; in a replay only frames bring it. */
+static void idle(struct rx *rx)
+{
+    count(&rx->idle_count);
+    if (!rx->replay) {
+        rx->burst_tsc = clock_tsc();
+        rx->now_ns = clock_ns(rx->clock, rx->burst_tsc);
+        if (rx->now_ns >= rx->deadline_ns) {
+            expire(rx);
+            deadline_update(rx);
+        }
+    } else if (rx->replay->ended && !rx->finished && replay_source_room(rx->replay, 0)) {
+        struct channel_cursor cursor;
+        for (uint32_t i = 0; i < rx->channel_count; i++)
+            if (channel_flush(rx->channel[i], rx->now_ns, &cursor))
+                publish_all(rx, rx->channel[i], &cursor);
+        __atomic_store_n(&rx->finished, 1u, __ATOMIC_RELEASE); /* paired with: control_finished */
+    }
+}
+
+/* What the frame source of a replay must know to hold back, and its step. */
+static void replay_step(struct rx *rx)
+{
+    uint32_t held = 0;
+
+    for (uint32_t i = 0; i < rx->channel_count; i++)
+        held += channel_held_count(rx->channel[i]);
+    rx->replay->held_events = (uint64_t)held * CHANNEL_HELD_EVENTS_MAX;
+    replay_source_step(rx->replay, rx->burst);
+}
+
+int rx_loop(void *arg)
+{
+    struct rx *rx = arg;
+
+    armed_enter(&rx->armed, rx->cpu, rx->proof);
+    while (!__atomic_load_n(rx->stop, __ATOMIC_RELAXED)) {
+        uint32_t frame_count = 0;
+        if (rx->replay)
+            replay_step(rx);
+        for (uint32_t i = 0; i < rx->queue_count; i++)
+            frame_count += queue_poll(rx, &rx->queue[i]);
+        if (rx->inline_strategies)
+            strategy_turn_end(rx->inline_strategies, frame_count > 0);
+        if (frame_count == 0)
+            idle(rx);
+        count(&rx->turn_count);
+    }
+    armed_leave(&rx->armed);
+    return 0;
+}

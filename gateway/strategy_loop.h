@@ -1,0 +1,84 @@
+/* The strategy loop: one strategy lcore, its readers, strategies, risk gate, order frames and transmit queue. In inline mode
+ * the rx lcore calls the same functions directly. */
+#ifndef GATEWAY_STRATEGY_LOOP_H
+#define GATEWAY_STRATEGY_LOOP_H
+
+#include "gateway/armed.h"
+#include "gateway/clock.h"
+#include "gateway/order/market.h"
+#include "gateway/order/open.h"
+#include "gateway/order/order_tx.h"
+#include "gateway/order/risk.h"
+#include "gateway/order_sink.h"
+#include "gateway/strategy/strategy.h"
+#include "ring/hist.h"
+#include "ring/md_ring.h"
+
+#define STRATEGY_LOOP_READERS_MAX 16u
+#define STRATEGY_LOOP_STRATEGIES_MAX 16u
+#define STRATEGY_LOOP_INTENTS_MAX 32u /* that one event may lead to, those from order news included */
+#define STRATEGY_LOOP_BURST 32u       /* events taken from one ring before the next is looked at */
+
+enum strategy_stage {
+    STAGE_POPPED,   /* ticks since rx_tsc: event taken from the ring */
+    STAGE_DECIDED,  /* the strategy has answered */
+    STAGE_ENCODED,  /* gate passed, frame written */
+    STAGE_SENT,     /* transmit burst has returned: tick-to-trade */
+    STAGE_COUNT
+};
+
+struct strategy_slot {
+    const struct strategy_ops *ops;
+    void *state;
+    const char *name;
+    uint64_t intent_count;
+    uint64_t order_count;
+    uint64_t refused_count;
+};
+
+struct strategy_lcore {
+    /* read-mostly */
+    const char *name;
+    uint32_t lcore_id, cpu;
+    struct md_ring_reader *reader[STRATEGY_LOOP_READERS_MAX];
+    uint32_t reader_count;
+    struct strategy_slot strategy[STRATEGY_LOOP_STRATEGIES_MAX];
+    uint32_t strategy_count;
+    bool fills_immediate;
+    bool hashing;
+    bool stage_stamps;
+    bool proof;
+    const uint32_t *stop;           /* writer: control thread, once */
+    /* hot */
+    struct market market;
+    struct open_orders open;
+    struct order_tx *tx;            /* NULL: no order session */
+    struct order_sink *sink;
+    uint64_t event_seq;             /* ring sequence of the event in hand; inline: its number */
+    uint16_t rx_idx;                /* whose event */
+    uint64_t popped_tsc;
+    /* counters: writer this lcore, readers any */
+    uint64_t turn_count, idle_count;
+    uint64_t event_count[STRATEGY_LOOP_READERS_MAX]; /* by rx lcore; MD_TIME not counted */
+    uint64_t event_hash[STRATEGY_LOOP_READERS_MAX];
+    uint64_t order_count;
+    uint64_t order_hash;            /* of the OUCH bytes */
+    uint64_t lost_count;            /* events lost to overruns */
+    uint64_t fill_count, release_count;
+    uint64_t intent_overflow_count; /* intents beyond STRATEGY_LOOP_INTENTS_MAX: refused */
+    struct hist stage[STAGE_COUNT];
+    struct risk risk;
+    /* cold */
+    struct armed armed;
+};
+
+/* Take one event in and act on it. Owner lcore. */
+void strategy_event(struct strategy_lcore *lcore, const struct md_event *event);
+
+/* A turn is over (`busy`: it had events): what is done while idle. Owner lcore. */
+void strategy_turn_end(struct strategy_lcore *lcore, bool busy);
+
+/* The loop, until *stop. `lcore` is a struct strategy_lcore *. Launched on its lcore. Returns 0. */
+int strategy_loop(void *lcore);
+
+#endif

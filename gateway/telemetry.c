@@ -1,0 +1,84 @@
+/* See telemetry.h. */
+#include "gateway/telemetry.h"
+
+#include <errno.h>
+#include <rte_telemetry.h>
+#include <stdlib.h>
+
+static const struct topology *shown;
+
+static uint64_t load(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* The number behind the command, "/tickgate/rx,1"; none means 0. */
+static uint32_t index_of(const char *params)
+{
+    return params ? (uint32_t)strtoul(params, NULL, 10) : 0;
+}
+
+static int rx_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+
+    (void)command;
+    if (idx >= shown->rx_count)
+        return -EINVAL;
+    const struct rx *rx = shown->rx[idx];
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "name", rx->name);
+    rte_tel_data_add_dict_u64(data, "turns", load(&rx->turn_count));
+    rte_tel_data_add_dict_u64(data, "idle_turns", load(&rx->idle_count));
+    rte_tel_data_add_dict_u64(data, "frames", load(&rx->frame_count));
+    rte_tel_data_add_dict_u64(data, "foreign", load(&rx->foreign_count));
+    rte_tel_data_add_dict_u64(data, "events", load(&rx->event_count));
+    for (uint32_t i = 0; i < FRAME_VERDICT_COUNT; i++)
+        rte_tel_data_add_dict_u64(data, frame_verdict_name((enum frame_verdict)i), load(&rx->frame_verdict[i]));
+    return 0;
+}
+
+static int strategies_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+
+    (void)command;
+    if (idx >= shown->strategies_count)
+        return -EINVAL;
+    const struct strategy_lcore *lcore = shown->strategies[idx];
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "name", lcore->name);
+    rte_tel_data_add_dict_u64(data, "turns", load(&lcore->turn_count));
+    rte_tel_data_add_dict_u64(data, "idle_turns", load(&lcore->idle_count));
+    rte_tel_data_add_dict_u64(data, "orders", load(&lcore->order_count));
+    rte_tel_data_add_dict_u64(data, "fills", load(&lcore->fill_count));
+    rte_tel_data_add_dict_u64(data, "events_lost", load(&lcore->lost_count));
+    for (uint32_t i = 0; i < RISK_VERDICT_COUNT; i++)
+        rte_tel_data_add_dict_u64(data, risk_verdict_name((enum risk_verdict)i), load(&lcore->risk.verdict_count[i]));
+    return 0;
+}
+
+static int latency_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+
+    (void)command;
+    if (idx >= shown->strategies_count)
+        return -EINVAL;
+    const struct hist *hist = &shown->strategies[idx]->stage[STAGE_SENT];
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_u64(data, "count", load(&hist->count));
+    rte_tel_data_add_dict_u64(data, "p50_ns", clock_ticks_to_ns(&shown->clock, hist_quantile(hist, 0.5)));
+    rte_tel_data_add_dict_u64(data, "p99_ns", clock_ticks_to_ns(&shown->clock, hist_quantile(hist, 0.99)));
+    rte_tel_data_add_dict_u64(data, "p999_ns", clock_ticks_to_ns(&shown->clock, hist_quantile(hist, 0.999)));
+    rte_tel_data_add_dict_u64(data, "max_ns", clock_ticks_to_ns(&shown->clock, load(&hist->max)));
+    return 0;
+}
+
+void telemetry_register(const struct topology *topology)
+{
+    shown = topology;
+    rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/latency", latency_show, "Tick-to-trade of strategy lcore N (from 0)");
+}

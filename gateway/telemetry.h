@@ -1,0 +1,11 @@
+/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, /tickgate/strategies and /tickgate/latency, read by
+ * dpdk-telemetry.py. The telemetry thread reads words that hot lcores write; nothing is shared but those. */
+#ifndef GATEWAY_TELEMETRY_H
+#define GATEWAY_TELEMETRY_H
+
+#include "gateway/topology.h"
+
+/* Before armed; `topology` must outlive the EAL. */
+void telemetry_register(const struct topology *topology);
+
+#endif

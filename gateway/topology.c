@@ -1,0 +1,483 @@
+/* See topology.h. In pipeline order: eal, rx lcores with their channels, strategy lcores, ports, frame sources. */
+#include "gateway/topology.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf_dyn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define POOL_CACHE 256u
+#define ORDER_RING_SLOTS 8192u /* replay: order frames on the wire between two turns */
+#define FRAME_RING_SLOTS 256u  /* replay: frames on the wire between two turns; more than the largest burst */
+
+__attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(ret_error, TOPOLOGY_ERROR_MAX, format, list);
+    va_end(list);
+    return error;
+}
+
+static int no_memory(char ret_error[TOPOLOGY_ERROR_MAX], const char *what, const char *name, size_t bytes)
+{
+    return fail(ret_error, -ENOMEM, "%s %s: no memory for %zu MiB; make its tables smaller (orders_max, levels_max, ring_slots)",
+                what, name, bytes >> 20);
+}
+
+static int node_of(const struct config_lcore *lcore)
+{
+    return place_node_of_cpu(lcore->cpu);
+}
+
+/* --- rx lcores and their channels ------------------------------------------------------------------------------------ */
+
+static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx *rx, int node,
+                         char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config_feed *feed = &topology->config->feed[feed_idx];
+    const struct channel_params params = {
+        .book = {.instruments_max = feed->instruments_max, .orders_max = feed->orders_max, .levels_max = feed->levels_max},
+        .line_count = feed->line_count,
+        .reorder_packets = feed->reorder_packets,
+        .reorder_ns = (uint64_t)feed->reorder_us * 1000,
+        .midnight_ns = feed->midnight_ns,
+        .first_seq = feed->join == CONFIG_JOIN_START ? 1 : 0,
+        .index = (uint16_t)feed_idx,
+    };
+    const size_t bytes = channel_footprint(&params);
+
+    if (bytes == 0)
+        return fail(ret_error, -EINVAL, "feed %s: a parameter is out of range", feed->name);
+    void *memory = place_alloc(&topology->place, bytes, node);
+    if (!memory)
+        return no_memory(ret_error, "feed", feed->name, bytes);
+    struct channel *channel = channel_init(memory, &params);
+    for (uint32_t i = 0; i < feed->line_count; i++) {
+        const struct config_line *line = &feed->line_list[i];
+        if (!rx_line_add(rx, line->group, line->udp_port, line->source, channel, (uint8_t)i))
+            return fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name, line->name);
+    }
+    rx->channel[rx->channel_count++] = channel;
+    topology->channel[feed_idx] = channel;
+    topology->channel_rx[feed_idx] = rx;
+    return 0;
+}
+
+static int rx_build(struct topology *topology, uint32_t lcore_idx, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config *config = topology->config;
+    const struct config_lcore *lcore = &config->lcore[lcore_idx];
+    const int node = node_of(lcore);
+    struct rx *rx = place_alloc(&topology->place, sizeof(*rx), node);
+
+    if (!rx)
+        return no_memory(ret_error, "lcore", lcore->name, sizeof(*rx));
+    rx->name = lcore->name;
+    rx->lcore_id = lcore_idx;
+    rx->cpu = lcore->cpu;
+    rx->burst = config->gateway.burst;
+    rx->clock = &topology->clock;
+    rx->stage_stamps = config->latency.stages;
+    rx->proof = topology->options.proof;
+    rx->dynfield = (size_t)topology->dynfield;
+    rx->stop = &topology->stop;
+    rx->deadline_ns = UINT64_MAX;
+    hist_init(&rx->parsed);
+    hist_init(&rx->booked);
+    topology->rx[topology->rx_count++] = rx;
+
+    for (uint32_t i = 0; i < config->feed_count; i++) {
+        if (config->feed[i].lcore_idx != lcore_idx)
+            continue;
+        const int error = channel_build(topology, i, rx, node, ret_error);
+        if (error)
+            return error;
+    }
+    const size_t cause_bytes = (size_t)config->gateway.ring_slots * sizeof(struct rx_cause);
+    rx->cause = place_alloc(&topology->place, cause_bytes, node);
+    rx->cause_mask = config->gateway.ring_slots - 1;
+    if (!rx->cause)
+        return no_memory(ret_error, "lcore", lcore->name, cause_bytes);
+    if (config->gateway.mode == CONFIG_INLINE)
+        return 0;
+    const size_t slots_bytes = (size_t)config->gateway.ring_slots * sizeof(struct md_slot);
+    rx->ring = place_alloc(&topology->place, sizeof(*rx->ring), node);
+    struct md_slot *slots = place_alloc(&topology->place, slots_bytes, node);
+    if (!rx->ring || !slots)
+        return no_memory(ret_error, "ring of lcore", lcore->name, slots_bytes);
+    md_ring_init(rx->ring, slots, config->gateway.ring_slots, 1);
+    return 0;
+}
+
+/* --- strategy lcores ------------------------------------------------------------------------------------------------- */
+
+static int strategy_build(struct topology *topology, struct strategy_lcore *lcore, const struct config_strategy *strategy,
+                          const uint32_t *instrument_counts, int node, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    struct strategy_slot *slot = &lcore->strategy[lcore->strategy_count];
+    struct strategy_param params[CONFIG_PARAMS_MAX];
+    char error_text[STRATEGY_ERROR_MAX] = "";
+
+    for (uint32_t i = 0; i < strategy->param_count; i++)
+        params[i] = (struct strategy_param){strategy->param_list[i].key, strategy->param_list[i].value};
+    const struct strategy_setup setup = {
+        .params = params,
+        .param_count = strategy->param_count,
+        .channel_count = topology->config->feed_count,
+        .instrument_counts = instrument_counts,
+        .symbols = strategy->symbol_list,
+        .symbol_count = strategy->symbol_count,
+        .symbols_channel = (uint16_t)strategy->feed_idx,
+    };
+    slot->ops = strategy_find(strategy->kind);
+    if (!slot->ops)
+        return fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'", topology->config->path,
+                    strategy->line, strategy->name, strategy->kind);
+    slot->name = strategy->name;
+    const size_t bytes = slot->ops->state_size(&setup);
+    slot->state = place_alloc(&topology->place, bytes, node);
+    if (!slot->state)
+        return no_memory(ret_error, "strategy", strategy->name, bytes);
+    if (slot->ops->init(slot->state, &setup, error_text) != 0)
+        return fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line, strategy->name,
+                    error_text);
+    lcore->strategy_count++;
+    return 0;
+}
+
+static int readers_build(struct topology *topology, struct strategy_lcore *lcore, int node,
+                         char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    for (uint32_t i = 0; i < topology->rx_count && topology->rx[i]->ring; i++) {
+        struct md_ring_reader *reader = place_alloc(&topology->place, sizeof(*reader), node);
+        if (!reader)
+            return no_memory(ret_error, "lcore", lcore->name, sizeof(*reader));
+        md_ring_reader_init(reader, topology->rx[i]->ring);
+        lcore->reader[lcore->reader_count++] = reader;
+    }
+    return 0;
+}
+
+static struct risk_limits limits_of(const struct config *config)
+{
+    return (struct risk_limits){
+        .order_qty_max = config->risk.order_qty_max,
+        .order_notional_max = config->risk.order_notional_max,
+        .collar_bps = config->risk.collar_bps,
+        .rate_per_s = config->risk.rate_per_s,
+        .rate_burst = config->risk.rate_burst,
+        .position_max = config->risk.position_max,
+        .allow_stale = config->risk.allow_stale,
+        .session_up = config->orders.present,
+    };
+}
+
+static int strategies_build(struct topology *topology, uint32_t lcore_idx, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config *config = topology->config;
+    const struct config_lcore *config_lcore = &config->lcore[lcore_idx];
+    const int node = node_of(config_lcore);
+    uint32_t instrument_counts[CONFIG_FEEDS_MAX];
+    struct strategy_lcore *lcore = place_alloc(&topology->place, sizeof(*lcore), node);
+
+    if (!lcore)
+        return no_memory(ret_error, "lcore", config_lcore->name, sizeof(*lcore));
+    lcore->name = config_lcore->name;
+    lcore->lcore_id = lcore_idx;
+    lcore->cpu = config_lcore->cpu;
+    lcore->fills_immediate = config->orders.fills == CONFIG_FILLS_IMMEDIATE;
+    lcore->hashing = topology->options.hashing;
+    lcore->stage_stamps = config->latency.stages;
+    lcore->proof = topology->options.proof;
+    lcore->stop = &topology->stop;
+    for (uint32_t i = 0; i < STAGE_COUNT; i++)
+        hist_init(&lcore->stage[i]);
+    topology->strategies[topology->strategies_count++] = lcore;
+
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        instrument_counts[i] = config->feed[i].instruments_max;
+    const size_t market_bytes = market_footprint(instrument_counts, config->feed_count);
+    void *memory = place_alloc(&topology->place, market_bytes, node);
+    if (!memory)
+        return no_memory(ret_error, "market of lcore", lcore->name, market_bytes);
+    market_init(&lcore->market, memory, instrument_counts, config->feed_count);
+
+    const struct risk_limits limits = limits_of(config);
+    risk_init(&lcore->risk, &limits, config->risk.kill);
+    const uint32_t open_max = config->orders.present ? config->orders.open_orders_max : 16;
+    memory = place_alloc(&topology->place, open_footprint(open_max), node);
+    if (!memory)
+        return no_memory(ret_error, "open orders of lcore", lcore->name, open_footprint(open_max));
+    open_init(&lcore->open, memory, open_max, 1, (uint64_t)config->orders.open_timeout_ms * 1000000);
+
+    const int error = readers_build(topology, lcore, node, ret_error);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < config->strategy_count; i++) {
+        if (config->strategy[i].lcore_idx != lcore_idx)
+            continue;
+        const int strategy_error =
+            strategy_build(topology, lcore, &config->strategy[i], instrument_counts, node, ret_error);
+        if (strategy_error)
+            return strategy_error;
+    }
+    return 0;
+}
+
+/* --- ports ----------------------------------------------------------------------------------------------------------- */
+
+static struct rte_mempool *pool_build(struct topology *topology, const char *name, uint32_t count, int node,
+                                      char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    uint16_t data_room = RTE_MBUF_DEFAULT_BUF_SIZE;
+    char pool_name[RTE_MEMPOOL_NAMESIZE];
+
+    for (uint32_t i = 0; i < topology->config->port_count; i++) {
+        const uint32_t needed = (uint32_t)port_data_room(&topology->config->port[i]) + RTE_PKTMBUF_HEADROOM;
+        if (needed > data_room)
+            data_room = (uint16_t)needed;
+    }
+    snprintf(pool_name, sizeof(pool_name), "%s_%u", name, topology->pool_count);
+    struct rte_mempool *pool = rte_pktmbuf_pool_create(pool_name, count, POOL_CACHE, 0, data_room, node);
+    if (!pool) {
+        fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count, data_room, name);
+        return NULL;
+    }
+    topology->pool[topology->pool_count++] = pool;
+    return pool;
+}
+
+static void order_route(const struct topology *topology, struct order_frame_route *ret_route)
+{
+    static const uint8_t none[6];
+    const struct config_orders *orders = &topology->config->orders;
+
+    *ret_route = (struct order_frame_route){.local_ip = orders->local_ip,
+                                            .peer_ip = orders->peer_ip,
+                                            .local_port = orders->local_port,
+                                            .peer_port = orders->peer_port};
+    memcpy(ret_route->local_mac, memcmp(orders->local_mac, none, 6) ? orders->local_mac : topology->order_port->mac, 6);
+    memcpy(ret_route->peer_mac, orders->peer_mac, 6);
+}
+
+/* Frames and, in a replay, the sink of each strategy lcore: lcore i sends on queue i, which is its own. */
+static int order_paths_build(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    struct order_frame_route route;
+
+    order_route(topology, &route);
+    for (uint32_t i = 0; i < topology->strategies_count; i++) {
+        struct strategy_lcore *lcore = topology->strategies[i];
+        const int node = place_node_of_cpu(lcore->cpu);
+        const uint32_t frames = topology->config->orders.frames;
+        struct rte_mempool *pool = pool_build(topology, "orders", frames * 2, node, ret_error);
+        if (!pool)
+            return -ENOMEM;
+        lcore->tx = place_alloc(&topology->place, sizeof(*lcore->tx), node);
+        lcore->sink = place_alloc(&topology->place, sizeof(*lcore->sink), node);
+        if (!lcore->tx || !lcore->sink)
+            return no_memory(ret_error, "order frames of lcore", lcore->name, sizeof(*lcore->tx));
+        order_sink_init(lcore->sink, topology->order_port->tx_ring[i], topology->options.recording);
+        if (order_tx_init(lcore->tx, &route, topology->order_port->id, (uint16_t)i, pool, frames) != 0)
+            return fail(ret_error, -ENOMEM, "no memory for %u order frames; raise gateway.memory_mb", frames);
+    }
+    return 0;
+}
+
+static uint32_t pool_frames(const struct config *config)
+{
+    uint32_t count = 4096; /* what AF_XDP keeps for its fill ring, and what is in flight */
+
+    for (uint32_t i = 0; i < config->port_count; i++)
+        count += config->port[i].rx_descriptors;
+    return count;
+}
+
+/* Live: each port of the config that carries a line or the orders, once. */
+static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config *config = topology->config;
+
+    for (uint32_t idx = 0; idx < config->port_count; idx++) {
+        uint32_t groups[CONFIG_FEEDS_MAX * CONFIG_LINES_MAX];
+        uint32_t group_count = 0;
+        struct rx *rx = NULL;
+        for (uint32_t i = 0; i < config->feed_count; i++)
+            for (uint32_t j = 0; j < config->feed[i].line_count; j++) {
+                if (config->feed[i].line_list[j].port_idx != idx)
+                    continue;
+                if (rx && rx != topology->channel_rx[i])
+                    return fail(ret_error, -EINVAL, "%s:%u: port %s carries lines of two rx lcores; give each its own port",
+                                config->path, config->port[idx].line, config->port[idx].name);
+                rx = topology->channel_rx[i];
+                groups[group_count++] = config->feed[i].line_list[j].group;
+            }
+        const bool orders = config->orders.present && config->orders.port_idx == idx;
+        if (!rx && !orders)
+            continue;
+        const int node = place_node_of_cpu(rx ? rx->cpu : topology->strategies[0]->cpu);
+        struct port *port = &topology->port[topology->port_count];
+        struct rte_mempool *pool = pool_build(topology, "frames", pool_frames(config), node, ret_error);
+        if (!pool)
+            return -ENOMEM;
+        topology->port_count++;
+        /* Drivers such as AF_XDP make queues in pairs: at least one of each, used or not. */
+        const int error = port_open(port, &config->port[idx], 1, orders ? (uint16_t)topology->strategies_count : 1, pool,
+                                    node, groups, group_count, ret_error);
+        if (error)
+            return error;
+        if (rx)
+            rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = 0};
+        if (orders)
+            topology->order_port = port;
+    }
+    return 0;
+}
+
+/* Replay: one net_ring port for each rx lcore, whatever ports its lines have, and one for the orders. */
+static int ports_open_replay(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config *config = topology->config;
+    char name[32];
+
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        struct rx *rx = topology->rx[i];
+        const int node = place_node_of_cpu(rx->cpu);
+        struct rte_mempool *pool = pool_build(topology, "frames", 2048, node, ret_error);
+        if (!pool)
+            return -ENOMEM;
+        struct port *port = &topology->port[topology->port_count++];
+        snprintf(name, sizeof(name), "replay%u", i);
+        const int error = port_open_ring(port, &config->port[0], name, 1, 1, FRAME_RING_SLOTS, pool, node, ret_error);
+        if (error)
+            return error;
+        rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = 0};
+        rx->replay = place_alloc(&topology->place, sizeof(*rx->replay), node);
+        if (!rx->replay ||
+            replay_source_init(rx->replay, &topology->place, topology->options.buffer_bytes / topology->rx_count, node) != 0)
+            return no_memory(ret_error, "replay buffer of lcore", rx->name, topology->options.buffer_bytes);
+        rx->replay->port_id = port->id;
+        rx->replay->pool = pool;
+        rx->replay->wire = port->rx_ring;
+        rx->replay->dynfield = (size_t)topology->dynfield;
+        rx->replay->dynflag = topology->dynflag;
+        if (topology->options.throttle && rx->ring) {
+            rx->replay->ring = rx->ring;
+            for (uint32_t j = 0; j < topology->strategies_count; j++)
+                rx->replay->room[rx->replay->room_count++].position = &topology->strategies[j]->reader[i]->position;
+        }
+    }
+    if (!config->orders.present)
+        return 0;
+    struct port *port = &topology->port[topology->port_count++];
+    topology->order_port = port;
+    return port_open_ring(port, &config->port[config->orders.port_idx], "replay_orders", 1,
+                          (uint16_t)topology->strategies_count, ORDER_RING_SLOTS, topology->pool[0], 0, ret_error);
+}
+
+/* --- life cycle ------------------------------------------------------------------------------------------------------ */
+
+int topology_build(struct topology *topology, const struct config *config, const struct topology_options *options,
+                   char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    memset(topology, 0, sizeof(*topology));
+    topology->config = config;
+    topology->options = *options;
+
+    int error = eal_start(&topology->eal, config, options->replay, ret_error);
+    if (error)
+        return error;
+    if (clock_calibrate(&topology->clock, rte_get_tsc_hz()) != 0)
+        return fail(ret_error, -EIO, "the TSC of this host cannot be calibrated against its clocks: no latency can be measured");
+    if (rte_mbuf_dyn_rx_timestamp_register(&topology->dynfield, &topology->dynflag) != 0)
+        return fail(ret_error, -EIO, "DPDK has no room for the time field of frames");
+    for (uint32_t i = 0; i < config->lcore_count; i++)
+        if (config->lcore[i].role == CONFIG_RX && (error = rx_build(topology, i, ret_error)) != 0)
+            return error;
+    for (uint32_t i = 0; i < config->lcore_count; i++) {
+        const bool strategies = config->gateway.mode == CONFIG_INLINE || config->lcore[i].role == CONFIG_STRATEGY;
+        if (strategies && (error = strategies_build(topology, i, ret_error)) != 0)
+            return error;
+    }
+    if (config->gateway.mode == CONFIG_INLINE)
+        topology->rx[0]->inline_strategies = topology->strategies[0];
+    error = options->replay ? ports_open_replay(topology, ret_error) : ports_open(topology, ret_error);
+    if (error == 0 && config->orders.present)
+        error = order_paths_build(topology, ret_error);
+    if (error == 0 && options->replay && options->recording)
+        for (uint32_t i = 0; i < topology->rx_count; i++)
+            for (uint32_t j = 0; j < topology->strategies_count; j++)
+                topology->rx[i]->replay->sink[topology->rx[i]->replay->sink_count++] = topology->strategies[j]->sink;
+    return error;
+}
+
+int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    int error = 0;
+
+    armed_init();
+    topology->armed = true;
+    /* Readers first: nobody misses the first event. */
+    for (uint32_t i = 0; i < topology->strategies_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
+        error |= rte_eal_remote_launch(strategy_loop, topology->strategies[i], topology->strategies[i]->lcore_id);
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        error |= rte_eal_remote_launch(rx_loop, topology->rx[i], topology->rx[i]->lcore_id);
+    return error ? fail(ret_error, -EIO, "a hot thread could not be launched") : 0;
+}
+
+bool topology_finished(const struct topology *topology)
+{
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        const struct rx *rx = topology->rx[i];
+        if (!__atomic_load_n(&rx->finished, __ATOMIC_ACQUIRE)) /* paired with: idle, in the receive loop */
+            return false;
+        for (uint32_t j = 0; j < topology->strategies_count && rx->ring; j++)
+            if (md_ring_room(rx->ring, &topology->strategies[j]->reader[i]->position) != rx->ring->mask + 1)
+                return false;
+    }
+    return true;
+}
+
+/* A thread under proof never returns to the EAL: it says that it is out by its own word. */
+static void thread_wait(const struct armed *armed, unsigned lcore_id)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    while (!__atomic_load_n(&armed->left, __ATOMIC_ACQUIRE)) /* paired with: armed_leave */
+        nanosleep(&pause, NULL);
+    if (!armed->proof)
+        rte_eal_wait_lcore(lcore_id);
+}
+
+void topology_stop(struct topology *topology)
+{
+    if (!topology->armed)
+        return;
+    __atomic_store_n(&topology->stop, 1u, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        thread_wait(&topology->rx[i]->armed, topology->rx[i]->lcore_id);
+    for (uint32_t i = 0; i < topology->strategies_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
+        thread_wait(&topology->strategies[i]->armed, topology->strategies[i]->lcore_id);
+    topology->armed = false;
+}
+
+void topology_close(struct topology *topology)
+{
+    topology_stop(topology);
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        if (topology->strategies[i]->tx)
+            order_tx_finish(topology->strategies[i]->tx);
+    for (uint32_t i = 0; i < topology->port_count; i++)
+        port_close(&topology->port[i]);
+    for (uint32_t i = 0; i < topology->pool_count; i++)
+        rte_mempool_free(topology->pool[i]);
+    eal_stop(&topology->eal);
+    place_free(&topology->place);
+}

@@ -1,0 +1,58 @@
+/* The topology: from config to objects, threads and back. Everything that a run needs is made here before armed, in one
+ * place: memory on the right node, channels and books, rings, ports, strategies, gates, order frames. Control thread. */
+#ifndef GATEWAY_TOPOLOGY_H
+#define GATEWAY_TOPOLOGY_H
+
+#include "config/config.h"
+#include "gateway/eal.h"
+#include "gateway/port.h"
+#include "gateway/rx_loop.h"
+#include "gateway/strategy_loop.h"
+
+#define TOPOLOGY_ERROR_MAX 1024u
+
+struct topology_options {
+    bool replay;
+    bool throttle;       /* the frame source holds back for slow readers */
+    bool recording;      /* orders go to the control thread too */
+    bool proof;          /* hot threads may make no system call: each is counted */
+    bool hashing;
+    uint64_t buffer_bytes; /* replay: memory for frames that are loaded ahead */
+};
+
+struct topology {
+    const struct config *config;
+    struct topology_options options;
+    struct eal eal;
+    struct place place;
+    struct clock clock;
+    struct rx *rx[CONFIG_LCORES_MAX];
+    uint32_t rx_count;
+    struct strategy_lcore *strategies[CONFIG_LCORES_MAX];
+    uint32_t strategies_count;
+    struct channel *channel[CONFIG_FEEDS_MAX];  /* by feed */
+    struct rx *channel_rx[CONFIG_FEEDS_MAX];
+    struct port port[CONFIG_PORTS_MAX + CONFIG_LCORES_MAX];
+    uint32_t port_count;
+    struct port *order_port;
+    struct rte_mempool *pool[CONFIG_LCORES_MAX + 1];
+    uint32_t pool_count;
+    int dynfield;
+    uint64_t dynflag;
+    bool armed;
+    uint32_t stop;       /* writer: control thread; readers: hot threads, once a turn */
+};
+
+/* Build everything. 0, or -errno and one sentence; then topology_close still has to be called. */
+int topology_build(struct topology *topology, const struct config *config, const struct topology_options *options,
+                   char ret_error[TOPOLOGY_ERROR_MAX]);
+/* Launch the hot threads: from here to topology_stop nothing is allocated. 0 or -errno. */
+int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+/* Replay: every frame was delivered, every event consumed, every order recorded? */
+bool topology_finished(const struct topology *topology);
+/* Stop the hot threads and wait for them. */
+void topology_stop(struct topology *topology);
+/* Close ports, give memory back, stop the EAL. */
+void topology_close(struct topology *topology);
+
+#endif
