@@ -1,0 +1,163 @@
+/* See bench.h. Set-up, rounds and the table; nothing in here runs inside a measured span. */
+#include "tests/bench/bench.h"
+
+#include "gateway/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CASES_MAX 16u
+#define HUGE_BYTES (2u << 20)
+
+static struct clock bench_clock;
+static double samples[CASES_MAX][BENCH_VALUES_MAX][BENCH_ROUNDS_MAX];
+
+void bench_pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) != 0)
+        fprintf(stderr, "warning: cannot pin to CPU %d: %s\n", cpu, strerror(errno));
+}
+
+double bench_ns(uint64_t ticks)
+{
+    return (double)ticks * (1e9 / (double)bench_clock.report.tsc_hz);
+}
+
+void *bench_alloc(uint64_t bytes)
+{
+    void *memory = NULL;
+    const uint64_t rounded = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+    if (posix_memalign(&memory, HUGE_BYTES, rounded) != 0) {
+        fprintf(stderr, "no memory: %llu bytes\n", (unsigned long long)bytes);
+        exit(1);
+    }
+    (void)madvise(memory, rounded, MADV_HUGEPAGE);
+    memset(memory, 0, rounded);
+    return memory;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: [--json] [--rounds %u...%u] [--cpu N] [--peer-cpu N]\n", BENCH_ROUNDS_MIN,
+            BENCH_ROUNDS_MAX);
+    return 2;
+}
+
+bool bench_open(int argc, char **argv, struct bench_options *ret_options)
+{
+    struct bench_options options = {.rounds = 15, .cpu = -1, .peer_cpu = -1};
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    (void)sched_getaffinity(0, sizeof(allowed), &allowed);
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) { /* the two highest: interrupts and others prefer the first */
+        if (!CPU_ISSET((size_t)cpu, &allowed))
+            continue;
+        if (options.cpu < 0)
+            options.cpu = cpu;
+        else if (options.peer_cpu < 0)
+            options.peer_cpu = cpu;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            options.json = true;
+            continue;
+        }
+        char *end = NULL;
+        const long value = i + 1 < argc ? strtol(argv[i + 1], &end, 10) : -1;
+        if (value < 0 || *end != '\0' || end == argv[i + 1])
+            return usage(), false;
+        if (strcmp(argv[i], "--rounds") == 0 && value >= (long)BENCH_ROUNDS_MIN && value <= (long)BENCH_ROUNDS_MAX)
+            options.rounds = (uint32_t)value;
+        else if (strcmp(argv[i], "--cpu") == 0 && value < CPU_SETSIZE)
+            options.cpu = (int)value;
+        else if (strcmp(argv[i], "--peer-cpu") == 0 && value < CPU_SETSIZE)
+            options.peer_cpu = (int)value;
+        else
+            return usage(), false;
+        i++;
+    }
+    const int error = clock_calibrate(&bench_clock, 0);
+    if (error != 0) {
+        fprintf(stderr, "cannot calibrate the TSC: %s\n", strerror(-error));
+        return false;
+    }
+    if (!bench_clock.report.invariant)
+        fprintf(stderr, "warning: the TSC of this host is not invariant, times may be wrong\n");
+    bench_pin(options.cpu);
+    *ret_options = options;
+    return true;
+}
+
+static int compare_double(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void print_model(bool json)
+{
+    char line[256], model[200] = "unknown";
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "model name : %199[^\n\"]", model) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    printf(json ? "\"cpu\": \"%s\", \"tsc_hz\": %llu" : "%s, TSC %llu Hz", model,
+           (unsigned long long)bench_clock.report.tsc_hz);
+}
+
+static double median_of(uint32_t c, uint32_t v, uint32_t rounds)
+{
+    return samples[c][v][rounds / 2];
+}
+
+int bench_run(const struct bench_options *options, const char *title, const struct bench_case *cases,
+              uint32_t case_count)
+{
+    CHECK(case_count <= CASES_MAX);
+    for (uint32_t round = 0; round <= options->rounds; round++) { /* round 0 warms caches, pages and branches up */
+        for (uint32_t c = 0; c < case_count; c++) {
+            double values[BENCH_VALUES_MAX] = {0};
+            cases[c].run(cases[c].context, values);
+            for (uint32_t v = 0; v < BENCH_VALUES_MAX && round > 0; v++)
+                samples[c][v][round - 1] = values[v];
+        }
+    }
+    if (options->json)
+        printf("{\"benchmark\": \"%s\", \"rounds\": %u, ", title, options->rounds);
+    else
+        printf("%s: %u rounds, CPU %d", title, options->rounds, options->cpu);
+    printf(options->json ? "" : " of ");
+    print_model(options->json);
+    printf(options->json ? ", \"rows\": [" : "\n%-52s %10s %10s %10s %7s\n", "name", "median ns", "min", "max",
+           "ratio");
+    for (uint32_t c = 0; c < case_count; c++)
+        for (uint32_t v = 0; v < BENCH_VALUES_MAX; v++)
+            qsort(samples[c][v], options->rounds, sizeof(double), compare_double);
+    for (uint32_t c = 0; c < case_count; c++) {
+        const uint32_t value_count = cases[c].value_count == 0 ? 1 : cases[c].value_count;
+        for (uint32_t v = 0; v < value_count; v++) {
+            char name[128];
+            const double median = median_of(c, v, options->rounds);
+            const double base = median_of(cases[c].base, v, options->rounds);
+            const bool named = cases[c].value_names[v] != NULL;
+            snprintf(name, sizeof(name), "%s%s%s", cases[c].name, named ? ", " : "", 
+                     named ? cases[c].value_names[v] : "");
+            printf(options->json ? "%s{\"name\": \"%s\", \"median_ns\": %.3f, \"min_ns\": %.3f, \"max_ns\": %.3f, "
+                                   "\"ratio\": %.3f}"
+                                 : "%s%-52s %10.2f %10.2f %10.2f %7.2f\n",
+                   options->json && (c > 0 || v > 0) ? ", " : "", name, median, samples[c][v][0],
+                   samples[c][v][options->rounds - 1], base > 0 ? median / base : 0.0);
+        }
+    }
+    printf(options->json ? "]}\n" : "\n");
+    return fflush(stdout) == 0 ? 0 : 1;
+}

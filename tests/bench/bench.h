@@ -1,0 +1,52 @@
+/* The frame of every benchmark: alternatives are run in turn, round after round, so that whatever the machine does
+ * meanwhile hits all of them; what is printed is the median of the rounds with the best and the worst beside it.
+ *
+ *   bench_x [--json] [--rounds N] [--cpu N] [--peer-cpu N]
+ *
+ * One thread per CPU, pinned, never more busy threads than CPUs. Times are TSC ticks, in ns by gateway/clock. */
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BENCH_VALUES_MAX 3u
+#define BENCH_ROUNDS_MIN 9u
+#define BENCH_ROUNDS_MAX 1001u
+
+struct bench_options {
+    bool json;
+    uint32_t rounds;
+    int cpu;      /* this thread's */
+    int peer_cpu; /* for a second thread, -1 = there is only one CPU */
+};
+
+/* One alternative. `run` makes one round and writes its values in ns; the ratio column divides the median by that of
+ * the same value of case `base`. */
+struct bench_case {
+    const char *name;
+    void (*run)(void *context, double *ret_ns);
+    void *context;
+    uint32_t value_count;                       /* 0 is read as 1 */
+    const char *value_names[BENCH_VALUES_MAX];  /* "p50", "p99" ...; NULL = none */
+    uint32_t base;
+};
+
+/* Parse, pin to options.cpu, calibrate. False: usage was printed. */
+bool bench_open(int argc, char **argv, struct bench_options *ret_options);
+/* One unmeasured round of each case, then the rounds, then the table. Returns the exit code. */
+int bench_run(const struct bench_options *options, const char *title, const struct bench_case *cases,
+              uint32_t case_count);
+
+void bench_pin(int cpu);
+double bench_ns(uint64_t ticks);
+/* Zeroed memory aligned to a cache line, on huge pages where the kernel gives them: the gateway has them too. */
+void *bench_alloc(uint64_t bytes);
+
+/* The compiler must assume that `value` is used. */
+static inline void bench_keep(uint64_t value)
+{
+    __asm__ volatile("" : : "r"(value) : "memory");
+}
+
+#endif

@@ -1,0 +1,159 @@
+"""Running tickgate in tests: configs from text, captures from feedgen, reports as JSON. Standard library only."""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+TICKGATE = os.environ["TICKGATE"]
+FEEDGEN = os.environ["FEEDGEN"]
+SHARED = os.environ.get("SHARED", "")
+SANITIZED = os.environ.get("SANITIZE", "none") != "none"
+SKIP = 77
+
+CONFIG = """\
+gateway: {{name: {name}, mode: {mode}, memory: {memory}, memory_mb: 128, burst: {burst}, ring_slots: {ring_slots}}}
+lcores:
+{lcores}
+ports:
+  - {{name: feed, device: net_ring}}
+  - {{name: orders, device: net_ring}}
+feeds:
+  - name: itch
+    protocol: itch50
+    lcore: rx0
+    session_date: "{date}"
+    time_zone: America/New_York
+    join: {join}
+    instruments_max: 65535
+    orders_max: 262144
+    levels_max: 131072
+    reorder_packets: {reorder_packets}
+    reorder_us: 500
+    lines:
+{lines}
+strategies:
+  - {{name: probe, kind: probe, lcore: {strategy_lcore}, feed: itch, params: {{every: {every}, quantity: 100}}}}
+  - {{name: taker, kind: taker, lcore: {strategy_lcore}, feed: itch, params: {{threshold: 100, quantity: 100}}}}
+orders:
+  port: orders
+  carrier: udp
+  local_mac: "02:00:00:00:00:01"
+  peer_mac: "02:00:00:00:00:02"
+  local_ip: 10.20.0.1
+  peer_ip: 10.20.0.2
+  local_port: 40000
+  peer_port: 26000
+  fills: {fills}
+  open_timeout_ms: 50
+  frames: 256
+  open_orders_max: 4096
+risk:
+  order_qty_max: 1000
+  order_notional_max: 10000000000
+  collar_bps: 500
+  rate_per_s: {rate_per_s}
+  rate_burst: 1000
+  position_max: 100000
+  allow_stale: false
+latency: {{stages: {stages}}}
+telemetry: {{enabled: false}}
+"""
+
+LINES = """\
+      - {name: A, port: feed, group: 239.192.1.1, udp_port: 26477}
+      - {name: B, port: feed, group: 239.192.2.1, udp_port: 26478}
+"""
+
+
+class Work:
+    """A directory of its own for one test, removed at the end."""
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="tickgate-test-")
+
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
+
+    def config(self, name="test", mode="two-core", **changes):
+        cpus = sorted(os.sched_getaffinity(0))
+        values = dict(name=name, mode=mode, memory="no-huge", burst=32, ring_slots=65536, date="2026-01-05", join="start",
+                      reorder_packets=64, lines=LINES, every=50, fills="none", rate_per_s=100000, stages="true")
+        values.update(changes)
+        if mode == "inline":
+            values["lcores"] = f"  - {{name: rx0, role: rx, cpu: {cpus[0]}}}"
+            values["strategy_lcore"] = "rx0"
+        else:
+            values["lcores"] = (f"  - {{name: rx0, role: rx, cpu: {cpus[0]}}}\n"
+                                f"  - {{name: strategy0, role: strategy, cpu: {cpus[1]}}}")
+            values["strategy_lcore"] = "strategy0"
+        path = self.path(f"{name}-{mode}-{abs(hash(str(values)))}.yaml")
+        with open(path, "w") as file:
+            file.write(CONFIG.format(**values))
+        return path
+
+    def session(self, name, messages, *options, both=True):
+        """Captures of one generated session: A alone, or A and B."""
+        a, b = self.path(name + "-a.pcap"), self.path(name + "-b.pcap")
+        command = [FEEDGEN, "--out-a", a, "--messages", str(messages), *options]
+        if both:
+            command += ["--out-b", b]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return [a, b] if both else [a]
+
+
+def need_two_cpus():
+    if len(os.sched_getaffinity(0)) < 2:
+        print("skipped: two-core mode needs two CPUs")
+        sys.exit(SKIP)
+
+
+def replay(config, captures, *options, expect=0, env=None):
+    """The JSON report of a replay; fails the test when the exit code is not the expected one."""
+    command = [TICKGATE, "replay", config, "--json"]
+    for capture in captures:
+        command += ["--capture", capture]
+    command += options
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=240)
+    if done.returncode != expect:
+        print("command:", " ".join(command), "\nexit code", done.returncode, "expected", expect)
+        print(done.stdout[-2000:], done.stderr[-4000:])
+        sys.exit(1)
+    report = json.loads(done.stdout) if done.stdout else {}
+    report["stderr"] = done.stderr
+    return report
+
+
+def hashes(report):
+    strategies = report["strategies"][0]
+    return strategies["events"][0]["hash"], strategies["events"][0]["count"], strategies["order_hash"], strategies["orders"]
+
+
+def check(condition, text):
+    if not condition:
+        print("FAILED:", text)
+        sys.exit(1)
+    print("ok:", text)
+
+
+def pcap_read(path):
+    """[(ts_ns, frame)] of a nanosecond pcap."""
+    with open(path, "rb") as file:
+        data = file.read()
+    magic = struct.unpack_from("<I", data)[0]
+    assert magic == 0xA1B23C4D, "not a nanosecond pcap"
+    frames, at = [], 24
+    while at < len(data):
+        seconds, nanoseconds, captured, _ = struct.unpack_from("<IIII", data, at)
+        frames.append((seconds * 10**9 + nanoseconds, data[at + 16:at + 16 + captured]))
+        at += 16 + captured
+    return frames
+
+
+def pcap_write(path, frames):
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1))
+        for ts_ns, frame in frames:
+            file.write(struct.pack("<IIII", ts_ns // 10**9, ts_ns % 10**9, len(frame), len(frame)))
+            file.write(frame)

@@ -1,0 +1,54 @@
+"""The command line: help, exit codes, one sentence for what is wrong, a clean stop, nothing left behind."""
+import gateway as g
+import glob
+import signal
+import subprocess
+
+work = g.Work()
+
+
+def tickgate(*arguments, **options):
+    return subprocess.run([g.TICKGATE, *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+for command in ([], ["run"], ["replay"], ["inspect"], ["check"]):
+    done = tickgate(*command, "--help")
+    g.check(done.returncode == 0 and done.stdout.startswith("usage: tickgate"), f"{' '.join(command)} --help")
+
+for arguments, sentence in (
+        ([], "usage: tickgate"),
+        (["fly"], "no command 'fly'"),
+        (["replay"], "CONFIG is missing"),
+        (["replay", "x.yaml"], "--capture FILE is missing"),
+        (["replay", "x.yaml", "--capture", "y", "--speed", "fast"], "not a number in range: fast"),
+        (["replay", "x.yaml", "--capture", "y", "--burst", "0"], "not a number in range: 0"),
+        (["run", "x.yaml", "y.yaml"], "one CONFIG"),
+        (["run", work.path("none.yaml")], "none.yaml"),
+        (["check", work.path("none.yaml")], "none.yaml"),
+):
+    done = tickgate(*arguments)
+    g.check(done.returncode == 2 and sentence in done.stderr, f"tickgate {' '.join(arguments)[:60]}: exit 2, {sentence!r}")
+
+config = work.config(mode="inline")
+done = tickgate("check", config)
+g.check(done.returncode == 0, "check accepts the config of these tests")
+done = tickgate("replay", config, "--capture", work.path("none.pcap"))
+g.check(done.returncode == 1 and "none.pcap" in done.stderr, "a missing capture: exit 1 and its name")
+
+empty = work.path("empty.pcap")
+g.pcap_write(empty, [])
+report = g.replay(config, [empty], "--speed", "max")
+g.check(report["strategies"][0]["events"][0]["hash"] is None and report["strategies"][0]["order_hash"] is None,
+        "an empty capture: no hash")
+
+before = set(glob.glob("/var/run/dpdk/tickgate-*") + glob.glob("/tmp/dpdk/tickgate-*"))
+for stop in (signal.SIGINT, signal.SIGTERM):
+    process = subprocess.Popen([g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = process.stderr.readline()
+    while line and "armed" not in line:
+        line = process.stderr.readline()
+    process.send_signal(stop)
+    out, err = process.communicate(timeout=20)
+    g.check(process.returncode == 0 and '"mode":"inline"' in out, f"run stops cleanly on {stop.name} and prints its report: {err}")
+after = set(glob.glob("/var/run/dpdk/tickgate-*") + glob.glob("/tmp/dpdk/tickgate-*"))
+g.check(after == before, "no run directory is left behind")

@@ -1,0 +1,92 @@
+"""Same input, same output: one session, every mode, burst and speed; and inputs that differ give hashes that differ."""
+import gateway as g
+
+g.need_two_cpus()
+work = g.Work()
+MESSAGES = 8000 if g.SANITIZED else 60000
+
+captures = work.session("loss", MESSAGES, "--symbols", "50", "--loss-a", "1", "--loss-b", "1", "--skew-ns", "3000")
+two_core, inline = work.config(mode="two-core"), work.config(mode="inline")
+
+base = g.replay(two_core, captures, "--speed", "max")
+event_hash, event_count, order_hash, order_count = g.hashes(base)
+g.check(event_hash and event_count >= MESSAGES, f"two-core, burst 32, max: {event_count} events, hash {event_hash}")
+g.check(order_hash and order_count > 20, f"{order_count} orders, hash {order_hash}")
+g.check(base["feeds"][0]["total"] >= MESSAGES and base["feeds"][0]["holes"] == 0, "loss on single lines leaves no hole")
+g.check(base["feeds"][0]["lines"][0]["lost"] > 0 and base["feeds"][0]["lines"][1]["lost"] > 0, "both lines did lose messages")
+g.check(base["strategies"][0]["events_lost"] == 0, "no event lost to an overrun")
+g.check(base["rx"][0]["pinned"] and base["strategies"][0]["pinned"], "both hot threads are pinned")
+
+for text, config, options in (
+        ("two-core, burst 1, max", two_core, ["--speed", "max", "--burst", "1"]),
+        ("inline, burst 32, max", inline, ["--speed", "max"]),
+        ("inline, burst 1, max", inline, ["--speed", "max", "--burst", "1"]),
+        ("two-core config run inline", two_core, ["--speed", "max", "--mode", "inline"]),
+        ("two-core, paced", two_core, ["--speed", "2"]),
+        ("inline, burst 1, paced", inline, ["--speed", "2", "--burst", "1"]),
+        ("two-core, ring of 2048 slots, throttled", work.config(ring_slots=2048, reorder_packets=2), ["--speed", "max"]),
+        ("two-core, 2 MiB of buffer, streamed", two_core, ["--speed", "max", "--buffer-mb", "2"]),
+):
+    report = g.replay(config, captures, *options)
+    g.check(g.hashes(report) == g.hashes(base), f"{text}: same hashes")
+    if "paced" in text:
+        g.check(report["rx"][0]["latency"]["lateness"]["count"] == report["rx"][0]["source"]["frames"],
+                f"{text}: lateness of every frame is recorded")
+
+# The merged capture of both lines is the same as the two files.
+frames = sorted(((ts, index, frame) for index, path in enumerate(captures) for ts, frame in g.pcap_read(path)),
+                key=lambda item: item[:2])
+merged = work.path("merged.pcap")
+g.pcap_write(merged, [(ts, frame) for ts, _, frame in frames])
+g.check(g.hashes(g.replay(two_core, [merged], "--speed", "max")) == g.hashes(base), "A and B in one file: same hashes")
+
+# One byte of the message that caused the first order: both hashes change.
+journal = work.path("journal")
+whole = work.session("whole", MESSAGES, "--symbols", "50", both=False)
+before = g.replay(inline, whole, "--speed", "max", "--journal", journal)
+first = open(journal).readline().split()
+cause = int([word for word in first if word.startswith("cause=")][0].split(":")[1])
+frames, changed = g.pcap_read(whole[0]), False
+for index, (ts, frame) in enumerate(frames):
+    at, seq = 42 + 20, int.from_bytes(frame[52:60], "big")
+    for _ in range(int.from_bytes(frame[60:62], "big") % 0xFFFF):
+        length = int.from_bytes(frame[at:at + 2], "big")
+        if seq == cause:
+            body = bytearray(frame)
+            body[at + 2 + 10] ^= 1 # last byte of the venue's timestamp: in every type of message
+            frames[index], changed = (ts, bytes(body)), True
+        at, seq = at + 2 + length, seq + 1
+g.check(changed, f"message {cause} of the feed caused the first order")
+one_byte = work.path("one-byte.pcap")
+g.pcap_write(one_byte, frames)
+after = g.replay(inline, [one_byte], "--speed", "max")
+g.check(g.hashes(after)[0] != g.hashes(before)[0], "one byte of a timestamp changes the event hash")
+
+for index, (ts, frame) in enumerate(frames):
+    at, seq = 42 + 20, int.from_bytes(frame[52:60], "big")
+    for _ in range(int.from_bytes(frame[60:62], "big") % 0xFFFF):
+        length = int.from_bytes(frame[at:at + 2], "big")
+        kind = frame[at + 2:at + 3]
+        if seq <= cause and kind in (b"A", b"F"):
+            body = bytearray(frames[index][1])
+            body[at + 2 + 35] ^= 1 # last byte of the price of an order
+            frames[index] = (ts, bytes(body))
+        at, seq = at + 2 + length, seq + 1
+prices = work.path("prices.pcap")
+g.pcap_write(prices, frames)
+after = g.replay(inline, [prices], "--speed", "max")
+g.check(g.hashes(after)[2] != g.hashes(before)[2], "other prices change the order hash")
+
+# Holes that nobody fills: the channel is stale, and no new order leaves.
+holes = work.session("holes", MESSAGES, "--symbols", "50", "--loss-a", "0.5", both=False)
+report = g.replay(inline, holes, "--speed", "max")
+g.check(report["feeds"][0]["holes"] > 0 and report["feeds"][0]["stale"], "a hole on the only line makes the channel stale")
+g.check(report["strategies"][0]["refused"].get("stale", 0) > 0 or report["strategies"][0]["orders"] < order_count,
+        "orders are refused or not tried on a stale channel")
+
+# No throttle and a tiny ring: the reader is lapped, and says so.
+report = g.replay(work.config(ring_slots=64), captures, "--speed", "max", "--no-throttle", expect=1)
+lost = report["strategies"][0]["events_lost"]
+g.check(lost > 0 and report["strategies"][0]["events"][0]["hash"] is None, f"{lost} events lost: no hash")
+g.check(f"hash void: {lost} events lost" in report["stderr"], "and a sentence that says so")
+g.check(lost + report["strategies"][0]["events"][0]["count"] >= event_count, "lost and consumed add up to what was published")
