@@ -1,13 +1,13 @@
 /* See eal.h. */
 #include "gateway/eal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -135,25 +135,28 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
     return 0;
 }
 
-/* The EAL never removes its run directory; with a process id in its name they would pile up. */
-static void directory_remove(const char *directory)
+/* The EAL never removes its run directory; with a process id in its name they would pile up. Only what lies in it goes: it
+ * holds files and sockets, no directories. */
+static void directory_remove(const char *path)
 {
-    static const char *const files[] = {"config", "dpdk_telemetry.v2", "fbarray_memzone", "fbarray_memseg-2048k-0-0",
-                                        "mp_socket", "hugepage_info"};
-    char path[256];
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
-        unlink(path);
-    }
-    rmdir(directory);
+    if (!directory)
+        return;
+    while ((entry = readdir(directory)))
+        if (entry->d_type != DT_DIR)
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+    rmdir(path);
 }
 
-void eal_stop(struct eal *eal)
+void eal_stop(struct eal *eal, bool threads_left)
 {
     if (!eal->started)
         return;
-    rte_eal_cleanup();
+    if (!threads_left)
+        rte_eal_cleanup();
     directory_remove(eal->directory);
     eal->started = false;
 }

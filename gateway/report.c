@@ -145,7 +145,7 @@ static void text_feed(const struct report *report, uint32_t feed_idx, FILE *out)
         fputc('\n', out);
 }
 
-static void text_rx(const struct rx *rx, FILE *out)
+static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
 {
     fprintf(out, "\nrx %s: %" PRIu64 " frames, %" PRIu64 " of no line", rx->name, counter(&rx->frame_count),
             counter(&rx->foreign_count));
@@ -161,7 +161,9 @@ static void text_rx(const struct rx *rx, FILE *out)
     if (rx->replay)
         fprintf(out, "  frame source: %" PRIu64 " frames, %.1f ns each (not part of any latency), held back %" PRIu64
                 " turns, starved %" PRIu64 "\n", rx->replay->frame_count,
-                rx->replay->frame_count ? (double)rx->replay->step_tsc / (double)rx->replay->frame_count : 0.0,
+                rx->replay->frame_count
+                    ? (double)clock_ticks_to_ns(clock, rx->replay->step_tsc) / (double)rx->replay->frame_count
+                    : 0.0,
                 rx->replay->held_back_count, rx->replay->starved_count);
 }
 
@@ -239,7 +241,7 @@ void report_text(const struct report *report, FILE *out)
                 (double)(report->loader->last_ts_ns - report->loader->first_ts_ns) / 1e9);
 
     for (uint32_t i = 0; i < topology->rx_count; i++)
-        text_rx(topology->rx[i], out);
+        text_rx(&topology->clock, topology->rx[i], out);
     for (uint32_t i = 0; i < config->feed_count; i++)
         text_feed(report, i, out);
     for (uint32_t i = 0; i < topology->strategies_count; i++)

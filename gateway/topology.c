@@ -478,6 +478,6 @@ void topology_close(struct topology *topology)
         port_close(&topology->port[i]);
     for (uint32_t i = 0; i < topology->pool_count; i++)
         rte_mempool_free(topology->pool[i]);
-    eal_stop(&topology->eal);
+    eal_stop(&topology->eal, topology->options.proof);
     place_free(&topology->place);
 }

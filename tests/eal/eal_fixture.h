@@ -3,6 +3,7 @@
 #define TESTS_EAL_EAL_FIXTURE_H
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <rte_eal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -22,7 +23,14 @@ static inline void eal_fixture_start(const char *name)
 
 static inline void eal_fixture_stop(void)
 {
+    DIR *directory = opendir(eal_directory);
+    const struct dirent *entry;
+
     rte_eal_cleanup();
+    while (directory && (entry = readdir(directory)))
+        unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory)
+        closedir(directory);
     rmdir(eal_directory);
 }
 

@@ -115,7 +115,7 @@ def replay(config, captures, *options, expect=0, env=None):
     for capture in captures:
         command += ["--capture", capture]
     command += options
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=120)
     if done.returncode != expect:
         print("command:", " ".join(command), "\nexit code", done.returncode, "expected", expect)
         print(done.stdout[-2000:], done.stderr[-4000:])
