@@ -30,7 +30,7 @@ feeds:
     orders_max: 262144
     levels_max: 131072
     reorder_packets: {reorder_packets}
-    reorder_us: 500
+    reorder_us: {reorder_us}
     lines:
 {lines}
 strategies:
@@ -56,7 +56,7 @@ risk:
   rate_per_s: {rate_per_s}
   rate_burst: 1000
   position_max: 100000
-  allow_stale: false
+  allow_stale: {allow_stale}
 latency: {{stages: {stages}}}
 telemetry: {{enabled: false}}
 """
@@ -79,7 +79,7 @@ class Work:
     def config(self, name="test", mode="two-core", **changes):
         cpus = sorted(os.sched_getaffinity(0))
         values = dict(name=name, mode=mode, memory="no-huge", burst=32, ring_slots=65536, date="2026-01-05", join="start",
-                      reorder_packets=64, lines=LINES, every=50, fills="none", rate_per_s=100000, stages="true")
+                      reorder_packets=64, reorder_us=500, lines=LINES, every=50, fills="none", rate_per_s=100000, stages="true", allow_stale="false")
         values.update(changes)
         if mode == "inline":
             values["lcores"] = f"  - {{name: rx0, role: rx, cpu: {cpus[0]}}}"
@@ -110,13 +110,13 @@ def need_two_cpus():
 
 
 def replay(config, captures, *options, expect=0, env=None):
-    """The JSON report of a replay; fails the test when the exit code is not the expected one."""
+    """The JSON report of a replay; fails the test when the exit code is not the expected one (None: any)."""
     command = [TICKGATE, "replay", config, "--json"]
     for capture in captures:
         command += ["--capture", capture]
     command += options
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=120)
-    if done.returncode != expect:
+    if done.returncode != expect and expect is not None:
         print("command:", " ".join(command), "\nexit code", done.returncode, "expected", expect)
         print(done.stdout[-2000:], done.stderr[-4000:])
         sys.exit(1)

@@ -81,8 +81,8 @@ g.check(g.hashes(after)[2] != g.hashes(before)[2], "other prices change the orde
 holes = work.session("holes", MESSAGES, "--symbols", "50", "--loss-a", "0.5", both=False)
 report = g.replay(inline, holes, "--speed", "max")
 g.check(report["feeds"][0]["holes"] > 0 and report["feeds"][0]["stale"], "a hole on the only line makes the channel stale")
-g.check(report["strategies"][0]["refused"].get("stale", 0) > 0 or report["strategies"][0]["orders"] < order_count,
-        "orders are refused or not tried on a stale channel")
+g.check(0 < report["strategies"][0]["orders"] < g.hashes(before)[3],
+        "orders before the hole, none behind it")
 
 # No throttle and a tiny ring: the reader is lapped, and says so.
 report = g.replay(work.config(ring_slots=64), captures, "--speed", "max", "--no-throttle", expect=1)
