@@ -14,7 +14,10 @@
 
 #define LOAD_FRAMES_A_STEP 4096u
 #define RECORDS_A_STEP 8192u
-#define SLEEP_MS 1
+/* A wake-up costs a hot thread its CPU for some 20 us where CPUs are scarce, so the control thread wakes up often only while
+ * something waits for it. */
+#define SLEEP_MS 20
+#define SLEEP_BUSY_MS 1
 #define CLOCK_UPDATE_NS 100000000u
 #define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
 
@@ -50,14 +53,14 @@ void control_finish(struct control *control)
 static void journal_write(struct control *control, const struct strategy_lcore *lcore, const struct order_record *record)
 {
     const struct rx *rx = control->topology->rx[record->rx_idx];
-    struct rx_cause cause = {0};
+    struct cause cause = {0};
     struct ouch_enter enter;
     struct ouch_cancel cancel;
     struct ouch_replace replace;
     uint32_t message_len;
     char symbol[9];
 
-    const bool known = rx_cause_find(rx, record->event_seq, &cause);
+    const bool known = cause_find(&rx->causes, record->event_seq, &cause);
     control->cause_lost_count += !known;
     const uint8_t *message = order_frame_message(record->frame, &message_len);
     fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32, record->now_ns, lcore->strategy[record->strategy].name,
@@ -72,11 +75,13 @@ static void journal_write(struct control *control, const struct strategy_lcore *
     } else if (ouch_decode_cancel(message, message_len, &cancel) == 0) {
         fprintf(control->journal, " cancel to %" PRIu32, cancel.qty);
     }
-    if (known)
-        fprintf(control->journal, " cause=%s/%s:%" PRIu64 "\n", control->topology->config->feed[cause.channel].name,
-                control->topology->config->feed[cause.channel].line_list[cause.line].name, cause.feed_seq);
-    else
+    if (!known) {
         fprintf(control->journal, " cause=lost\n");
+        return;
+    }
+    const struct config_feed *feed = &control->topology->config->feed[cause.channel_line >> 32];
+    fprintf(control->journal, " cause=%s/%s:%" PRIu64 "\n", feed->name,
+            feed->line_list[cause.channel_line & UINT32_MAX].name, cause.feed_seq);
 }
 
 /* Orders that went out, to the files that want them. True: there were some. */
@@ -172,8 +177,9 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
             break;
         if (control->duration_ns > 0 && now_ns - begin_ns >= control->duration_ns)
             break;
+        const bool streaming = control->loader && !control->loader->ended;
         if (!busy)
-            poll(&fds, 1, SLEEP_MS);
+            poll(&fds, 1, streaming || topology->options.recording ? SLEEP_BUSY_MS : SLEEP_MS);
     }
     topology_stop(topology);
     while (records_write(control))

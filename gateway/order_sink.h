@@ -16,7 +16,7 @@
 /* One order on the wire, and why. */
 struct order_record {
     uint64_t now_ns;      /* decision time */
-    uint64_t event_seq;   /* ring sequence of the event that caused it: the rx lcore's rx_cause knows the feed's */
+    uint64_t event_seq;   /* ring sequence of the event that caused it: the rx lcore's causes know the feed's */
     uint64_t rx_tsc;      /* of that event */
     uint64_t tx_tsc;      /* after the doorbell */
     uint32_t user_ref;

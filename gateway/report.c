@@ -154,9 +154,9 @@ static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
             fprintf(out, ", %s %" PRIu64, frame_verdict_name((enum frame_verdict)i), rx->frame_verdict[i]);
     if (rx->chained_count > 0)
         fprintf(out, ", longer than the mtu %" PRIu64, rx->chained_count);
-    for (uint32_t i = 0; i < RX_LINE_SLOTS; i++)
-        if (rx->line[i].source_count > 0)
-            fprintf(out, ", of another source %" PRIu64, rx->line[i].source_count);
+    for (uint32_t i = 0; i < LINE_SLOTS; i++)
+        if (rx->lines.slot[i].source_count > 0)
+            fprintf(out, ", of another source %" PRIu64, rx->lines.slot[i].source_count);
     fprintf(out, "; %" PRIu64 " events published\n", counter(&rx->event_count));
     if (rx->replay)
         fprintf(out, "  frame source: %" PRIu64 " frames, %.1f ns each (not part of any latency), held back %" PRIu64

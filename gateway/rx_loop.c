@@ -8,44 +8,24 @@
 #include <rte_mbuf_dyn.h>
 #include <rte_prefetch.h>
 
+#define TIME_TELL_NS 1000000 /* frame time after which frames that bring nothing new tell the time all the same */
+
 static inline void count(uint64_t *counter)
 {
     __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
-/* To the strategies: across the ring, or on this very lcore. The cause stays here. */
+/* To the strategies: across the ring, or on this very lcore. Where it stood in the feed stays here. */
 static inline void publish(struct rx *rx, const struct md_event *event, uint64_t feed_seq)
 {
-    const uint64_t event_seq = rx->event_count + 1;
-    struct rx_cause *cause = &rx->cause[event_seq & rx->cause_mask];
-
-    __atomic_store_n(&cause->event_seq, 0, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* paired with: rx_cause_find */
-    cause->feed_seq = feed_seq;
-    cause->channel = event->channel;
-    cause->line = rx->line_idx;
-    __atomic_store_n(&cause->event_seq, event_seq, __ATOMIC_RELEASE);
-    rx->event_count = event_seq;
+    cause_store(&rx->causes, ++rx->event_count, feed_seq, event->channel, rx->line_idx);
     if (rx->ring)
         md_ring_push(rx->ring, event);
     else
         strategy_event(rx->inline_strategies, event);
 }
 
-bool rx_cause_find(const struct rx *rx, uint64_t event_seq, struct rx_cause *ret_cause)
-{
-    const struct rx_cause *cause = &rx->cause[event_seq & rx->cause_mask];
-
-    if (__atomic_load_n(&cause->event_seq, __ATOMIC_ACQUIRE) != event_seq)
-        return false;
-    *ret_cause = *cause;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* paired with: publish */
-    return __atomic_load_n(&cause->event_seq, __ATOMIC_RELAXED) == event_seq;
-}
-
-/* What a channel has to say about the frame or the time in hand. The frame's own time goes ahead of its events, as early
- * as possible: the line is on its way to the other core while the books are still being changed. */
-static void publish_all(struct rx *rx, struct channel *channel, struct channel_cursor *cursor)
+static void publish_time(struct rx *rx)
 {
     const struct md_event time = {.type = MD_TIME,
                                   .instrument = MD_INSTRUMENT_NONE,
@@ -54,9 +34,18 @@ static void publish_all(struct rx *rx, struct channel *channel, struct channel_c
                                   .rx_tsc = rx->burst_tsc,
                                   .bid_price = MD_PRICE_NONE,
                                   .ask_price = MD_PRICE_NONE};
+
+    publish(rx, &time, 0);
+    rx->told_ns = rx->now_ns;
+}
+
+/* What a channel has to say about the frame or the time in hand. The frame's own time goes ahead of its events, as early
+ * as possible: the line is on its way to the other core while the books are still being changed. */
+static void publish_all(struct rx *rx, struct channel *channel, struct channel_cursor *cursor)
+{
     bool first = rx->stage_stamps;
 
-    publish(rx, &time, cursor->seq);
+    publish_time(rx);
     while (channel_next(channel, cursor)) {
         if (first)
             hist_record(&rx->booked, clock_tsc() - rx->burst_tsc);
@@ -86,39 +75,6 @@ static void deadline_update(struct rx *rx)
     }
 }
 
-static inline uint32_t line_slot(uint32_t group, uint16_t udp_port)
-{
-    return ((group ^ (uint32_t)udp_port << 16) * 0x9e3779b1u) >> 24;
-}
-_Static_assert(RX_LINE_SLOTS == 256, "line_slot gives eight bits");
-
-static inline struct rx_line *line_find(struct rx *rx, uint32_t group, uint16_t udp_port)
-{
-    for (uint32_t slot = line_slot(group, udp_port);; slot = (slot + 1) % RX_LINE_SLOTS) {
-        struct rx_line *line = &rx->line[slot];
-        if (line->group == 0)
-            return NULL;
-        if (line->group == group && line->udp_port == udp_port)
-            return line;
-    }
-}
-
-bool rx_line_add(struct rx *rx, uint32_t group, uint16_t udp_port, uint32_t source, struct channel *channel, uint8_t line)
-{
-    uint32_t used = 0;
-
-    for (uint32_t slot = 0; slot < RX_LINE_SLOTS; slot++)
-        used += rx->line[slot].group != 0;
-    if (used == RX_LINES_MAX || line_find(rx, group, udp_port))
-        return false;
-    uint32_t slot = line_slot(group, udp_port);
-    while (rx->line[slot].group != 0)
-        slot = (slot + 1) % RX_LINE_SLOTS;
-    rx->line[slot] = (struct rx_line){
-        .group = group, .source = source, .udp_port = udp_port, .line = line, .channel = channel};
-    return true;
-}
-
 /* One frame, from bytes to events. */
 static void receive(struct rx *rx, const struct rte_mbuf *frame)
 {
@@ -133,7 +89,7 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
     count(&rx->frame_verdict[verdict]);
     if (UNLIKELY(verdict != FRAME_UDP))
         return;
-    struct rx_line *line = line_find(rx, view.dst_ip, view.dst_port);
+    struct line *line = line_find(&rx->lines, view.dst_ip, view.dst_port);
     if (UNLIKELY(!line)) {
         count(&rx->foreign_count);
         return;
@@ -150,6 +106,8 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
         publish_all(rx, line->channel, &cursor);
+    } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
+        publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
     }
     deadline_update(rx);
 }

@@ -16,7 +16,6 @@
 
 #define STRATEGY_LOOP_READERS_MAX 16u
 #define STRATEGY_LOOP_STRATEGIES_MAX 16u
-#define STRATEGY_LOOP_INTENTS_MAX 32u /* that one event may lead to, those from order news included */
 #define STRATEGY_LOOP_BURST 32u       /* events taken from one ring before the next is looked at */
 
 enum strategy_stage {
@@ -65,7 +64,7 @@ struct strategy_lcore {
     uint64_t order_hash;            /* of the OUCH bytes */
     uint64_t lost_count;            /* events lost to overruns */
     uint64_t fill_count, release_count;
-    uint64_t intent_overflow_count; /* intents beyond STRATEGY_LOOP_INTENTS_MAX: refused */
+    uint64_t intent_overflow_count; /* intents beyond SUBMIT_INTENTS_MAX: dropped */
     struct hist stage[STAGE_COUNT];
     struct risk risk;
     /* cold */

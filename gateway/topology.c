@@ -61,7 +61,7 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
     struct channel *channel = channel_init(memory, &params);
     for (uint32_t i = 0; i < feed->line_count; i++) {
         const struct config_line *line = &feed->line_list[i];
-        if (!rx_line_add(rx, line->group, line->udp_port, line->source, channel, (uint8_t)i))
+        if (!line_add(&rx->lines, line->group, line->udp_port, line->source, channel, (uint8_t)i))
             return fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name, line->name);
     }
     rx->channel[rx->channel_count++] = channel;
@@ -100,10 +100,10 @@ static int rx_build(struct topology *topology, uint32_t lcore_idx, char ret_erro
         if (error)
             return error;
     }
-    const size_t cause_bytes = (size_t)config->gateway.ring_slots * sizeof(struct rx_cause);
-    rx->cause = place_alloc(&topology->place, cause_bytes, node);
-    rx->cause_mask = config->gateway.ring_slots - 1;
-    if (!rx->cause)
+    const size_t cause_bytes = (size_t)config->gateway.ring_slots * sizeof(struct cause);
+    rx->causes.slot = place_alloc(&topology->place, cause_bytes, node);
+    rx->causes.mask = config->gateway.ring_slots - 1;
+    if (!rx->causes.slot)
         return no_memory(ret_error, "lcore", lcore->name, cause_bytes);
     if (config->gateway.mode == CONFIG_INLINE)
         return 0;
