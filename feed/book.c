@@ -3,10 +3,11 @@
  * Called by feed/channel on the rx lcore that owns the channel. What an operation touches, in this order:
  *
  *   bucket   one line: where is the order with this reference?
- *   order    half a line: its quantity, its place in the queue, its level
+ *   order    half a line: quantity, place in the queue, and whose it is, so that the next three can be fetched at once
  *   level    half a line: quantity and queue of one price of one side of one instrument
- *   header   one line per instrument: BBO and where its two ladders are
- *   ladder   the prices of one side, sorted, best last: only when a level is born or dies
+ *   header   one line per instrument: BBO, best levels, where its two ladders are
+ *   queue    the neighbours of an order that leaves; the last order where one arrives
+ *   ladder   the prices of one side, sorted, best last: only off the touch, and when a level is born or dies
  *
  * Every loop is bounded, also against chosen references and prices: a bucket is looked for in PROBE_BUCKETS places, a ladder
  * is moved once. Never allocates, asserts on wire data or looks at a clock. */
@@ -16,21 +17,25 @@
 
 #include <stdalign.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define NONE UINT32_MAX
-#define BUCKET_ENTRIES 7u
-#define PROBE_BUCKETS 16u        /* an order lies at most so many buckets behind its home */
+#define BUCKET_ENTRIES 10u
+#define PROBE_BUCKETS 16u        /* an order lies less than so many buckets behind its home */
+#define REF_GROUP_BITS 4u        /* references that differ only below share their home */
 #define ORDERS_LIMIT (1u << 28)
 #define LEVELS_LIMIT (1u << 26)
-#define RUNGS_MIN 4u             /* smallest ladder */
-#define LADDER_CLASSES 15u       /* RUNGS_MIN << 0 ... RUNGS_MIN << 14 = 65,536 levels a side */
+#define RUNGS_MIN 8u             /* a ladder at home: one line */
+#define LADDER_CLASSES 14u       /* RUNGS_MIN << 0 ... RUNGS_MIN << 13 = 65,536 levels a side; class 0 is at home */
 #define LINEAR_RUNGS 8u          /* looked at one by one from the touch before searching by halves */
 
-/* Where the orders are: seven of them and how many went on to later buckets, in one line. */
+/* Where the orders are: ten of them and how many went on to later buckets, in one line. */
 struct bucket {
-    alignas(CACHE_LINE_BYTES) uint32_t tag[BUCKET_ENTRIES]; /* high half of the hash */
-    uint32_t slot[BUCKET_ENTRIES];                         /* index of the order plus one; 0 = free */
+    alignas(CACHE_LINE_BYTES) uint16_t tag[BUCKET_ENTRIES]; /* of the reference; 0 = free */
     uint32_t passed_count;                                 /* orders whose way led through this bucket while it was full */
+    uint32_t slot[BUCKET_ENTRIES];                         /* index of the order */
 };
 _Static_assert(sizeof(struct bucket) == CACHE_LINE_BYTES, "a look-up touches one line");
 
@@ -39,7 +44,10 @@ struct order {
     uint32_t qty;
     uint32_t level;
     uint32_t prev, next; /* queue of the level, NONE at its ends; next also links free orders */
-    uint32_t reserved[2];
+    int32_t price;       /* price, instrument and side are the level's too: here they save waiting for it */
+    uint16_t instrument;
+    uint8_t side;        /* 0 bid, 1 ask */
+    uint8_t reserved;
 };
 _Static_assert(sizeof(struct order) == 32, "two orders a line, none across two");
 
@@ -48,9 +56,7 @@ struct level {
     uint32_t order_count;
     uint32_t head, tail; /* first and last order of the queue; head also links free levels */
     int32_t price;
-    uint16_t instrument;
-    uint8_t side;        /* 0 bid, 1 ask */
-    uint8_t reserved[5];
+    uint32_t reserved[2];
 };
 _Static_assert(sizeof(struct level) == 32, "two levels a line");
 
@@ -60,37 +66,51 @@ struct rung {
     int32_t key;    /* bid: price; ask: its complement, which falls as the price rises */
     uint32_t level;
 };
+_Static_assert(RUNGS_MIN * sizeof(struct rung) == CACHE_LINE_BYTES, "a short ladder is one line");
 
 struct ladder {
-    uint32_t first; /* its rungs begin here; NONE = it has none */
+    uint32_t first; /* its rungs begin here */
     uint32_t count;
+    uint32_t best;  /* level of the best price, NONE = the side is empty */
     uint32_t class; /* room for RUNGS_MIN << class rungs */
 };
 
+struct touch {
+    int32_t price;
+    uint32_t qty;
+};
+
 struct header {
-    alignas(CACHE_LINE_BYTES) struct book_bbo bbo;
+    alignas(CACHE_LINE_BYTES) union {
+        struct book_bbo bbo;
+        struct touch touch[2]; /* the same, by side */
+    };
     struct ladder ladder[2];
     bool crossed;
     bool untradable;
 };
 _Static_assert(sizeof(struct header) == CACHE_LINE_BYTES, "one line per instrument");
+_Static_assert(offsetof(struct book_bbo, bid_price) == 0 && offsetof(struct book_bbo, bid_qty) == 4 &&
+                   offsetof(struct book_bbo, ask_price) == 8 && offsetof(struct book_bbo, ask_qty) == 12 &&
+                   sizeof(struct touch) == 8,
+               "touch[0] is the bid, touch[1] the ask");
 
 struct book {
     struct bucket *buckets; /* read-mostly */
     struct order *orders;
     struct level *levels;
     struct header *headers;
-    struct rung *rungs;
-    uint32_t bucket_mask;
-    uint32_t bucket_shift;
-    uint32_t rungs_max;
+    struct rung *rungs;     /* first the homes, a line for each side of each instrument; then the chunks */
+    uint8_t *chunks;        /* for each RUNGS_MIN rungs behind the homes: class of the free chunk that begins here, or 0 */
+    uint32_t bucket_count;
+    uint32_t home_rungs;    /* the chunks begin here */
+    uint32_t chunk_rungs;   /* rungs in chunks */
     struct book_params params;
     alignas(CACHE_LINE_BYTES) uint32_t order_free; /* list of orders given back, NONE = empty */
     uint32_t order_fresh;                          /* orders from here on were never used */
     uint32_t level_free, level_fresh;
-    uint32_t rung_fresh;
-    uint32_t ladder_free[LADDER_CLASSES];          /* lists of ladders given back, linked by their first rung */
     uint32_t order_count;
+    uint32_t chunk_free[LADDER_CLASSES]; /* lists of free chunks, by their first rung; NONE = empty; class 0 unused */
     struct book_counters counters;
 };
 
@@ -101,6 +121,7 @@ const char *book_verdict_name(enum book_verdict verdict)
         [BOOK_ORPHAN] = "orphan",
         [BOOK_DUPLICATE_REF] = "duplicate_ref",
         [BOOK_BAD_QTY] = "bad_qty",
+        [BOOK_BAD_PRICE] = "bad_price",
         [BOOK_BAD_INSTRUMENT] = "bad_instrument",
         [BOOK_ORDERS_FULL] = "orders_full",
         [BOOK_LEVELS_FULL] = "levels_full",
@@ -111,10 +132,10 @@ const char *book_verdict_name(enum book_verdict verdict)
 /* ---- layout ---- */
 
 struct layout {
-    size_t buckets, orders, levels, headers, rungs, bytes; /* offsets of the tables, and the end */
+    size_t buckets, orders, levels, headers, rungs, chunks, bytes; /* offsets of the tables, and the end */
     uint32_t bucket_count;
-    uint32_t bucket_bits;
-    uint32_t rungs_max;
+    uint32_t home_rungs;
+    uint32_t chunk_rungs;
 };
 
 static size_t place(size_t *at, size_t bytes)
@@ -126,24 +147,27 @@ static size_t place(size_t *at, size_t bytes)
 
 static bool layout_make(const struct book_params *params, struct layout *ret_layout)
 {
-    struct layout layout = {.bucket_bits = 1};
+    struct layout layout;
     size_t at = 0;
 
     if (params->instruments_max == 0 || params->instruments_max > BOOK_INSTRUMENTS_MAX || params->orders_max == 0 ||
         params->orders_max > ORDERS_LIMIT || params->levels_max == 0 || params->levels_max > LEVELS_LIMIT)
         return false;
     /* At most half full with every order live. */
-    while ((uint64_t)BUCKET_ENTRIES << layout.bucket_bits < (uint64_t)params->orders_max * 2)
-        layout.bucket_bits++;
-    layout.bucket_count = 1u << layout.bucket_bits;
-    /* A ladder is at most twice as large as it has levels, and leaves no more than that behind as it grows. */
-    layout.rungs_max = params->levels_max * 4 + params->instruments_max * 2 * RUNGS_MIN;
+    layout.bucket_count = (uint32_t)(((uint64_t)params->orders_max * 2 + BUCKET_ENTRIES - 1) / BUCKET_ENTRIES);
+    if (layout.bucket_count < PROBE_BUCKETS)
+        layout.bucket_count = PROBE_BUCKETS; /* else a way round the table would meet itself */
+    layout.home_rungs = params->instruments_max * 2 * RUNGS_MIN;
+    /* A ladder away from home is more than 3/8 full (ladder_shrink), so all of them take less than 8/3 of levels_max; the
+     * rest is for what lies between them, and for the one that is being moved. */
+    layout.chunk_rungs = (params->levels_max * 4 + RUNGS_MIN * 2 - 1) / (RUNGS_MIN * 2) * (RUNGS_MIN * 2);
     place(&at, sizeof(struct book));
     layout.buckets = place(&at, layout.bucket_count * sizeof(struct bucket));
     layout.orders = place(&at, params->orders_max * sizeof(struct order));
     layout.levels = place(&at, params->levels_max * sizeof(struct level));
     layout.headers = place(&at, params->instruments_max * sizeof(struct header));
-    layout.rungs = place(&at, layout.rungs_max * sizeof(struct rung));
+    layout.rungs = place(&at, ((size_t)layout.home_rungs + layout.chunk_rungs) * sizeof(struct rung));
+    layout.chunks = place(&at, layout.chunk_rungs / RUNGS_MIN);
     layout.bytes = at;
     *ret_layout = layout;
     return true;
@@ -163,60 +187,167 @@ struct book *book_init(void *memory, const struct book_params *params)
     struct layout layout;
 
     CHECK(layout_make(params, &layout));
+    CHECK((uintptr_t)memory % CACHE_LINE_BYTES == 0);
     memset(book, 0, sizeof(*book));
     book->buckets = (struct bucket *)(void *)(bytes + layout.buckets);
     book->orders = (struct order *)(void *)(bytes + layout.orders);
     book->levels = (struct level *)(void *)(bytes + layout.levels);
     book->headers = (struct header *)(void *)(bytes + layout.headers);
     book->rungs = (struct rung *)(void *)(bytes + layout.rungs);
-    book->bucket_mask = layout.bucket_count - 1;
-    book->bucket_shift = 32 - layout.bucket_bits;
-    book->rungs_max = layout.rungs_max;
+    book->chunks = bytes + layout.chunks;
+    book->bucket_count = layout.bucket_count;
+    book->home_rungs = layout.home_rungs;
+    book->chunk_rungs = layout.chunk_rungs;
     book->params = *params;
     book_clear(book);
     return book;
 }
 
+/* ---- chunks: where ladders live that outgrew their home; a buddy system, so that what was cut up becomes whole again ---- */
+
+static inline uint8_t *chunk_state(const struct book *book, uint32_t first)
+{
+    return &book->chunks[(first - book->home_rungs) / RUNGS_MIN];
+}
+
+/* Free chunks of a class are a list in both directions, in their first two rungs. */
+static void chunk_push(struct book *book, uint32_t first, uint32_t class)
+{
+    const uint32_t next = book->chunk_free[class];
+
+    book->rungs[first].level = next;
+    book->rungs[first + 1].level = NONE;
+    if (next != NONE)
+        book->rungs[next + 1].level = first;
+    book->chunk_free[class] = first;
+    *chunk_state(book, first) = (uint8_t)class;
+}
+
+static void chunk_unlink(struct book *book, uint32_t first, uint32_t class)
+{
+    const uint32_t next = book->rungs[first].level;
+    const uint32_t prev = book->rungs[first + 1].level;
+
+    if (prev != NONE)
+        book->rungs[prev].level = next;
+    else
+        book->chunk_free[class] = next;
+    if (next != NONE)
+        book->rungs[next + 1].level = prev;
+    *chunk_state(book, first) = 0;
+}
+
+/* A chunk of RUNGS_MIN << class rungs, or NONE. */
+static uint32_t chunk_take(struct book *book, uint32_t class)
+{
+    uint32_t from = class;
+
+    while (from < LADDER_CLASSES && book->chunk_free[from] == NONE)
+        from++;
+    if (from == LADDER_CLASSES)
+        return NONE;
+    const uint32_t first = book->chunk_free[from];
+    chunk_unlink(book, first, from);
+    while (from-- > class)
+        chunk_push(book, first + (RUNGS_MIN << from), from);
+    return first;
+}
+
+static void chunk_give(struct book *book, uint32_t first, uint32_t class)
+{
+    for (; class + 1 < LADDER_CLASSES; class++) {
+        const uint32_t size = RUNGS_MIN << class;
+        const uint32_t buddy = ((first - book->home_rungs) ^ size) + book->home_rungs;
+        if (buddy - book->home_rungs >= book->chunk_rungs || *chunk_state(book, buddy) != class)
+            break;
+        chunk_unlink(book, buddy, class);
+        if (buddy < first)
+            first = buddy;
+    }
+    chunk_push(book, first, class);
+}
+
+static void chunks_reset(struct book *book)
+{
+    uint32_t at = 0;
+
+    memset(book->chunks, 0, book->chunk_rungs / RUNGS_MIN);
+    for (uint32_t class = 0; class < LADDER_CLASSES; class++)
+        book->chunk_free[class] = NONE;
+    for (uint32_t class = LADDER_CLASSES - 1; class > 0; class--)
+        for (; book->chunk_rungs - at >= RUNGS_MIN << class; at += RUNGS_MIN << class)
+            chunk_push(book, book->home_rungs + at, class);
+}
+
+static inline uint32_t ladder_home(uint32_t instrument, uint32_t side)
+{
+    return (instrument * 2 + side) * RUNGS_MIN;
+}
+
 void book_clear(struct book *book)
 {
-    memset(book->buckets, 0, ((size_t)book->bucket_mask + 1) * sizeof(struct bucket));
+    memset(book->buckets, 0, (size_t)book->bucket_count * sizeof(struct bucket));
     for (uint32_t i = 0; i < book->params.instruments_max; i++)
         book->headers[i] = (struct header){
             .bbo = {.bid_price = BOOK_PRICE_NONE, .ask_price = BOOK_PRICE_NONE},
-            .ladder = {{.first = NONE}, {.first = NONE}},
+            .ladder = {{.first = ladder_home(i, 0), .best = NONE}, {.first = ladder_home(i, 1), .best = NONE}},
         };
     book->order_free = book->level_free = NONE;
-    book->order_fresh = book->level_fresh = book->rung_fresh = 0;
-    for (uint32_t i = 0; i < LADDER_CLASSES; i++)
-        book->ladder_free[i] = NONE;
+    book->order_fresh = book->level_fresh = 0;
     book->order_count = 0;
+    chunks_reset(book);
 }
 
 /* ---- references to orders ---- */
 
-/* Multiplication spreads references that count up, in one stream or in several, over the high bits. */
-static inline uint32_t tag_of(uint64_t ref)
+/* Exchanges count references up, in several streams that take turns, often in steps of 4: neighbours share a home, so that an
+ * add finds its bucket in the cache more often than not. Multiplication spreads the groups over all buckets. */
+static inline uint32_t home_of(const struct book *book, uint64_t ref)
 {
-    return (uint32_t)((ref * 0x9e3779b97f4a7c15u) >> 32);
+    const uint64_t hash = ((ref >> REF_GROUP_BITS) * 0x9e3779b97f4a7c15u) >> 32;
+    return (uint32_t)((hash * book->bucket_count) >> 32);
 }
 
-static inline uint32_t home_of(const struct book *book, uint32_t tag)
+/* By another factor than the home: else the tags of a bucket would be much the same. */
+static inline uint16_t tag_of(uint64_t ref)
 {
-    return tag >> book->bucket_shift;
+    const uint16_t tag = (uint16_t)((ref * 0xd6e8feb86659fd93u) >> 48);
+    return tag != 0 ? tag : 1;
+}
+
+static inline uint32_t bucket_after(const struct book *book, uint32_t at)
+{
+    return at + 1 < book->bucket_count ? at + 1 : 0;
+}
+
+/* Bit i: entry i has this tag. */
+static inline uint32_t bucket_match(const struct bucket *bucket, uint16_t tag)
+{
+#ifdef __SSE2__
+    const __m128i *lines = (const __m128i *)(const void *)bucket;
+    const __m128i wanted = _mm_set1_epi16((short)tag);
+    const __m128i low = _mm_cmpeq_epi16(_mm_load_si128(lines), wanted);
+    const __m128i high = _mm_cmpeq_epi16(_mm_load_si128(lines + 1), wanted); /* what follows the tags is masked off */
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high)) & ((1u << BUCKET_ENTRIES) - 1);
+#else
+    uint32_t mask = 0;
+    for (uint32_t entry = 0; entry < BUCKET_ENTRIES; entry++)
+        mask |= (uint32_t)(bucket->tag[entry] == tag) << entry;
+    return mask;
+#endif
 }
 
 /* Index of the order, or NONE. `ret_bucket` and `ret_entry` say where it is entered. */
 static inline uint32_t ref_find(const struct book *book, uint64_t ref, uint32_t *ret_bucket, uint32_t *ret_entry)
 {
-    const uint32_t tag = tag_of(ref);
-    uint32_t at = home_of(book, tag);
+    const uint16_t tag = tag_of(ref);
+    uint32_t at = home_of(book, ref);
 
     for (uint32_t probe = 0; probe < PROBE_BUCKETS; probe++) {
         const struct bucket *bucket = &book->buckets[at];
-        for (uint32_t entry = 0; entry < BUCKET_ENTRIES; entry++) {
-            if (bucket->tag[entry] != tag || bucket->slot[entry] == 0)
-                continue;
-            const uint32_t idx = bucket->slot[entry] - 1;
+        for (uint32_t match = bucket_match(bucket, tag); match != 0; match &= match - 1) {
+            const uint32_t entry = (uint32_t)__builtin_ctz(match);
+            const uint32_t idx = bucket->slot[entry];
             if (LIKELY(book->orders[idx].ref == ref)) {
                 *ret_bucket = at;
                 *ret_entry = entry;
@@ -225,99 +356,147 @@ static inline uint32_t ref_find(const struct book *book, uint64_t ref, uint32_t 
         }
         if (LIKELY(bucket->passed_count == 0))
             return NONE;
-        at = (at + 1) & book->bucket_mask;
+        at = bucket_after(book, at);
     }
     return NONE;
 }
 
-/* Enter an order. False: no free entry within PROBE_BUCKETS. */
-static inline bool ref_insert(struct book *book, uint64_t ref, uint32_t idx)
+/* A free entry for `ref`, not taken yet. False: none within PROBE_BUCKETS. */
+static inline bool ref_room(const struct book *book, uint64_t ref, uint32_t *ret_bucket, uint32_t *ret_entry)
 {
-    const uint32_t tag = tag_of(ref);
-    const uint32_t home = home_of(book, tag);
+    uint32_t at = home_of(book, ref);
 
-    for (uint32_t probe = 0; probe < PROBE_BUCKETS; probe++) {
-        struct bucket *bucket = &book->buckets[(home + probe) & book->bucket_mask];
-        for (uint32_t entry = 0; entry < BUCKET_ENTRIES; entry++) {
-            if (bucket->slot[entry] != 0)
-                continue;
-            bucket->tag[entry] = tag;
-            bucket->slot[entry] = idx + 1;
-            for (; UNLIKELY(probe > 0); probe--)
-                book->buckets[(home + probe - 1) & book->bucket_mask].passed_count++;
-            return true;
-        }
+    for (uint32_t probe = 0; probe < PROBE_BUCKETS; probe++, at = bucket_after(book, at)) {
+        const uint32_t match = bucket_match(&book->buckets[at], 0);
+        if (UNLIKELY(match == 0))
+            continue;
+        *ret_bucket = at;
+        *ret_entry = (uint32_t)__builtin_ctz(match);
+        return true;
     }
     return false;
 }
 
-static inline void ref_remove(struct book *book, uint32_t at, uint32_t entry)
+static inline void ref_insert(struct book *book, uint64_t ref, uint32_t idx, uint32_t bucket, uint32_t entry)
 {
-    struct bucket *bucket = &book->buckets[at];
+    book->buckets[bucket].tag[entry] = tag_of(ref);
+    book->buckets[bucket].slot[entry] = idx;
+    for (uint32_t at = home_of(book, ref); UNLIKELY(at != bucket); at = bucket_after(book, at))
+        book->buckets[at].passed_count++;
+}
 
-    bucket->slot[entry] = 0;
-    for (uint32_t home = home_of(book, bucket->tag[entry]); UNLIKELY(home != at); home = (home + 1) & book->bucket_mask)
-        book->buckets[home].passed_count--;
+static inline void ref_remove(struct book *book, uint64_t ref, uint32_t bucket, uint32_t entry)
+{
+    book->buckets[bucket].tag[entry] = 0;
+    for (uint32_t at = home_of(book, ref); UNLIKELY(at != bucket); at = bucket_after(book, at)) {
+        DCHECK(book->buckets[at].passed_count > 0);
+        book->buckets[at].passed_count--;
+    }
+}
+
+/* ---- looking ahead ---- */
+
+/* With an empty asm: GCC deletes calls of a function that does nothing but __builtin_prefetch. */
+static inline void prefetch(const void *line)
+{
+    __asm__ volatile("" : : "r"(line));
+    __builtin_prefetch(line, 1);
 }
 
 void book_prefetch(const struct book *book, uint64_t ref)
 {
-    const struct bucket *bucket = &book->buckets[home_of(book, tag_of(ref))];
+    prefetch(&book->buckets[home_of(book, ref)]);
+}
 
-    /* As a volatile asm: GCC deletes calls of a function that does nothing but __builtin_prefetch. */
-    __asm__ volatile("" : : "r"(bucket));
-    __builtin_prefetch(bucket, 1);
+/* The order that most likely has this reference, judged by its home bucket alone; NONE: a later bucket, or unknown. */
+static inline uint32_t ref_guess(const struct book *book, uint64_t ref)
+{
+    const struct bucket *bucket = &book->buckets[home_of(book, ref)];
+    const uint32_t match = bucket_match(bucket, tag_of(ref));
+
+    return LIKELY(match != 0) ? bucket->slot[__builtin_ctz(match)] : NONE;
+}
+
+void book_prefetch_order(const struct book *book, uint64_t ref)
+{
+    const uint32_t idx = ref_guess(book, ref);
+
+    if (LIKELY(idx != NONE))
+        prefetch(&book->orders[idx]);
+}
+
+void book_prefetch_level(const struct book *book, uint64_t ref)
+{
+    const uint32_t idx = ref_guess(book, ref);
+
+    if (UNLIKELY(idx == NONE))
+        return;
+    const struct order *order = &book->orders[idx];
+    prefetch(&book->levels[order->level]);
+    prefetch(&book->headers[order->instrument]);
+    if (order->prev != NONE)
+        prefetch(&book->orders[order->prev]);
+    if (order->next != NONE)
+        prefetch(&book->orders[order->next]);
+}
+
+void book_prefetch_instrument(const struct book *book, uint32_t instrument)
+{
+    if (LIKELY(instrument < book->params.instruments_max))
+        prefetch(&book->headers[instrument]);
+}
+
+void book_prefetch_price(const struct book *book, uint32_t instrument, uint8_t side_letter, int32_t price)
+{
+    if (UNLIKELY(instrument >= book->params.instruments_max))
+        return;
+    const uint32_t side = side_letter != 'B';
+    const struct header *header = &book->headers[instrument];
+    const struct ladder *ladder = &header->ladder[side];
+    if (UNLIKELY(ladder->count == 0))
+        return;
+    if (header->touch[side].price == price)
+        prefetch(&book->levels[ladder->best]);
+    else
+        prefetch(&book->rungs[ladder->first + ladder->count - 1]);
 }
 
 /* ---- ladders ---- */
 
+/* An ask's is the complement. Without a branch: sides take turns at random. */
 static inline int32_t key_of(uint32_t side, int32_t price)
 {
-    return side == 0 ? price : ~price;
+    return price ^ -(int32_t)side;
 }
 
-static bool ladder_take(struct book *book, uint32_t class, uint32_t *ret_first)
+static bool ladder_move(struct book *book, struct ladder *ladder, uint32_t home, uint32_t class)
 {
-    const uint32_t rungs = RUNGS_MIN << class;
+    const uint32_t first = class == 0 ? home : chunk_take(book, class);
 
-    if (book->ladder_free[class] != NONE) {
-        *ret_first = book->ladder_free[class];
-        book->ladder_free[class] = book->rungs[*ret_first].level;
-        return true;
-    }
-    if (book->rungs_max - book->rung_fresh < rungs)
+    if (UNLIKELY(first == NONE))
         return false;
-    *ret_first = book->rung_fresh;
-    book->rung_fresh += rungs;
+    memcpy(&book->rungs[first], &book->rungs[ladder->first], ladder->count * sizeof(struct rung));
+    if (ladder->class != 0)
+        chunk_give(book, ladder->first, ladder->class);
+    ladder->first = first;
+    ladder->class = class;
     return true;
-}
-
-static void ladder_give(struct book *book, const struct ladder *ladder)
-{
-    book->rungs[ladder->first].level = book->ladder_free[ladder->class];
-    book->ladder_free[ladder->class] = ladder->first;
 }
 
 /* Room for one more rung. */
-static bool ladder_grow(struct book *book, struct ladder *ladder)
+static inline bool ladder_grow(struct book *book, struct ladder *ladder, uint32_t home)
 {
-    uint32_t first;
-
-    if (ladder->first == NONE) {
-        if (!ladder_take(book, 0, &first))
-            return false;
-        *ladder = (struct ladder){.first = first};
-        return true;
-    }
     if (LIKELY(ladder->count < RUNGS_MIN << ladder->class))
         return true;
-    if (ladder->class + 1 == LADDER_CLASSES || !ladder_take(book, ladder->class + 1, &first))
-        return false;
-    memcpy(&book->rungs[first], &book->rungs[ladder->first], ladder->count * sizeof(struct rung));
-    ladder_give(book, ladder);
-    ladder->first = first;
-    ladder->class++;
-    return true;
+    return ladder->class + 1 < LADDER_CLASSES && ladder_move(book, ladder, home, ladder->class + 1);
+}
+
+/* A ladder that has become short goes to a chunk of half the size, which it fills to 3/4: neither this nor growing again can
+ * happen soon. If there is none it stays. */
+static inline void ladder_shrink(struct book *book, struct ladder *ladder, uint32_t home)
+{
+    if (UNLIKELY(ladder->class != 0 && ladder->count * 8 <= (RUNGS_MIN << ladder->class) * 3))
+        (void)ladder_move(book, ladder, home, ladder->class - 1);
 }
 
 /* How many rungs have a key below `key`: where it is, or belongs. Most activity is near the touch, which is the end. */
@@ -340,13 +519,40 @@ static inline uint32_t rung_find(const struct rung *rungs, uint32_t count, int32
     return low;
 }
 
+static inline uint32_t saturate(uint64_t qty)
+{
+    return qty < UINT32_MAX ? (uint32_t)qty : UINT32_MAX;
+}
+
+/* Another level of this side has become the best one, or none is left. */
+static void touch_move(struct book *book, struct header *header, uint32_t side)
+{
+    struct ladder *ladder = &header->ladder[side];
+
+    if (LIKELY(ladder->count > 0)) {
+        ladder->best = book->rungs[ladder->first + ladder->count - 1].level;
+        const struct level *best = &book->levels[ladder->best];
+        header->touch[side] = (struct touch){.price = best->price, .qty = saturate(best->qty)};
+    } else {
+        ladder->best = NONE;
+        header->touch[side] = (struct touch){.price = BOOK_PRICE_NONE};
+    }
+    const bool crossed = header->ladder[0].count > 0 && header->ladder[1].count > 0 &&
+                         header->bbo.bid_price >= header->bbo.ask_price;
+    book->counters.crossed_count += crossed && !header->crossed;
+    header->crossed = crossed;
+}
+
 /* The level of this price, made if there is none; NONE: no room. */
 static inline uint32_t level_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
 {
-    struct ladder *ladder = &book->headers[instrument].ladder[side];
+    struct header *header = &book->headers[instrument];
+    struct ladder *ladder = &header->ladder[side];
     const int32_t key = key_of(side, price);
     uint32_t position = 0;
 
+    if (header->touch[side].price == price)
+        return ladder->best; /* an empty side has BOOK_PRICE_NONE, which no order has */
     if (LIKELY(ladder->count > 0)) {
         const struct rung *rungs = &book->rungs[ladder->first];
         position = rung_find(rungs, ladder->count, key);
@@ -354,7 +560,8 @@ static inline uint32_t level_take(struct book *book, uint32_t instrument, uint32
             return rungs[position].level;
     }
     const uint32_t idx = book->level_free != NONE ? book->level_free : book->level_fresh;
-    if (UNLIKELY(idx == book->params.levels_max) || UNLIKELY(!ladder_grow(book, ladder)))
+    if (UNLIKELY(idx == book->params.levels_max) ||
+        UNLIKELY(!ladder_grow(book, ladder, ladder_home(instrument, side))))
         return NONE;
     if (book->level_free != NONE)
         book->level_free = book->levels[idx].head;
@@ -364,58 +571,29 @@ static inline uint32_t level_take(struct book *book, uint32_t instrument, uint32
     memmove(&rungs[position + 1], &rungs[position], (ladder->count - position) * sizeof(struct rung));
     rungs[position] = (struct rung){.key = key, .level = idx};
     ladder->count++;
-    book->levels[idx] = (struct level){
-        .head = NONE, .tail = NONE, .price = price, .instrument = (uint16_t)instrument, .side = (uint8_t)side};
+    book->levels[idx] = (struct level){.head = NONE, .tail = NONE, .price = price};
     return idx;
 }
 
-static void level_give(struct book *book, uint32_t idx)
+/* The last order of a level has left. */
+static void level_give(struct book *book, uint32_t instrument, uint32_t side, uint32_t idx)
 {
     struct level *level = &book->levels[idx];
-    struct ladder *ladder = &book->headers[level->instrument].ladder[level->side];
+    struct header *header = &book->headers[instrument];
+    struct ladder *ladder = &header->ladder[side];
     struct rung *rungs = &book->rungs[ladder->first];
-    const uint32_t position = rung_find(rungs, ladder->count, key_of(level->side, level->price));
+    const uint32_t position =
+        idx == ladder->best ? ladder->count - 1 : rung_find(rungs, ladder->count, key_of(side, level->price));
 
+    DCHECK(level->order_count == 0 && level->qty == 0);
     DCHECK(position < ladder->count && rungs[position].level == idx);
     ladder->count--;
     memmove(&rungs[position], &rungs[position + 1], (ladder->count - position) * sizeof(struct rung));
-    if (ladder->count == 0) {
-        ladder_give(book, ladder);
-        *ladder = (struct ladder){.first = NONE};
-    }
+    ladder_shrink(book, ladder, ladder_home(instrument, side));
     level->head = book->level_free;
     book->level_free = idx;
-}
-
-static inline uint32_t saturate(uint64_t qty)
-{
-    return qty < UINT32_MAX ? (uint32_t)qty : UINT32_MAX;
-}
-
-/* A level of this side has changed: the side's best again, and whether the two sides cross. */
-static inline void bbo_update(struct book *book, uint32_t instrument, uint32_t side)
-{
-    struct header *header = &book->headers[instrument];
-    const struct ladder *ladder = &header->ladder[side];
-    int32_t price = BOOK_PRICE_NONE;
-    uint32_t qty = 0;
-
-    if (LIKELY(ladder->count > 0)) {
-        const struct level *best = &book->levels[book->rungs[ladder->first + ladder->count - 1].level];
-        price = best->price;
-        qty = saturate(best->qty);
-    }
-    struct book_bbo *bbo = &header->bbo;
-    if (side == 0) {
-        bbo->bid_price = price;
-        bbo->bid_qty = qty;
-    } else {
-        bbo->ask_price = price;
-        bbo->ask_qty = qty;
-    }
-    const bool crossed = header->ladder[0].count > 0 && header->ladder[1].count > 0 && bbo->bid_price >= bbo->ask_price;
-    book->counters.crossed_count += crossed && !header->crossed;
-    header->crossed = crossed;
+    if (idx == ladder->best)
+        touch_move(book, header, side);
 }
 
 /* ---- orders ---- */
@@ -426,7 +604,7 @@ static inline enum book_verdict judged(struct book *book, enum book_verdict verd
     return verdict;
 }
 
-static enum book_verdict refused_for_room(struct book *book, uint32_t instrument, enum book_verdict verdict)
+static enum book_verdict lost(struct book *book, uint32_t instrument, enum book_verdict verdict)
 {
     book->headers[instrument].untradable = true;
     return judged(book, verdict);
@@ -435,40 +613,41 @@ static enum book_verdict refused_for_room(struct book *book, uint32_t instrument
 enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref, uint8_t side_letter, int32_t price,
                            uint32_t qty)
 {
-    const uint32_t side = side_letter == 'B' ? 0 : 1;
+    const uint32_t side = side_letter != 'B';
     uint32_t bucket, entry;
 
     if (UNLIKELY(instrument >= book->params.instruments_max))
         return judged(book, BOOK_BAD_INSTRUMENT);
     if (UNLIKELY(qty == 0))
         return judged(book, BOOK_BAD_QTY);
+    if (UNLIKELY(price == BOOK_PRICE_NONE))
+        return lost(book, instrument, BOOK_BAD_PRICE);
     if (UNLIKELY(ref_find(book, ref, &bucket, &entry) != NONE))
         return judged(book, BOOK_DUPLICATE_REF);
     const uint32_t idx = book->order_free != NONE ? book->order_free : book->order_fresh;
-    if (UNLIKELY(idx == book->params.orders_max))
-        return refused_for_room(book, instrument, BOOK_ORDERS_FULL);
+    if (UNLIKELY(idx == book->params.orders_max) || UNLIKELY(!ref_room(book, ref, &bucket, &entry)))
+        return lost(book, instrument, BOOK_ORDERS_FULL);
     const uint32_t level_idx = level_take(book, instrument, side, price);
     if (UNLIKELY(level_idx == NONE))
-        return refused_for_room(book, instrument, BOOK_LEVELS_FULL);
+        return lost(book, instrument, BOOK_LEVELS_FULL);
+    /* From here on nothing can fail. */
+    struct header *header = &book->headers[instrument];
     struct level *level = &book->levels[level_idx];
     struct order *order = &book->orders[idx];
-    const uint32_t order_free_next = order->next;
-    order->ref = ref;
-    if (UNLIKELY(!ref_insert(book, ref, idx))) {
-        order->next = order_free_next;
-        if (level->order_count == 0)
-            level_give(book, level_idx);
-        return refused_for_room(book, instrument, BOOK_ORDERS_FULL);
-    }
     if (book->order_free != NONE)
-        book->order_free = order_free_next;
+        book->order_free = order->next;
     else
         book->order_fresh++;
+    ref_insert(book, ref, idx, bucket, entry);
 
-    order->qty = qty;
-    order->level = level_idx;
-    order->prev = level->tail;
-    order->next = NONE;
+    *order = (struct order){.ref = ref,
+                            .qty = qty,
+                            .level = level_idx,
+                            .prev = level->tail,
+                            .next = NONE,
+                            .price = price,
+                            .instrument = (uint16_t)instrument,
+                            .side = (uint8_t)side};
     if (level->tail != NONE)
         book->orders[level->tail].next = idx;
     else
@@ -477,17 +656,21 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
     level->order_count++;
     level->qty += qty;
     book->order_count++;
-    bbo_update(book, instrument, side);
+    const struct ladder *ladder = &header->ladder[side];
+    if (level_idx == ladder->best)
+        header->touch[side].qty = saturate(level->qty);
+    else if (level_idx == book->rungs[ladder->first + ladder->count - 1].level)
+        touch_move(book, header, side);
     return judged(book, BOOK_OK);
 }
 
-/* Out of its queue, its level if that is empty now, and the table of references. */
+/* Its place in the index, its queue and, if it was the last one, its level. */
 static inline void order_remove(struct book *book, uint32_t idx, uint32_t bucket, uint32_t entry)
 {
     struct order *order = &book->orders[idx];
     struct level *level = &book->levels[order->level];
 
-    ref_remove(book, bucket, entry);
+    ref_remove(book, order->ref, bucket, entry);
     if (order->prev != NONE)
         book->orders[order->prev].next = order->next;
     else
@@ -497,7 +680,7 @@ static inline void order_remove(struct book *book, uint32_t idx, uint32_t bucket
     else
         level->tail = order->prev;
     if (--level->order_count == 0)
-        level_give(book, order->level);
+        level_give(book, order->instrument, order->side, order->level);
     order->next = book->order_free;
     book->order_free = idx;
     book->order_count--;
@@ -509,24 +692,26 @@ static inline void order_take(struct book *book, uint32_t idx, uint32_t bucket, 
 {
     struct order *order = &book->orders[idx];
     struct level *level = &book->levels[order->level];
-    const uint32_t instrument = level->instrument;
-    const uint32_t side = level->side;
+    struct header *header = &book->headers[order->instrument];
+    const uint32_t side = order->side;
     const uint32_t taken = qty < order->qty ? qty : order->qty;
 
     *ret_change = (struct book_change){
         .ref = order->ref,
-        .instrument = instrument,
-        .price = level->price,
+        .instrument = order->instrument,
+        .price = order->price,
         .qty = taken,
         .left_qty = order->qty - taken,
         .side = side == 0 ? 'B' : 'S',
         .clamped = qty > order->qty,
     };
+    DCHECK(level->qty >= taken && level->price == order->price);
     order->qty -= taken;
     level->qty -= taken;
+    if (order->level == header->ladder[side].best)
+        header->touch[side].qty = saturate(level->qty);
     if (order->qty == 0)
         order_remove(book, idx, bucket, entry);
-    bbo_update(book, instrument, side);
 }
 
 enum book_verdict book_reduce(struct book *book, uint64_t ref, uint32_t qty, struct book_change *ret_change)

@@ -18,9 +18,10 @@ enum book_verdict {
     BOOK_ORPHAN,        /* no such order: capture began later, or messages were lost */
     BOOK_DUPLICATE_REF, /* an order with this reference lives already: the new one is ignored */
     BOOK_BAD_QTY,       /* add or replace of 0 shares; ignored (a replace still removes the old order) */
+    BOOK_BAD_PRICE,     /* price BOOK_PRICE_NONE: ignored, the instrument is marked untradable */
     BOOK_BAD_INSTRUMENT, /* instrument number not below instruments_max */
-    BOOK_ORDERS_FULL,   /* no room for one more order: ignored, the instrument is marked untradable */
-    BOOK_LEVELS_FULL,   /* no room for one more price level: ignored, the instrument is marked untradable */
+    BOOK_ORDERS_FULL,   /* no room for one more order, or 160 with too similar references: ignored, instrument untradable */
+    BOOK_LEVELS_FULL,   /* no room for one more price level (65,536 a side): ignored, the instrument is marked untradable */
     BOOK_VERDICT_COUNT
 };
 
@@ -93,8 +94,15 @@ const struct book_bbo *book_bbo(const struct book *book, uint32_t instrument);
 bool book_untradable(const struct book *book, uint32_t instrument);
 void book_mark_untradable(struct book *book, uint32_t instrument);
 
-/* Begin to fetch the lines that an operation on `ref` will touch. Changes nothing. */
+/* Looking ahead: begin to fetch what an operation will touch. Changes nothing, and is right for unknown references and instruments
+ * too. Each step reads what the one before it fetched, so leave some messages between them; any may be left out.
+ * For an order that is there: where it is, itself, then its level, its neighbours in the queue and its instrument.
+ * For one that will be added: book_prefetch and book_prefetch_instrument, then book_prefetch_price. */
 void book_prefetch(const struct book *book, uint64_t ref);
+void book_prefetch_order(const struct book *book, uint64_t ref);
+void book_prefetch_level(const struct book *book, uint64_t ref);
+void book_prefetch_instrument(const struct book *book, uint32_t instrument);
+void book_prefetch_price(const struct book *book, uint32_t instrument, uint8_t side, int32_t price);
 
 const struct book_counters *book_counters(const struct book *book);
 uint32_t book_order_count(const struct book *book);

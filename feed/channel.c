@@ -145,19 +145,29 @@ static inline void name_learn(struct channel *channel, struct channel_cursor *cu
     put_instrument(channel, cursor, locate, (struct md_event){.type = MD_DEFINE, .price = MD_PRICE_NONE, .ref = stock});
 }
 
+/* An order could not be entered. If the book is not to be trusted for it, strategies hear of it now, not with the
+ * instrument's next event. */
+static void refused(const struct channel *channel, struct channel_cursor *cursor, uint32_t instrument)
+{
+    if (book_untradable(channel->book, instrument))
+        put_instrument(channel, cursor, instrument, (struct md_event){.type = MD_UNRELIABLE, .price = MD_PRICE_NONE});
+}
+
 static inline void add(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
     name_learn(channel, cursor, msg->locate, msg->add.stock);
     if (UNLIKELY(msg->add.side != 'B' && msg->add.side != 'S')) {
         count(&channel->counters.side_count);
         book_mark_untradable(channel->book, msg->locate);
+        refused(channel, cursor, msg->locate);
         return;
     }
     const int32_t price = price_load(channel, msg->locate, msg->add.price);
-    if (UNLIKELY(price == MD_PRICE_NONE))
+    if (UNLIKELY(price == MD_PRICE_NONE) ||
+        UNLIKELY(book_add(channel->book, msg->locate, msg->add.ref, msg->add.side, price, msg->add.qty) != BOOK_OK)) {
+        refused(channel, cursor, msg->locate);
         return;
-    if (UNLIKELY(book_add(channel->book, msg->locate, msg->add.ref, msg->add.side, price, msg->add.qty) != BOOK_OK))
-        return;
+    }
     put_instrument(channel, cursor, msg->locate,
                    (struct md_event){.type = MD_ADD,
                                      .side = msg->add.side,

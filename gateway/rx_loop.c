@@ -61,7 +61,7 @@ static void expire(struct rx *rx)
     struct channel_cursor cursor;
 
     for (uint32_t i = 0; i < rx->channel_count; i++)
-        if (channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
+        while (channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
             publish_all(rx, rx->channel[i], &cursor);
 }
 

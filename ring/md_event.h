@@ -49,6 +49,8 @@ enum md_type {
     MD_STALE_END = 25,  /* the channel is whole again */
     MD_SESSION = 26,    /* a feed session begins: books and directory are empty, ref = first 8 letters of its name */
     MD_SESSION_END = 27, /* the venue has ended the session */
+    MD_UNRELIABLE = 28, /* an order of this instrument could not be entered: its book is not to be trusted (flag
+                         * MD_UNTRADABLE) until the next session */
     MD_TYPE_COUNT
 };
 

@@ -582,7 +582,8 @@ Test(channel, price_beyond_int32_makes_the_instrument_untradable)
         send_msg(&rig,
                  MSG(.type = 'A',
                      .add = {.ref = 101, .qty = 1, .price = 0x80000000u, .stock = md_symbol("ABC"), .side = 'S'})),
-        0u);
+        1u);
+    expect(&rig, 0, EVENT(.type = MD_UNRELIABLE, .flags = MD_UNTRADABLE, .bid_price = INT32_MAX, .bid_qty = 10));
     cr_assert_eq(channel_counters(rig.channel)->price_range_count, 1u);
     send_msg(&rig, MSG(.type = 'B', .broken = {.match = 1}));
     expect(&rig, 0, EVENT(.type = MD_BROKEN, .flags = MD_UNTRADABLE, .ref = 1, .bid_price = INT32_MAX, .bid_qty = 10));
@@ -604,7 +605,8 @@ Test(channel, add_of_no_side_is_refused_and_counted)
     struct rig rig = rig_listed();
     cr_assert_eq(send_msg(&rig, MSG(.type = 'A',
                                     .add = {.ref = 1, .qty = 1, .price = 1, .stock = md_symbol("ABC"), .side = 'b'})),
-                 0u);
+                 1u, "said at once");
+    expect(&rig, 0, EVENT(.type = MD_UNRELIABLE, .flags = MD_UNTRADABLE));
     cr_assert_eq(channel_counters(rig.channel)->side_count, 1u);
     cr_assert(book_untradable(channel_book(rig.channel), LOCATE));
     cr_assert_eq(channel_order_count(rig.channel), 0u);
