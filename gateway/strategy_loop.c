@@ -83,17 +83,22 @@ static uint32_t reader_poll(struct strategy_lcore *lcore, uint16_t rx_idx)
     return event_count;
 }
 
+uint32_t strategy_poll(struct strategy_lcore *lcore)
+{
+    uint32_t event_count = 0;
+
+    for (uint32_t i = 0; i < lcore->reader_count; i++)
+        event_count += reader_poll(lcore, (uint16_t)i);
+    return event_count;
+}
+
 int strategy_loop(void *arg)
 {
     struct strategy_lcore *lcore = arg;
 
     armed_enter(&lcore->armed, lcore->cpu, lcore->proof);
-    while (!__atomic_load_n(lcore->stop, __ATOMIC_RELAXED)) {
-        uint32_t event_count = 0;
-        for (uint32_t i = 0; i < lcore->reader_count; i++)
-            event_count += reader_poll(lcore, (uint16_t)i);
-        strategy_turn_end(lcore, event_count > 0);
-    }
+    while (!__atomic_load_n(lcore->stop, __ATOMIC_RELAXED))
+        strategy_turn_end(lcore, strategy_poll(lcore) > 0);
     armed_leave(&lcore->armed);
     return 0;
 }

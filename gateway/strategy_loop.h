@@ -74,6 +74,9 @@ struct strategy_lcore {
 /* Take one event in and act on it. Owner lcore. */
 void strategy_event(struct strategy_lcore *lcore, const struct md_event *event);
 
+/* Take what the rings have, STRATEGY_LOOP_BURST from each at most; how many events. Owner lcore, each turn. */
+uint32_t strategy_poll(struct strategy_lcore *lcore);
+
 /* A turn is over (`busy`: it had events): what is done while idle. Owner lcore. */
 void strategy_turn_end(struct strategy_lcore *lcore, bool busy);
 

@@ -1,0 +1,380 @@
+/* submit and the strategy loop's event path: what a strategy wants reaches the wire or comes back with a reason, and every
+ * reservation is given back in the end. A strategy made for the test answers with what the test wants next. */
+#include "gateway/submit.h"
+
+#include "gateway/order/ouch.h"
+#include "tests/eal/eal_fixture.h"
+
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAMES 16u
+#define WIRE_SLOTS 32u
+#define INSTRUMENTS 4u
+
+static struct strategy_lcore *lcore;
+static struct rte_ring *wire;
+static struct rte_mempool *pool;
+static uint16_t port_id;
+static void *market_memory, *open_memory;
+
+/* What the strategy under test answers to the next event, and to order news; what it heard. */
+static struct strategy_out next_out, news_out;
+static struct order_event heard[64];
+static uint32_t heard_count;
+static uint64_t heard_lost;
+
+static void on_event(void *state, const struct md_event *event, uint64_t now_ns, struct strategy_out *out)
+{
+    (void)state;
+    (void)event;
+    (void)now_ns;
+    *out = next_out;
+    next_out.count = 0;
+}
+
+static void on_order(void *state, const struct order_event *event, struct strategy_out *out)
+{
+    (void)state;
+    cr_assert_lt(heard_count, 64u);
+    heard[heard_count++] = *event;
+    *out = news_out;
+}
+
+static void on_lost(void *state, uint64_t lost_count)
+{
+    (void)state;
+    heard_lost += lost_count;
+}
+
+static const struct strategy_ops ops = {.name = "test", .on_event = on_event, .on_order = on_order, .on_lost = on_lost};
+
+static void event_send(enum md_type type, uint16_t instrument, uint64_t ref)
+{
+    const struct md_event event = {.type = (uint8_t)type,
+                                   .instrument = instrument,
+                                   .ref = ref,
+                                   .exchange_ns = 1000,
+                                   .bid_price = 1000000,
+                                   .bid_qty = 500,
+                                   .ask_price = 1000200,
+                                   .ask_qty = 500};
+    strategy_event(lcore, &event);
+}
+
+static void time_send(uint64_t now_ns)
+{
+    const struct md_event event = {.type = MD_TIME, .instrument = MD_INSTRUMENT_NONE, .exchange_ns = now_ns};
+    strategy_event(lcore, &event);
+}
+
+static void start(void)
+{
+    static const struct order_frame_route route = {.local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    static const struct risk_limits limits = {.order_qty_max = 1000,
+                                              .order_notional_max = UINT64_C(1) << 60,
+                                              .collar_bps = 100,
+                                              .rate_per_s = 1000000,
+                                              .rate_burst = 1000000,
+                                              .position_max = 2000,
+                                              .session_up = true};
+    const uint32_t counts[1] = {INSTRUMENTS};
+
+    eal_fixture_start("submit");
+    pool = rte_pktmbuf_pool_create("orders", 127, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    wire = rte_ring_create("wire", WIRE_SLOTS, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+    struct rte_ring *unused = rte_ring_create("unused", WIRE_SLOTS, 0, 0);
+    const int id = rte_eth_from_rings("orders", &unused, 1, &wire, 1, 0);
+    cr_assert(pool && wire && id >= 0);
+    port_id = (uint16_t)id;
+    const struct rte_eth_conf conf = {0};
+    cr_assert_eq(rte_eth_dev_configure(port_id, 1, 1, &conf), 0);
+    cr_assert_eq(rte_eth_rx_queue_setup(port_id, 0, 64, 0, NULL, pool), 0);
+    cr_assert_eq(rte_eth_tx_queue_setup(port_id, 0, 64, 0, NULL), 0);
+    cr_assert_eq(rte_eth_dev_start(port_id), 0);
+
+    lcore = aligned_alloc(64, (sizeof(*lcore) + 63) / 64 * 64);
+    memset(lcore, 0, sizeof(*lcore));
+    lcore->tx = malloc(sizeof(*lcore->tx));
+    cr_assert_eq(order_tx_init(lcore->tx, &route, port_id, 0, pool, FRAMES), 0);
+    market_memory = aligned_alloc(64, market_footprint(counts, 1));
+    market_init(&lcore->market, market_memory, counts, 1);
+    open_memory = malloc(open_footprint(64));
+    open_init(&lcore->open, open_memory, 64, 1, 1000);
+    risk_init(&lcore->risk, &limits, false);
+    for (uint32_t i = 0; i < STAGE_COUNT; i++)
+        hist_init(&lcore->stage[i]);
+    lcore->strategy[0] = (struct strategy_slot){.ops = &ops, .name = "test"};
+    lcore->strategy_count = 1;
+    lcore->hashing = true;
+    time_send(1);
+    event_send(MD_DEFINE, 1, md_symbol("ABC"));
+}
+
+static void stop(void)
+{
+    order_tx_finish(lcore->tx);
+    free(lcore->tx);
+    free(lcore);
+    free(market_memory);
+    free(open_memory);
+    rte_eth_dev_stop(port_id);
+    rte_eth_dev_close(port_id);
+    eal_fixture_stop();
+}
+
+TestSuite(submit, .init = start, .fini = stop, .timeout = 60);
+
+static struct order_intent buy(uint32_t qty)
+{
+    return (struct order_intent){.action = ORDER_NEW, .side = 'B', .tif = ORDER_IOC, .instrument = 1, .price = 1000200,
+                                 .qty = qty, .tag = 7};
+}
+
+static void wish(struct order_intent intent)
+{
+    next_out.intent[next_out.count++] = intent;
+}
+
+static const struct market_instrument *abc(void)
+{
+    return market_find(&lcore->market, 0, 1);
+}
+
+/* The next order off the wire; false: none. */
+static bool wire_take(struct ouch_enter *ret_enter)
+{
+    void *frame;
+    uint32_t message_len;
+
+    if (rte_ring_dequeue(wire, &frame) != 0)
+        return false;
+    const uint8_t *message = order_frame_message(rte_pktmbuf_mtod((struct rte_mbuf *)frame, uint8_t *), &message_len);
+    cr_assert_eq(ouch_decode_enter(message, message_len, ret_enter), 0);
+    rte_pktmbuf_free(frame);
+    return true;
+}
+
+Test(submit, an_order_is_sent_reserved_and_told)
+{
+    struct ouch_enter enter;
+
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    cr_assert_eq(enter.user_ref, 1u);
+    cr_assert_eq(enter.qty, 100u);
+    cr_assert_eq(enter.symbol, md_symbol("ABC"));
+    cr_assert_eq(abc()->open_buy_qty, 100u);
+    cr_assert_eq(heard_count, 1u);
+    cr_assert_eq(heard[0].type, ORDER_SENT);
+    cr_assert_eq(heard[0].tag, 7u);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_PASS], 1u);
+    cr_assert_eq(lcore->stage[STAGE_SENT].count, 1u);
+}
+
+Test(submit, a_reservation_is_released_when_its_time_is_over_and_not_before)
+{
+    struct ouch_enter enter;
+
+    time_send(5000);
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    time_send(5999);
+    cr_assert_eq(abc()->open_buy_qty, 100u);
+    time_send(6000);
+    cr_assert_eq(abc()->open_buy_qty, 0u);
+    cr_assert_eq(heard[heard_count - 1].type, ORDER_RELEASED);
+    cr_assert_eq(heard[heard_count - 1].qty, 100u);
+    cr_assert_eq(lcore->open.count, 0u);
+}
+
+Test(submit, an_immediate_fill_moves_the_position_and_frees_the_reservation)
+{
+    struct ouch_enter enter;
+
+    lcore->fills_immediate = true;
+    wish(buy(300));
+    event_send(MD_ADD, 1, 5);
+    struct order_intent sell = buy(100);
+    sell.side = 'S';
+    sell.price = 1000000;
+    wish(sell);
+    event_send(MD_ADD, 1, 6);
+    cr_assert(wire_take(&enter) && wire_take(&enter));
+    cr_assert_eq(enter.side, 'S');
+    cr_assert_eq(abc()->position, 200);
+    cr_assert_eq(abc()->open_buy_qty + abc()->open_sell_qty, 0u);
+    cr_assert_eq(lcore->fill_count, 2u);
+    cr_assert_eq(heard[1].type, ORDER_FILLED);
+}
+
+Test(submit, a_refusal_has_its_reason_and_reserves_nothing)
+{
+    struct ouch_enter enter;
+
+    wish(buy(1001));
+    event_send(MD_ADD, 1, 5);
+    cr_assert_not(wire_take(&enter));
+    cr_assert_eq(heard[0].type, ORDER_REFUSED);
+    cr_assert_eq(heard[0].reason, RISK_QTY);
+    cr_assert_eq(heard[0].user_ref, 0u);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_QTY], 1u);
+    cr_assert_eq(abc()->open_buy_qty, 0u);
+}
+
+Test(submit, a_full_queue_gives_the_reservation_back)
+{
+    struct ouch_enter enter;
+    struct rte_mbuf *filler;
+
+    while ((filler = rte_pktmbuf_alloc(pool)) && rte_ring_enqueue(wire, filler) == 0)
+        ;
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert_eq(heard[0].type, ORDER_REFUSED);
+    cr_assert_eq(heard[0].reason, RISK_TX_FULL);
+    cr_assert_eq(abc()->open_buy_qty, 0u);
+    cr_assert_eq(lcore->open.count, 0u);
+    cr_assert_eq(lcore->open.next_ref, 1u, "the number was not used");
+
+    void *frame;
+    while (rte_ring_dequeue(wire, &frame) == 0)
+        rte_pktmbuf_free(frame);
+    wish(buy(100));
+    event_send(MD_ADD, 1, 6);
+    cr_assert(wire_take(&enter));
+    cr_assert_eq(enter.user_ref, 1u);
+}
+
+Test(submit, frames_that_are_all_with_the_driver_refuse_the_next_order)
+{
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        wish(buy(10));
+        event_send(MD_ADD, 1, i);
+    }
+    cr_assert_eq(rte_ring_count(wire), FRAMES);
+    wish(buy(10));
+    event_send(MD_ADD, 1, 99);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_TX_FULL], 1u);
+    cr_assert_eq(abc()->open_buy_qty, 10u * FRAMES);
+}
+
+Test(submit, a_full_table_of_open_orders_refuses_the_next_one)
+{
+    struct ouch_enter enter;
+
+    for (uint32_t i = 0; i < 64; i++) {
+        wish(buy(1));
+        event_send(MD_ADD, 1, i);
+        cr_assert(wire_take(&enter));
+        heard_count = 0;
+    }
+    wish(buy(1));
+    event_send(MD_ADD, 1, 99);
+    cr_assert_eq(heard[0].reason, RISK_OPEN_FULL);
+    cr_assert_eq(abc()->open_buy_qty, 64u);
+    cr_assert_not(wire_take(&enter));
+}
+
+Test(submit, a_cancel_passes_a_closed_gate_and_a_new_order_does_not)
+{
+    struct ouch_enter enter;
+    void *frame;
+    uint32_t message_len;
+    struct ouch_cancel cancel;
+
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    risk_kill(&lcore->risk, true);
+    wish(buy(100));
+    wish((struct order_intent){.action = ORDER_CANCEL, .orig_ref = 1});
+    event_send(MD_ADD, 1, 6);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_KILLED], 1u);
+    cr_assert_eq(rte_ring_dequeue(wire, &frame), 0, "the cancel is out");
+    const uint8_t *message = order_frame_message(rte_pktmbuf_mtod((struct rte_mbuf *)frame, uint8_t *), &message_len);
+    cr_assert_eq(ouch_decode_cancel(message, message_len, &cancel), 0);
+    cr_assert_eq(cancel.user_ref, 1u);
+    rte_pktmbuf_free(frame);
+    cr_assert_eq(abc()->open_buy_qty, 100u, "nobody has confirmed it");
+}
+
+Test(submit, a_replace_keeps_the_larger_of_the_two_reserved)
+{
+    struct ouch_enter enter;
+    void *frame;
+
+    wish(buy(300));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    struct order_intent smaller = {.action = ORDER_REPLACE, .orig_ref = 1, .price = 1000100, .qty = 100};
+    wish(smaller);
+    event_send(MD_ADD, 1, 6);
+    cr_assert_eq(rte_ring_dequeue(wire, &frame), 0);
+    rte_pktmbuf_free(frame);
+    cr_assert_eq(abc()->open_buy_qty, 300u);
+    struct order_intent larger = {.action = ORDER_REPLACE, .orig_ref = 2, .price = 1000100, .qty = 450};
+    wish(larger);
+    event_send(MD_ADD, 1, 7);
+    cr_assert_eq(rte_ring_dequeue(wire, &frame), 0);
+    rte_pktmbuf_free(frame);
+    cr_assert_eq(abc()->open_buy_qty, 450u);
+    cr_assert_eq(lcore->open.count, 1u);
+    wish(smaller); /* of number 1, which is gone */
+    event_send(MD_ADD, 1, 8);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_UNKNOWN_ORDER], 1u);
+    time_send(1000000);
+    cr_assert_eq(abc()->open_buy_qty, 0u);
+}
+
+Test(submit, orders_that_follow_from_news_are_bounded_and_counted)
+{
+    news_out.count = 1;
+    news_out.intent[0] = buy(2000); /* refused, told, and so on for ever */
+    wish(buy(2000));
+    event_send(MD_ADD, 1, 5);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_QTY], SUBMIT_INTENTS_MAX);
+    cr_assert_eq(lcore->intent_overflow_count, 1u);
+}
+
+Test(submit, hashes_cover_events_and_orders_but_not_time)
+{
+    const uint64_t before = lcore->event_hash[0];
+    time_send(99);
+    cr_assert_eq(lcore->event_hash[0], before);
+    cr_assert_eq(lcore->order_hash, 0u);
+    wish(buy(1));
+    event_send(MD_ADD, 1, 5);
+    cr_assert_neq(lcore->event_hash[0], before);
+    cr_assert_neq(lcore->order_hash, 0u);
+    cr_assert_eq(lcore->event_count[0], 2u);
+    cr_assert_eq(lcore->order_count, 1u);
+}
+
+Test(submit, lost_events_make_every_channel_stale_and_the_strategy_hears)
+{
+    static struct md_slot slots[64];
+    struct md_ring ring;
+    struct md_ring_reader reader;
+    const struct md_event event = {.type = MD_ADD, .instrument = 1, .bid_price = 1, .ask_price = 2};
+
+    md_ring_init(&ring, slots, 64, 1);
+    md_ring_reader_init(&reader, &ring);
+    lcore->reader[0] = &reader;
+    lcore->reader_count = 1;
+    for (uint32_t i = 0; i < 100; i++)
+        md_ring_push(&ring, &event);
+    strategy_poll(lcore);
+    strategy_poll(lcore);
+    strategy_poll(lcore);
+    cr_assert_eq(lcore->lost_count, 64u, "the reader goes on at the number that it found");
+    cr_assert_eq(heard_lost, 64u);
+    cr_assert(lcore->market.channel[0].stale);
+    wish(buy(1));
+    event_send(MD_ADD, 1, 5);
+    cr_assert_eq(heard[0].reason, RISK_STALE);
+}

@@ -1,0 +1,45 @@
+/* place: memory that is zeroed, whole, apart from its neighbours, and given back. */
+#include "gateway/place.h"
+
+#include <criterion/criterion.h>
+#include <stdint.h>
+
+Test(place, blocks_are_zeroed_page_aligned_and_apart)
+{
+    static struct place place;
+    static const size_t sizes[] = {1, 4096, 4097, 1 << 20, (2 << 20) + 1, 5 << 20};
+    uint8_t *block[6];
+
+    for (size_t i = 0; i < 6; i++) {
+        block[i] = place_alloc(&place, sizes[i], 0);
+        cr_assert_not_null(block[i]);
+        cr_assert_eq((uintptr_t)block[i] % 4096, 0u);
+        for (size_t j = 0; j < sizes[i]; j++)
+            cr_assert_eq(block[i][j], 0);
+        for (size_t j = 0; j < sizes[i]; j++)
+            block[i][j] = (uint8_t)(i + 1);
+    }
+    for (size_t i = 0; i < 6; i++)
+        for (size_t j = 0; j < sizes[i]; j += 97)
+            cr_assert_eq(block[i][j], i + 1);
+    cr_assert_geq(place.huge_bytes + place.small_bytes, (size_t)8 << 20);
+    place_free(&place);
+    cr_assert_eq(place.count, 0u);
+}
+
+Test(place, nothing_and_too_many_are_refused)
+{
+    static struct place place;
+
+    cr_assert_null(place_alloc(&place, 0, 0));
+    for (unsigned i = 0; i < PLACE_BLOCKS_MAX; i++)
+        cr_assert_not_null(place_alloc(&place, 64, 0));
+    cr_assert_null(place_alloc(&place, 64, 0));
+    place_free(&place);
+}
+
+Test(place, a_cpu_has_a_node)
+{
+    cr_assert_geq(place_node_of_cpu(0), 0);
+    cr_assert_eq(place_node_of_cpu(100000), 0, "an unknown CPU is no reason to fail here");
+}
