@@ -24,7 +24,7 @@
 #define NONE UINT32_MAX
 #define BUCKET_ENTRIES 10u
 #define PROBE_BUCKETS 16u        /* an order lies less than so many buckets behind its home */
-#define REF_GROUP_BITS 4u        /* references that differ only below share their home */
+#define REF_GROUP_BITS 3u        /* references that differ only below share their home: eight at most, so that they fit in */
 #define ORDERS_LIMIT (1u << 28)
 #define LEVELS_LIMIT (1u << 26)
 #define RUNGS_MIN 8u             /* a ladder at home: one line */
@@ -34,7 +34,7 @@
 /* Where the orders are: ten of them and how many went on to later buckets, in one line. */
 struct bucket {
     alignas(CACHE_LINE_BYTES) uint16_t tag[BUCKET_ENTRIES]; /* of the reference; 0 = free */
-    uint32_t passed_count;                                 /* orders whose way led through this bucket while it was full */
+    uint32_t passed_count;                                 /* orders whose way led through here while it was full */
     uint32_t slot[BUCKET_ENTRIES];                         /* index of the order */
 };
 _Static_assert(sizeof(struct bucket) == CACHE_LINE_BYTES, "a look-up touches one line");
@@ -138,7 +138,7 @@ struct layout {
     uint32_t chunk_rungs;
 };
 
-static size_t place(size_t *at, size_t bytes)
+static size_t lay(size_t *at, size_t bytes)
 {
     const size_t here = *at;
     *at += (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
@@ -161,13 +161,13 @@ static bool layout_make(const struct book_params *params, struct layout *ret_lay
     /* A ladder away from home is more than 3/8 full (ladder_shrink), so all of them take less than 8/3 of levels_max; the
      * rest is for what lies between them, and for the one that is being moved. */
     layout.chunk_rungs = (params->levels_max * 4 + RUNGS_MIN * 2 - 1) / (RUNGS_MIN * 2) * (RUNGS_MIN * 2);
-    place(&at, sizeof(struct book));
-    layout.buckets = place(&at, layout.bucket_count * sizeof(struct bucket));
-    layout.orders = place(&at, params->orders_max * sizeof(struct order));
-    layout.levels = place(&at, params->levels_max * sizeof(struct level));
-    layout.headers = place(&at, params->instruments_max * sizeof(struct header));
-    layout.rungs = place(&at, ((size_t)layout.home_rungs + layout.chunk_rungs) * sizeof(struct rung));
-    layout.chunks = place(&at, layout.chunk_rungs / RUNGS_MIN);
+    lay(&at, sizeof(struct book));
+    layout.buckets = lay(&at, layout.bucket_count * sizeof(struct bucket));
+    layout.orders = lay(&at, params->orders_max * sizeof(struct order));
+    layout.levels = lay(&at, params->levels_max * sizeof(struct level));
+    layout.headers = lay(&at, params->instruments_max * sizeof(struct header));
+    layout.rungs = lay(&at, ((size_t)layout.home_rungs + layout.chunk_rungs) * sizeof(struct rung));
+    layout.chunks = lay(&at, layout.chunk_rungs / RUNGS_MIN);
     layout.bytes = at;
     *ret_layout = layout;
     return true;
@@ -203,7 +203,10 @@ struct book *book_init(void *memory, const struct book_params *params)
     return book;
 }
 
-/* ---- chunks: where ladders live that outgrew their home; a buddy system, so that what was cut up becomes whole again ---- */
+/* ---- chunks ---- */
+
+/* Where ladders live that outgrew their home: a buddy system, so that what was cut up becomes whole again. A chunk's index is
+ * relative to home_rungs; each is aligned to its size. */
 
 static inline uint8_t *chunk_state(const struct book *book, uint32_t first)
 {
@@ -301,7 +304,7 @@ void book_clear(struct book *book)
 /* ---- references to orders ---- */
 
 /* Exchanges count references up, in several streams that take turns, often in steps of 4: neighbours share a home, so that an
- * add finds its bucket in the cache more often than not. Multiplication spreads the groups over all buckets. */
+ * add often finds its bucket in the cache. Multiplication spreads the groups over all buckets. */
 static inline uint32_t home_of(const struct book *book, uint64_t ref)
 {
     const uint64_t hash = ((ref >> REF_GROUP_BITS) * 0x9e3779b97f4a7c15u) >> 32;
@@ -337,11 +340,16 @@ static inline uint32_t bucket_match(const struct bucket *bucket, uint16_t tag)
 #endif
 }
 
-/* Index of the order, or NONE. `ret_bucket` and `ret_entry` say where it is entered. */
-static inline uint32_t ref_find(const struct book *book, uint64_t ref, uint32_t *ret_bucket, uint32_t *ret_entry)
+/* Where a reference is entered, or could be. */
+struct place {
+    uint32_t home, bucket, entry;
+};
+
+/* Index of the order, or NONE. Of `ret_place` the home is always written. */
+static inline uint32_t ref_find(const struct book *book, uint64_t ref, struct place *ret_place)
 {
     const uint16_t tag = tag_of(ref);
-    uint32_t at = home_of(book, ref);
+    uint32_t at = ret_place->home = home_of(book, ref);
 
     for (uint32_t probe = 0; probe < PROBE_BUCKETS; probe++) {
         const struct bucket *bucket = &book->buckets[at];
@@ -349,8 +357,8 @@ static inline uint32_t ref_find(const struct book *book, uint64_t ref, uint32_t 
             const uint32_t entry = (uint32_t)__builtin_ctz(match);
             const uint32_t idx = bucket->slot[entry];
             if (LIKELY(book->orders[idx].ref == ref)) {
-                *ret_bucket = at;
-                *ret_entry = entry;
+                ret_place->bucket = at;
+                ret_place->entry = entry;
                 return idx;
             }
         }
@@ -361,34 +369,34 @@ static inline uint32_t ref_find(const struct book *book, uint64_t ref, uint32_t 
     return NONE;
 }
 
-/* A free entry for `ref`, not taken yet. False: none within PROBE_BUCKETS. */
-static inline bool ref_room(const struct book *book, uint64_t ref, uint32_t *ret_bucket, uint32_t *ret_entry)
+/* A free entry for the reference whose home is in `place`, not taken yet. False: none within PROBE_BUCKETS. */
+static inline bool ref_room(const struct book *book, struct place *place)
 {
-    uint32_t at = home_of(book, ref);
+    uint32_t at = place->home;
 
     for (uint32_t probe = 0; probe < PROBE_BUCKETS; probe++, at = bucket_after(book, at)) {
         const uint32_t match = bucket_match(&book->buckets[at], 0);
         if (UNLIKELY(match == 0))
             continue;
-        *ret_bucket = at;
-        *ret_entry = (uint32_t)__builtin_ctz(match);
+        place->bucket = at;
+        place->entry = (uint32_t)__builtin_ctz(match);
         return true;
     }
     return false;
 }
 
-static inline void ref_insert(struct book *book, uint64_t ref, uint32_t idx, uint32_t bucket, uint32_t entry)
+static inline void ref_insert(struct book *book, uint64_t ref, uint32_t idx, struct place place)
 {
-    book->buckets[bucket].tag[entry] = tag_of(ref);
-    book->buckets[bucket].slot[entry] = idx;
-    for (uint32_t at = home_of(book, ref); UNLIKELY(at != bucket); at = bucket_after(book, at))
+    book->buckets[place.bucket].tag[place.entry] = tag_of(ref);
+    book->buckets[place.bucket].slot[place.entry] = idx;
+    for (uint32_t at = place.home; UNLIKELY(at != place.bucket); at = bucket_after(book, at))
         book->buckets[at].passed_count++;
 }
 
-static inline void ref_remove(struct book *book, uint64_t ref, uint32_t bucket, uint32_t entry)
+static inline void ref_remove(struct book *book, struct place place)
 {
-    book->buckets[bucket].tag[entry] = 0;
-    for (uint32_t at = home_of(book, ref); UNLIKELY(at != bucket); at = bucket_after(book, at)) {
+    book->buckets[place.bucket].tag[place.entry] = 0;
+    for (uint32_t at = place.home; UNLIKELY(at != place.bucket); at = bucket_after(book, at)) {
         DCHECK(book->buckets[at].passed_count > 0);
         book->buckets[at].passed_count--;
     }
@@ -614,7 +622,7 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
                            uint32_t qty)
 {
     const uint32_t side = side_letter != 'B';
-    uint32_t bucket, entry;
+    struct place place;
 
     if (UNLIKELY(instrument >= book->params.instruments_max))
         return judged(book, BOOK_BAD_INSTRUMENT);
@@ -622,10 +630,10 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
         return judged(book, BOOK_BAD_QTY);
     if (UNLIKELY(price == BOOK_PRICE_NONE))
         return lost(book, instrument, BOOK_BAD_PRICE);
-    if (UNLIKELY(ref_find(book, ref, &bucket, &entry) != NONE))
+    if (UNLIKELY(ref_find(book, ref, &place) != NONE))
         return judged(book, BOOK_DUPLICATE_REF);
     const uint32_t idx = book->order_free != NONE ? book->order_free : book->order_fresh;
-    if (UNLIKELY(idx == book->params.orders_max) || UNLIKELY(!ref_room(book, ref, &bucket, &entry)))
+    if (UNLIKELY(idx == book->params.orders_max) || UNLIKELY(!ref_room(book, &place)))
         return lost(book, instrument, BOOK_ORDERS_FULL);
     const uint32_t level_idx = level_take(book, instrument, side, price);
     if (UNLIKELY(level_idx == NONE))
@@ -638,7 +646,7 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
         book->order_free = order->next;
     else
         book->order_fresh++;
-    ref_insert(book, ref, idx, bucket, entry);
+    ref_insert(book, ref, idx, place);
 
     *order = (struct order){.ref = ref,
                             .qty = qty,
@@ -665,12 +673,12 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
 }
 
 /* Its place in the index, its queue and, if it was the last one, its level. */
-static inline void order_remove(struct book *book, uint32_t idx, uint32_t bucket, uint32_t entry)
+static inline void order_remove(struct book *book, uint32_t idx, struct place place)
 {
     struct order *order = &book->orders[idx];
     struct level *level = &book->levels[order->level];
 
-    ref_remove(book, order->ref, bucket, entry);
+    ref_remove(book, place);
     if (order->prev != NONE)
         book->orders[order->prev].next = order->next;
     else
@@ -687,7 +695,7 @@ static inline void order_remove(struct book *book, uint32_t idx, uint32_t bucket
 }
 
 /* Take up to `qty` off an order. */
-static inline void order_take(struct book *book, uint32_t idx, uint32_t bucket, uint32_t entry, uint32_t qty,
+static inline void order_take(struct book *book, uint32_t idx, struct place place, uint32_t qty,
                               struct book_change *ret_change)
 {
     struct order *order = &book->orders[idx];
@@ -711,29 +719,29 @@ static inline void order_take(struct book *book, uint32_t idx, uint32_t bucket, 
     if (order->level == header->ladder[side].best)
         header->touch[side].qty = saturate(level->qty);
     if (order->qty == 0)
-        order_remove(book, idx, bucket, entry);
+        order_remove(book, idx, place);
 }
 
 enum book_verdict book_reduce(struct book *book, uint64_t ref, uint32_t qty, struct book_change *ret_change)
 {
-    uint32_t bucket, entry;
-    const uint32_t idx = ref_find(book, ref, &bucket, &entry);
+    struct place place;
+    const uint32_t idx = ref_find(book, ref, &place);
 
     if (UNLIKELY(idx == NONE))
         return judged(book, BOOK_ORPHAN);
-    order_take(book, idx, bucket, entry, qty, ret_change);
+    order_take(book, idx, place, qty, ret_change);
     book->counters.clamped_count += ret_change->clamped;
     return judged(book, BOOK_OK);
 }
 
 enum book_verdict book_delete(struct book *book, uint64_t ref, struct book_change *ret_change)
 {
-    uint32_t bucket, entry;
-    const uint32_t idx = ref_find(book, ref, &bucket, &entry);
+    struct place place;
+    const uint32_t idx = ref_find(book, ref, &place);
 
     if (UNLIKELY(idx == NONE))
         return judged(book, BOOK_ORPHAN);
-    order_take(book, idx, bucket, entry, book->orders[idx].qty, ret_change);
+    order_take(book, idx, place, book->orders[idx].qty, ret_change);
     return judged(book, BOOK_OK);
 }
 
@@ -809,8 +817,8 @@ struct book_totals book_totals(const struct book *book, uint32_t instrument, uin
 
 bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty)
 {
-    uint32_t bucket, entry;
-    const uint32_t idx = ref_find(book, ref, &bucket, &entry);
+    struct place place;
+    const uint32_t idx = ref_find(book, ref, &place);
     uint64_t ahead = 0;
 
     if (idx == NONE)
@@ -835,7 +843,8 @@ uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, 
     const uint32_t position = rung_find(rungs, ladder->count, key);
     if (position == ladder->count || rungs[position].key != key)
         return 0;
-    for (uint32_t i = book->levels[rungs[position].level].head; i != NONE && count < max_count; i = book->orders[i].next)
+    uint32_t i = book->levels[rungs[position].level].head;
+    for (; i != NONE && count < max_count; i = book->orders[i].next)
         ret_refs[count++] = book->orders[i].ref;
     return count;
 }

@@ -16,6 +16,7 @@
 #include <ck_ring.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,8 +34,9 @@ struct replay_record {
 struct replay_block {
     uint32_t used_bytes;
     bool last;               /* nothing comes after this block */
-    uint8_t bytes[REPLAY_BLOCK_BYTES - 8];
+    alignas(struct replay_record) uint8_t bytes[REPLAY_BLOCK_BYTES - sizeof(uint64_t)];
 };
+_Static_assert(sizeof(struct replay_block) == REPLAY_BLOCK_BYTES, "blocks keep their records aligned");
 
 /* Something that a frame's events may overrun unless the source holds back: a reader of the md_ring. */
 struct replay_room { const uint64_t *position; };

@@ -93,7 +93,8 @@ with tempfile.TemporaryDirectory(prefix="tickgate-feedgen-") as work:
         feedgen("--out-a", path("a"), "--out-b", path("b"), "--loss-a", "3", "--loss-b", "3", *cut, *common)
         (a, a_counts, *_), (b, b_counts, *_) = line(path("a")), line(path("b"))
         check(0.015 < 1 - len(a) / MESSAGES < 0.05 and 0.015 < 1 - len(b) / MESSAGES < 0.05, "each line loses about 3 %")
-        check([{**a, **b}.get(seq) for seq in range(1, MESSAGES + 1)] == whole, "no message is lost on both, none is changed")
+        either = {**a, **b}
+        check([either.get(seq) for seq in range(1, MESSAGES + 1)] == whole, "no message is lost on both, none is changed")
         check(not cut or abs(len(a_counts) - len(b_counts)) > 100, "B is cut into other packets")
         feedgen("--out-a", path("a"), "--out-b", path("b"), "--loss-both", "0.5", *cut, *common)
         (a, *_), (b, *_) = line(path("a")), line(path("b"))
@@ -103,8 +104,6 @@ with tempfile.TemporaryDirectory(prefix="tickgate-feedgen-") as work:
 
     feedgen("--out-a", path("a"), "--date", "2025-07-01", *common)
     check(next(frames(path("a")))[0] // 10**9 == 1751376598, "summer: 09:29:58 in New York is 13:29:58 UTC")
-    feedgen("--out-a", path("a"), "--date", "2025-03-09", *common)
-    check(next(frames(path("a")))[0] // 10**9 == 1741530598, "the Sunday on which summer time begins counts from its midnight")
 
     for options in (["--messages", "10", "--out-a", path("n")], common, ["--out-a", path("n"), "--seed", "-1"],
                     ["--out-a", path("n"), "--date", "2026-02-29"], ["--out-a", path("n"), "--loss-a", "101"],

@@ -1,1 +1,774 @@
+/* feed/book: each verdict and boundary by hand, then random operations beside the reference book. */
+#include "feed/book.h"
+
+#include "ring/check.h"
+#include "tests/unit/reference_book.h"
+
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CENT 100
+
+static const struct book_params SMALL = {.instruments_max = 4, .orders_max = 256, .levels_max = 128};
+
+/* Filled with ones first: nothing may depend on zeroed memory. A guard line behind the end must stay as it is. */
+static struct book *book_make(const struct book_params *params)
+{
+    const size_t bytes = book_footprint(params);
+    cr_assert_gt(bytes, 0);
+    uint8_t *memory = aligned_alloc(CACHE_LINE_BYTES, bytes + CACHE_LINE_BYTES);
+    cr_assert_not_null(memory);
+    memset(memory, 0xff, bytes);
+    memset(memory + bytes, 0xa5, CACHE_LINE_BYTES);
+    return book_init(memory, params);
+}
+
+static void book_free(struct book *book, const struct book_params *params)
+{
+    const uint8_t *guard = (const uint8_t *)book + book_footprint(params);
+    for (unsigned i = 0; i < CACHE_LINE_BYTES; i++)
+        cr_assert_eq(guard[i], 0xa5, "written behind the end");
+    free(book);
+}
+
+static void expect_bbo(const struct book *book, uint32_t instrument, int32_t bid_price, uint32_t bid_qty,
+                       int32_t ask_price, uint32_t ask_qty)
+{
+    const struct book_bbo *bbo = book_bbo(book, instrument);
+    cr_assert_eq(bbo->bid_price, bid_price, "bid %d, expected %d", bbo->bid_price, bid_price);
+    cr_assert_eq(bbo->bid_qty, bid_qty, "bid qty %u, expected %u", bbo->bid_qty, bid_qty);
+    cr_assert_eq(bbo->ask_price, ask_price, "ask %d, expected %d", bbo->ask_price, ask_price);
+    cr_assert_eq(bbo->ask_qty, ask_qty, "ask qty %u, expected %u", bbo->ask_qty, ask_qty);
+}
+
+static void expect_empty(const struct book *book, uint32_t instrument)
+{
+    expect_bbo(book, instrument, BOOK_PRICE_NONE, 0, BOOK_PRICE_NONE, 0);
+    cr_assert_eq(book_totals(book, instrument, 'B').level_count + book_totals(book, instrument, 'S').level_count, 0);
+}
+
+#define expect(verdict, call)                                                                                          \
+    do {                                                                                                               \
+        const enum book_verdict found_verdict = (call);                                                                \
+        cr_assert_eq(found_verdict, verdict, "%s, expected %s", book_verdict_name(found_verdict),                      \
+                     book_verdict_name(verdict));                                                                      \
+    } while (0)
+
+/* ---- set-up ---- */
+
+Test(book, parameters_out_of_range_have_no_footprint)
+{
+    const struct book_params bad[] = {
+        {0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {BOOK_INSTRUMENTS_MAX + 1, 1, 1}, {1, (1u << 28) + 1, 1}, {1, 1, (1u << 26) + 1},
+        {UINT32_MAX, UINT32_MAX, UINT32_MAX},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_assert_eq(book_footprint(&bad[i]), 0, "case %zu", i);
+    const struct book_params least = {1, 1, 1}, most = {BOOK_INSTRUMENTS_MAX, 1u << 28, 1u << 26};
+    cr_assert_gt(book_footprint(&least), 0);
+    cr_assert_gt(book_footprint(&most), ((size_t)32 << 28) + ((size_t)32 << 26));
+}
+
+Test(book, footprint_is_at_most_130_bytes_an_order_level_and_instrument_and_a_constant)
+{
+    const struct book_params params = {8000, 2000000, 1000000};
+    cr_assert_leq(book_footprint(&params), 2000000 * 46ull + 1000000 * 66ull + 8000 * 192ull + 4096);
+}
+
+Test(book, verdict_names_are_distinct)
+{
+    for (unsigned i = 0; i < BOOK_VERDICT_COUNT; i++)
+        for (unsigned k = 0; k < i; k++)
+            cr_assert_str_neq(book_verdict_name((enum book_verdict)i), book_verdict_name((enum book_verdict)k));
+    cr_assert_str_eq(book_verdict_name(BOOK_VERDICT_COUNT), "unknown");
+}
+
+Test(book, new_book_is_empty_whatever_the_memory_held)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    uint64_t ahead;
+    for (uint32_t i = 0; i < SMALL.instruments_max; i++) {
+        expect_empty(book, i);
+        cr_assert_not(book_untradable(book, i));
+        cr_assert_eq(book_queue(book, i, 'B', 0, 1, &ahead), 0);
+    }
+    cr_assert_eq(book_order_count(book), 0);
+    for (uint64_t ref = 0; ref < 1000; ref++)
+        expect(BOOK_ORPHAN, book_delete(book, ref, &change));
+    expect(BOOK_ORPHAN, book_delete(book, UINT64_MAX, &change));
+    cr_assert_not(book_queue_ahead(book, 1, &ahead));
+    cr_assert_eq(book_counters(book)->verdict[BOOK_ORPHAN], 1001);
+    book_free(book, &SMALL);
+}
+
+/* ---- one operation at a time ---- */
+
+Test(book, best_prices_and_quantities_follow_adds_on_both_sides)
+{
+    struct book *book = book_make(&SMALL);
+    expect(BOOK_OK, book_add(book, 1, 10, 'B', 100 * CENT, 300));
+    expect_bbo(book, 1, 100 * CENT, 300, BOOK_PRICE_NONE, 0);
+    expect(BOOK_OK, book_add(book, 1, 11, 'S', 102 * CENT, 50));
+    expect_bbo(book, 1, 100 * CENT, 300, 102 * CENT, 50);
+    expect(BOOK_OK, book_add(book, 1, 12, 'B', 99 * CENT, 1));
+    expect(BOOK_OK, book_add(book, 1, 13, 'S', 103 * CENT, 1));
+    expect_bbo(book, 1, 100 * CENT, 300, 102 * CENT, 50);
+    expect(BOOK_OK, book_add(book, 1, 14, 'B', 100 * CENT, 200));
+    expect(BOOK_OK, book_add(book, 1, 15, 'S', 101 * CENT, 7));
+    expect_bbo(book, 1, 100 * CENT, 500, 101 * CENT, 7);
+    expect_empty(book, 0);
+    expect_empty(book, 2);
+    book_free(book, &SMALL);
+}
+
+Test(book, executions_to_zero_uncover_the_next_level)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    (void)book_add(book, 0, 1, 'S', 500, 100);
+    (void)book_add(book, 0, 2, 'S', 501, 80);
+    expect(BOOK_OK, book_reduce(book, 1, 60, &change));
+    cr_assert(change.ref == 1 && change.instrument == 0 && change.price == 500 && change.qty == 60 &&
+              change.left_qty == 40 && change.side == 'S' && !change.clamped);
+    expect_bbo(book, 0, BOOK_PRICE_NONE, 0, 500, 40);
+    expect(BOOK_OK, book_reduce(book, 1, 40, &change));
+    cr_assert(change.qty == 40 && change.left_qty == 0 && !change.clamped);
+    expect_bbo(book, 0, BOOK_PRICE_NONE, 0, 501, 80);
+    expect(BOOK_ORPHAN, book_reduce(book, 1, 1, &change));
+    expect(BOOK_OK, book_reduce(book, 2, 80, &change));
+    expect_empty(book, 0);
+    cr_assert_eq(book_order_count(book), 0);
+    book_free(book, &SMALL);
+}
+
+Test(book, reduce_by_more_than_is_left_is_clamped_and_counted)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    (void)book_add(book, 0, 1, 'B', 500, 100);
+    expect(BOOK_OK, book_reduce(book, 1, 101, &change));
+    cr_assert(change.qty == 100 && change.left_qty == 0 && change.clamped);
+    cr_assert_eq(book_counters(book)->clamped_count, 1);
+    expect_empty(book, 0);
+    (void)book_add(book, 0, 1, 'B', 500, UINT32_MAX - 1);
+    expect(BOOK_OK, book_reduce(book, 1, UINT32_MAX, &change));
+    cr_assert(change.qty == UINT32_MAX - 1 && change.clamped);
+    cr_assert_eq(book_counters(book)->clamped_count, 2);
+    book_free(book, &SMALL);
+}
+
+Test(book, reduce_by_nothing_changes_nothing)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    (void)book_add(book, 0, 1, 'B', 500, 100);
+    expect(BOOK_OK, book_reduce(book, 1, 0, &change));
+    cr_assert(change.qty == 0 && change.left_qty == 100 && !change.clamped);
+    expect_bbo(book, 0, 500, 100, BOOK_PRICE_NONE, 0);
+    book_free(book, &SMALL);
+}
+
+Test(book, orphans_are_counted_and_their_change_is_not_written)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change, before;
+    memset(&change, 0x5a, sizeof(change));
+    before = change;
+    expect(BOOK_ORPHAN, book_reduce(book, 7, 1, &change));
+    expect(BOOK_ORPHAN, book_delete(book, 7, &change));
+    expect(BOOK_ORPHAN, book_replace(book, 7, 8, 100, 100, &change));
+    cr_assert_eq(memcmp(&change, &before, sizeof(change)), 0);
+    cr_assert_eq(book_counters(book)->verdict[BOOK_ORPHAN], 3);
+    cr_assert_eq(book_order_count(book), 0);
+    book_free(book, &SMALL);
+}
+
+Test(book, duplicate_reference_leaves_the_living_order_alone)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    (void)book_add(book, 0, 1, 'B', 500, 100);
+    expect(BOOK_DUPLICATE_REF, book_add(book, 1, 1, 'S', 600, 7));
+    expect(BOOK_DUPLICATE_REF, book_add(book, 0, 1, 'B', 500, 100));
+    expect_bbo(book, 0, 500, 100, BOOK_PRICE_NONE, 0);
+    expect_empty(book, 1);
+    cr_assert_not(book_untradable(book, 1));
+    expect(BOOK_OK, book_delete(book, 1, &change));
+    expect(BOOK_OK, book_add(book, 1, 1, 'S', 600, 7));
+    expect_bbo(book, 1, BOOK_PRICE_NONE, 0, 600, 7);
+    book_free(book, &SMALL);
+}
+
+Test(book, refused_adds_leave_no_trace_but_verdict_and_mark)
+{
+    struct book *book = book_make(&SMALL);
+    expect(BOOK_BAD_QTY, book_add(book, 0, 1, 'B', 500, 0));
+    cr_assert_not(book_untradable(book, 0));
+    expect(BOOK_BAD_INSTRUMENT, book_add(book, SMALL.instruments_max, 1, 'B', 500, 1));
+    expect(BOOK_BAD_INSTRUMENT, book_add(book, UINT32_MAX, 1, 'B', 500, 1));
+    expect(BOOK_BAD_PRICE, book_add(book, 0, 1, 'B', BOOK_PRICE_NONE, 1));
+    cr_assert(book_untradable(book, 0));
+    cr_assert_not(book_untradable(book, 1));
+    expect_empty(book, 0);
+    cr_assert_eq(book_order_count(book), 0);
+    const struct book_counters *counters = book_counters(book);
+    cr_assert(counters->verdict[BOOK_BAD_QTY] == 1 && counters->verdict[BOOK_BAD_INSTRUMENT] == 2 &&
+              counters->verdict[BOOK_BAD_PRICE] == 1 && counters->verdict[BOOK_OK] == 0);
+    book_free(book, &SMALL);
+}
+
+Test(book, negative_and_extreme_prices_are_sorted_as_numbers)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_level_view level[8];
+    const int32_t prices[] = {0, -1, 1, INT32_MAX, INT32_MIN + 1, -500, 500};
+    for (uint32_t i = 0; i < 7; i++) {
+        expect(BOOK_OK, book_add(book, 0, 100 + i, 'B', prices[i], 1));
+        expect(BOOK_OK, book_add(book, 1, 200 + i, 'S', prices[i], 1));
+    }
+    expect_bbo(book, 0, INT32_MAX, 1, BOOK_PRICE_NONE, 0);
+    expect_bbo(book, 1, BOOK_PRICE_NONE, 0, INT32_MIN + 1, 1);
+    const int32_t rising[] = {INT32_MIN + 1, -500, -1, 0, 1, 500, INT32_MAX};
+    cr_assert_eq(book_levels(book, 1, 'S', 8, level), 7);
+    for (uint32_t i = 0; i < 7; i++)
+        cr_assert_eq(level[i].price, rising[i]);
+    cr_assert_eq(book_levels(book, 0, 'B', 8, level), 7);
+    for (uint32_t i = 0; i < 7; i++)
+        cr_assert_eq(level[i].price, rising[6 - i]);
+    cr_assert_eq(book_levels(book, 0, 'B', 3, level), 3);
+    cr_assert_eq(book_levels(book, 0, 'B', 0, level), 0);
+    book_free(book, &SMALL);
+}
+
+Test(book, references_of_any_value_are_references)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    const uint64_t refs[] = {0, 1, UINT64_MAX, UINT64_MAX - 1, 1ull << 63, 1ull << 32, 0xffffffffu};
+    for (uint32_t i = 0; i < 7; i++)
+        expect(BOOK_OK, book_add(book, 0, refs[i], 'B', 10, i + 1));
+    for (uint32_t i = 0; i < 7; i++) {
+        expect(BOOK_OK, book_delete(book, refs[i], &change));
+        cr_assert(change.ref == refs[i] && change.qty == i + 1);
+    }
+    book_free(book, &SMALL);
+}
+
+/* ---- queues ---- */
+
+Test(book, queue_ahead_is_what_came_first_and_is_still_there)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    uint64_t ahead = 99, refs[8];
+    for (uint32_t i = 1; i <= 4; i++)
+        (void)book_add(book, 0, i, 'B', 500, i * 100);
+    (void)book_add(book, 0, 5, 'B', 501, 1);
+    cr_assert(book_queue_ahead(book, 1, &ahead) && ahead == 0);
+    cr_assert(book_queue_ahead(book, 4, &ahead) && ahead == 600);
+    (void)book_reduce(book, 1, 40, &change); /* keeps its place */
+    cr_assert(book_queue_ahead(book, 4, &ahead) && ahead == 560);
+    (void)book_delete(book, 2, &change); /* from the middle */
+    cr_assert(book_queue_ahead(book, 4, &ahead) && ahead == 360);
+    (void)book_delete(book, 1, &change); /* from the head */
+    cr_assert(book_queue_ahead(book, 4, &ahead) && ahead == 300);
+    (void)book_delete(book, 4, &change); /* from the tail */
+    (void)book_add(book, 0, 6, 'B', 500, 1);
+    cr_assert_eq(book_queue(book, 0, 'B', 500, 8, refs), 2);
+    cr_assert(refs[0] == 3 && refs[1] == 6);
+    cr_assert_eq(book_queue(book, 0, 'B', 500, 1, refs), 1);
+    cr_assert_eq(book_queue(book, 0, 'B', 502, 8, refs), 0);
+    cr_assert_eq(book_queue(book, 0, 'S', 500, 8, refs), 0);
+    cr_assert_not(book_queue_ahead(book, 2, &ahead));
+    book_free(book, &SMALL);
+}
+
+Test(book, replace_loses_priority_even_at_the_same_price_and_reference)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change removed;
+    uint64_t ahead, refs[4];
+    (void)book_add(book, 3, 1, 'S', 500, 100);
+    (void)book_add(book, 3, 2, 'S', 500, 200);
+    expect(BOOK_OK, book_replace(book, 1, 10, 500, 50, &removed));
+    cr_assert(removed.ref == 1 && removed.qty == 100 && removed.left_qty == 0 && removed.side == 'S' &&
+              removed.instrument == 3 && removed.price == 500);
+    cr_assert(book_queue_ahead(book, 10, &ahead) && ahead == 200);
+    expect(BOOK_OK, book_replace(book, 2, 2, 500, 200, &removed));
+    cr_assert(book_queue_ahead(book, 2, &ahead) && ahead == 50);
+    cr_assert_eq(book_queue(book, 3, 'S', 500, 4, refs), 2);
+    cr_assert(refs[0] == 10 && refs[1] == 2);
+    expect(BOOK_OK, book_replace(book, 10, 11, 499, 5, &removed));
+    expect_bbo(book, 3, BOOK_PRICE_NONE, 0, 499, 5);
+    book_free(book, &SMALL);
+}
+
+Test(book, replace_whose_new_order_is_refused_still_removes_the_old_one)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change removed = {.ref = 0};
+    (void)book_add(book, 0, 1, 'B', 500, 100);
+    (void)book_add(book, 0, 2, 'B', 500, 200);
+    (void)book_add(book, 0, 3, 'B', 500, 300);
+    expect(BOOK_DUPLICATE_REF, book_replace(book, 1, 2, 510, 1, &removed));
+    cr_assert(removed.ref == 1 && removed.qty == 100);
+    expect_bbo(book, 0, 500, 500, BOOK_PRICE_NONE, 0);
+    expect(BOOK_BAD_QTY, book_replace(book, 2, 9, 510, 0, &removed));
+    cr_assert(removed.ref == 2 && removed.qty == 200);
+    expect_bbo(book, 0, 500, 300, BOOK_PRICE_NONE, 0);
+    expect(BOOK_BAD_PRICE, book_replace(book, 3, 9, BOOK_PRICE_NONE, 10, &removed));
+    cr_assert(removed.ref == 3 && removed.qty == 300);
+    expect_empty(book, 0);
+    cr_assert(book_untradable(book, 0));
+    book_free(book, &SMALL);
+}
+
+Test(book, replace_to_a_new_level_is_refused_when_levels_are_full)
+{
+    const struct book_params params = {.instruments_max = 1, .orders_max = 8, .levels_max = 2};
+    struct book *book = book_make(&params);
+    struct book_change removed;
+    (void)book_add(book, 0, 1, 'B', 500, 100);
+    (void)book_add(book, 0, 2, 'B', 500, 100);
+    (void)book_add(book, 0, 3, 'S', 501, 100);
+    expect(BOOK_LEVELS_FULL, book_replace(book, 1, 4, 499, 100, &removed));
+    cr_assert_eq(removed.ref, 1);
+    cr_assert_eq(book_order_count(book), 2);
+    cr_assert(book_untradable(book, 0));
+    expect(BOOK_OK, book_replace(book, 2, 4, 499, 100, &removed)); /* the last at 500: its level serves again */
+    expect_bbo(book, 0, 499, 100, 501, 100);
+    book_free(book, &params);
+}
+
+/* ---- best bid and offer ---- */
+
+Test(book, quantities_of_the_bbo_saturate_and_come_back_exactly)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    struct book_level_view level;
+    for (uint32_t i = 0; i < 100; i++)
+        expect(BOOK_OK, book_add(book, 0, i, 'B', 500, UINT32_MAX));
+    expect_bbo(book, 0, 500, UINT32_MAX, BOOK_PRICE_NONE, 0);
+    cr_assert_eq(book_levels(book, 0, 'B', 1, &level), 1);
+    cr_assert_eq(level.qty, 100ull * UINT32_MAX);
+    cr_assert_eq(book_totals(book, 0, 'B').qty, 100ull * UINT32_MAX);
+    for (uint32_t i = 0; i < 99; i++)
+        (void)book_delete(book, i, &change);
+    expect_bbo(book, 0, 500, UINT32_MAX, BOOK_PRICE_NONE, 0);
+    (void)book_reduce(book, 99, 1, &change);
+    expect_bbo(book, 0, 500, UINT32_MAX - 1, BOOK_PRICE_NONE, 0);
+    (void)book_add(book, 0, 1, 'B', 500, 1);
+    expect_bbo(book, 0, 500, UINT32_MAX, BOOK_PRICE_NONE, 0);
+    book_free(book, &SMALL);
+}
+
+Test(book, crossing_is_counted_once_each_time_it_begins)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    const struct book_counters *counters = book_counters(book);
+    (void)book_add(book, 0, 1, 'B', 500, 100);
+    (void)book_add(book, 0, 2, 'S', 501, 100);
+    (void)book_add(book, 1, 3, 'S', 400, 100); /* another instrument crosses nothing */
+    cr_assert_eq(counters->crossed_count, 0);
+    (void)book_add(book, 0, 4, 'B', 501, 100); /* locked counts */
+    cr_assert_eq(counters->crossed_count, 1);
+    (void)book_add(book, 0, 5, 'B', 502, 100);
+    (void)book_add(book, 0, 6, 'S', 490, 100);
+    (void)book_reduce(book, 5, 10, &change);
+    cr_assert_eq(counters->crossed_count, 1);
+    (void)book_delete(book, 5, &change);
+    (void)book_delete(book, 6, &change);
+    (void)book_delete(book, 4, &change); /* uncrossed */
+    cr_assert_eq(counters->crossed_count, 1);
+    (void)book_add(book, 0, 7, 'S', 500, 1);
+    cr_assert_eq(counters->crossed_count, 2);
+    book_free(book, &SMALL);
+}
+
+Test(book, a_side_that_was_emptied_begins_again_with_any_price)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    for (uint32_t round = 0; round < 50; round++) {
+        const int32_t price = round % 2 != 0 ? 1000 : 10;
+        expect(BOOK_OK, book_add(book, 0, round, 'S', price, round + 1));
+        expect_bbo(book, 0, BOOK_PRICE_NONE, 0, price, round + 1);
+        expect(BOOK_OK, book_delete(book, round, &change));
+        expect_empty(book, 0);
+    }
+    book_free(book, &SMALL);
+}
+
+Test(book, address_of_the_bbo_stays_valid)
+{
+    struct book *book = book_make(&SMALL);
+    const struct book_bbo *bbo = book_bbo(book, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)book_add(book, 2, i, 'B', (int32_t)i, 1);
+    cr_assert_eq(bbo, book_bbo(book, 2));
+    cr_assert_eq(bbo->bid_price, 99);
+    book_free(book, &SMALL);
+}
+
+/* ---- room ---- */
+
+Test(book, full_order_pool_refuses_and_serves_again_when_drained)
+{
+    const struct book_params params = {.instruments_max = 2, .orders_max = 100, .levels_max = 100};
+    struct book *book = book_make(&params);
+    struct book_change change;
+    uint64_t ref = 0;
+    for (uint32_t cycle = 0; cycle < 200; cycle++) {
+        for (uint32_t i = 0; i < 100; i++)
+            expect(BOOK_OK, book_add(book, i % 2, ref++, i % 3 != 0 ? 'B' : 'S', (int32_t)(i % 10), 1));
+        expect(BOOK_ORDERS_FULL, book_add(book, 0, ref, 'B', 5, 1));
+        expect(BOOK_ORDERS_FULL, book_add(book, 0, ref, 'B', 5000, 1)); /* nor does it leave an empty level */
+        cr_assert_eq(book_order_count(book), 100);
+        for (uint64_t i = 0; i < 100; i++) /* another way round each cycle */
+            expect(BOOK_OK, book_delete(book, ref - 100 + (i * 37 + cycle) % 100, &change));
+        expect_empty(book, 0);
+        expect_empty(book, 1);
+    }
+    cr_assert(book_untradable(book, 0));
+    cr_assert_not(book_untradable(book, 1));
+    cr_assert_eq(book_counters(book)->verdict[BOOK_ORDERS_FULL], 400);
+    book_free(book, &params);
+}
+
+Test(book, replace_works_in_a_full_order_pool)
+{
+    const struct book_params params = {.instruments_max = 1, .orders_max = 1, .levels_max = 1};
+    struct book *book = book_make(&params);
+    struct book_change change;
+    (void)book_add(book, 0, 1, 'B', 5, 1);
+    for (uint64_t ref = 1; ref < 1000; ref++)
+        expect(BOOK_OK, book_replace(book, ref, ref + 1, (int32_t)ref, 1, &change));
+    expect_bbo(book, 0, 999, 1, BOOK_PRICE_NONE, 0);
+    book_free(book, &params);
+}
+
+/* One side takes every level; then the other side of another instrument, many times: what a ladder leaves behind as it grows and
+ * shrinks becomes whole again. */
+Test(book, every_level_can_be_on_one_side_again_and_again)
+{
+    const struct book_params params = {.instruments_max = 3, .orders_max = 6000, .levels_max = 5000};
+    struct book *book = book_make(&params);
+    struct book_change change;
+    struct book_level_view level[2];
+    for (uint32_t cycle = 0; cycle < 24; cycle++) {
+        const uint8_t side = cycle % 2 != 0 ? 'B' : 'S';
+        const bool outwards = cycle % 4 < 2;
+        for (uint32_t i = 0; i < 5000; i++)
+            expect(BOOK_OK, book_add(book, cycle % 3, i, side, (int32_t)(outwards ? i : 4999 - i), 1));
+        expect(BOOK_LEVELS_FULL, book_add(book, cycle % 3, 5000, side, 5000, 1));
+        expect(BOOK_OK, book_add(book, cycle % 3, 5000, side, 2500, 1)); /* a level that is there needs no room */
+        cr_assert_eq(book_totals(book, cycle % 3, side).level_count, 5000);
+        cr_assert_eq(book_levels(book, cycle % 3, side, 2, level), 2);
+        cr_assert_eq(level[0].price, side == 'B' ? 4999 : 0);
+        for (uint32_t i = 0; i <= 5000; i++)
+            expect(BOOK_OK, book_delete(book, (uint64_t)i * 1237 % 5001, &change));
+        expect_empty(book, cycle % 3);
+    }
+    book_free(book, &params);
+}
+
+Test(book, all_levels_are_given_out_however_they_are_spread)
+{
+    const struct book_params params = {.instruments_max = 40, .orders_max = 4096, .levels_max = 4096};
+    struct book *book = book_make(&params);
+    struct book_change change;
+    uint64_t state = 1;
+    for (uint32_t cycle = 0; cycle < 40; cycle++) {
+        /* Shares of the sides differ by powers of two, another way each cycle. */
+        for (uint32_t i = 0; i < 4096; i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            const uint32_t spread = (uint32_t)(state >> 58) < 32 ? 2 : 80;
+            const uint32_t where = ((uint32_t)(state >> 40) + cycle) % spread;
+            expect(BOOK_OK, book_add(book, where / 2, i, where % 2 != 0 ? 'B' : 'S', (int32_t)(i * 7 % 4096), 1));
+        }
+        expect(BOOK_ORDERS_FULL, book_add(book, 0, 5000, 'B', 1, 1));
+        for (uint32_t i = 0; i < 4096; i++)
+            expect(BOOK_OK, book_delete(book, i ^ (cycle * 97 & 4095), &change));
+    }
+    cr_assert_eq(book_counters(book)->verdict[BOOK_LEVELS_FULL], 0);
+    book_free(book, &params);
+}
+
+Test(book, a_side_holds_65536_levels_and_no_more)
+{
+    const struct book_params params = {.instruments_max = 1, .orders_max = 70000, .levels_max = 70000};
+    struct book *book = book_make(&params);
+    for (uint32_t i = 0; i < 65536; i++)
+        expect(BOOK_OK, book_add(book, 0, i, 'B', (int32_t)i - 30000, 1));
+    expect(BOOK_LEVELS_FULL, book_add(book, 0, 65536, 'B', 60000, 1));
+    expect(BOOK_OK, book_add(book, 0, 65536, 'S', 60000, 1));
+    expect_bbo(book, 0, 35535, 1, 60000, 1);
+    book_free(book, &params);
+}
+
+static uint64_t home_of(uint64_t ref, uint64_t bucket_count)
+{
+    return ((((ref >> 3) * 0x9e3779b97f4a7c15u) >> 32) * bucket_count) >> 32;
+}
+
+/* Chosen references: the test knows the hash, as an attacker would. What cannot be placed is refused; nothing gets slow and
+ * nothing gets lost. */
+Test(book, flood_of_references_with_one_home_is_refused_and_leaves_the_others_alone)
+{
+    const struct book_params params = {.instruments_max = 2, .orders_max = 4096, .levels_max = 16};
+    const uint64_t bucket_count = (4096 * 2 + 9) / 10;
+    struct book *book = book_make(&params);
+    struct book_change change;
+    static uint64_t flood[400];
+    uint32_t count = 0, taken = 0;
+    for (uint64_t group = 0; count < 400; group++)
+        if (home_of(group << 3, bucket_count) == bucket_count - 1) /* and round the end */
+            for (uint64_t i = 0; i < 8 && count < 400; i++)
+                flood[count++] = group << 3 | i;
+    for (uint32_t i = 0; i < 400; i++) {
+        const enum book_verdict verdict = book_add(book, 0, flood[i], 'B', 7, 1);
+        cr_assert(verdict == BOOK_OK || verdict == BOOK_ORDERS_FULL);
+        cr_assert_eq(verdict == BOOK_OK, i < 160, "reference %u", i);
+        taken += verdict == BOOK_OK;
+    }
+    cr_assert(book_untradable(book, 0));
+    cr_assert_eq(book_counters(book)->verdict[BOOK_ORDERS_FULL], 240);
+    expect(BOOK_ORDERS_FULL, book_add(book, 0, flood[399], 'B', 8, 1)); /* no empty level is left behind */
+    expect_bbo(book, 0, 7, 160, BOOK_PRICE_NONE, 0);
+    cr_assert_eq(book_totals(book, 0, 'B').level_count, 1);
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < 2000; i++) { /* only those that live in the flooded sixteen buckets may find no room */
+        const uint64_t ref = (1ull << 40) + i * 4;
+        const enum book_verdict verdict = book_add(book, 1, ref, 'S', 9, 1);
+        const bool flooded = (home_of(ref, bucket_count) + 1) % bucket_count < 16;
+        cr_assert(verdict == BOOK_OK || (verdict == BOOK_ORDERS_FULL && flooded), "reference %u", i);
+        others += verdict == BOOK_OK;
+    }
+    cr_assert_gt(others, 1900);
+    for (uint32_t i = 0; i < 160; i += 2)
+        expect(BOOK_OK, book_delete(book, flood[i], &change));
+    for (uint32_t i = 200; i < 280; i++)
+        expect(BOOK_OK, book_add(book, 0, flood[i], 'B', 7, 1));
+    for (uint32_t i = 1; i < 160; i += 2)
+        expect(BOOK_OK, book_delete(book, flood[i], &change));
+    for (uint32_t i = 200; i < 280; i++)
+        expect(BOOK_OK, book_delete(book, flood[i], &change));
+    for (uint32_t i = 0; i < 2000; i++)
+        others -= book_delete(book, (1ull << 40) + i * 4, &change) == BOOK_OK;
+    cr_assert_eq(others, 0);
+    cr_assert_eq(taken, 160);
+    cr_assert_eq(book_order_count(book), 0);
+    book_free(book, &params);
+}
+
+/* Steps that real feeds and bad luck count in: a full pool must take them all. */
+Test(book, streams_of_references_in_any_usual_step_fill_the_whole_pool)
+{
+    const struct book_params params = {.instruments_max = 1, .orders_max = 50000, .levels_max = 16};
+    struct book *book = book_make(&params);
+    const uint64_t steps[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 100, 128, 1000, 1024, 4096, 65536, 1u << 20, 1ull << 32};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        for (uint64_t k = 0; k < 50000; k++) /* four streams that take turns */
+            expect(BOOK_OK, book_add(book, 0, (k / 4) * steps[i] + (k % 4) * 0x123456789ull * 16, 'B', 1, 1));
+        book_clear(book);
+    }
+    book_free(book, &params);
+}
+
+Test(book, untradable_mark_stays_until_the_book_is_cleared)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    book_mark_untradable(book, 2);
+    (void)book_add(book, 2, 1, 'B', 5, 1);
+    (void)book_delete(book, 1, &change);
+    cr_assert(book_untradable(book, 2));
+    cr_assert_not(book_untradable(book, 1));
+    book_clear(book);
+    cr_assert_not(book_untradable(book, 2));
+    book_free(book, &SMALL);
+}
+
+Test(book, clear_takes_everything_out_and_keeps_the_counters)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    for (uint32_t round = 0; round < 5; round++) {
+        for (uint32_t i = 0; i < 100; i++)
+            expect(BOOK_OK, book_add(book, i % 4, i, i % 2 != 0 ? 'B' : 'S', (int32_t)i - 50, i + 1));
+        expect(BOOK_BAD_QTY, book_add(book, 0, 1000, 'B', 1, 0));
+        book_clear(book);
+        cr_assert_eq(book_order_count(book), 0);
+        for (uint32_t i = 0; i < 4; i++)
+            expect_empty(book, i);
+        for (uint32_t i = 0; i < 100; i++)
+            expect(BOOK_ORPHAN, book_delete(book, i, &change));
+        cr_assert_eq(book_counters(book)->verdict[BOOK_OK], 100 * (round + 1));
+        cr_assert_eq(book_counters(book)->verdict[BOOK_BAD_QTY], round + 1);
+    }
+    book_free(book, &SMALL);
+}
+
+Test(book, looking_ahead_changes_nothing_and_bears_any_argument)
+{
+    struct book *book = book_make(&SMALL);
+    const size_t bytes = book_footprint(&SMALL);
+    for (uint32_t i = 0; i < 200; i++)
+        (void)book_add(book, i % 4, i * 4, i % 2 != 0 ? 'B' : 'S', (int32_t)(i % 32), 1);
+    uint8_t *before = malloc(bytes);
+    memcpy(before, book, bytes);
+    uint64_t ref = 0;
+    for (uint32_t i = 0; i < 5000; i++) {
+        ref = i < 1000 ? i : ref * 6364136223846793005u + 1442695040888963407u;
+        book_prefetch(book, ref);
+        book_prefetch_order(book, ref);
+        book_prefetch_level(book, ref);
+        book_prefetch_instrument(book, (uint32_t)ref);
+        book_prefetch_price(book, (uint32_t)ref, (uint8_t)(ref >> 8), (int32_t)(i % 40));
+    }
+    cr_assert_eq(memcmp(before, book, bytes), 0);
+    free(before);
+    book_free(book, &SMALL);
+}
+
+/* ---- beside the reference book ---- */
+
+/* How the random operations of a run look. */
+struct shape {
+    struct book_params params;
+    uint32_t op_count;
+    uint64_t refs;           /* references are drawn from so many ... */
+    uint64_t ref_step;       /* ... which lie so far apart */
+    uint32_t price_count;    /* prices from so many around 0 */
+    uint32_t qty_max;
+    uint32_t add_percent;    /* adds; the rest is shared among the others */
+    uint32_t compare_every;  /* operations from one comparison of all the touched instrument to the next */
+};
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15u;
+    uint64_t value = *state;
+    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+    value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+    return value ^ (value >> 31);
+}
+
+static bool same_change(const struct book_change *a, const struct book_change *b)
+{
+    return a->ref == b->ref && a->instrument == b->instrument && a->price == b->price && a->qty == b->qty &&
+           a->left_qty == b->left_qty && a->side == b->side && a->clamped == b->clamped;
+}
+
+static void run_beside_reference(const struct shape *shape, uint64_t seed)
+{
+    static struct reference_book reference;
+    struct book *book = book_make(&shape->params);
+    uint64_t state = seed;
+
+    reference_book_init(&reference, &shape->params);
+    for (uint32_t op = 0; op < shape->op_count; op++) {
+        const uint64_t dice = random_next(&state), more = random_next(&state);
+        const uint64_t ref = dice % shape->refs * shape->ref_step;
+        const uint64_t other_ref = more % shape->refs * shape->ref_step;
+        const uint32_t percent = (uint32_t)(dice >> 32) % 100;
+        int32_t price = (int32_t)((uint32_t)(more >> 24) % shape->price_count) - (int32_t)(shape->price_count / 2);
+        uint32_t qty = 1 + (uint32_t)(more >> 40) % shape->qty_max;
+        uint32_t instrument = (uint32_t)(dice >> 48) % shape->params.instruments_max;
+        const uint8_t side = (more >> 63) != 0 ? 'B' : 'S';
+        enum book_verdict wanted, found;
+        struct book_change wanted_change, found_change;
+        memset(&wanted_change, 0x77, sizeof(wanted_change));
+        found_change = wanted_change;
+        if (random_next(&state) % 500 == 0)
+            qty = 0;
+        if (random_next(&state) % 2000 == 0)
+            price = BOOK_PRICE_NONE;
+        if (percent < shape->add_percent) {
+            if (random_next(&state) % 1000 == 0)
+                instrument += shape->params.instruments_max;
+            wanted = reference_book_add(&reference, instrument, ref, side, price, qty);
+            found = book_add(book, instrument, ref, side, price, qty);
+        } else {
+            switch (percent % 4) {
+            case 0:
+                wanted = reference_book_delete(&reference, ref, &wanted_change);
+                found = book_delete(book, ref, &found_change);
+                break;
+            case 1:
+                wanted = reference_book_replace(&reference, ref, other_ref, price, qty, &wanted_change);
+                found = book_replace(book, ref, other_ref, price, qty, &found_change);
+                break;
+            default:
+                wanted = reference_book_reduce(&reference, ref, qty, &wanted_change);
+                found = book_reduce(book, ref, qty, &found_change);
+                break;
+            }
+            if (wanted_change.instrument < shape->params.instruments_max)
+                instrument = wanted_change.instrument;
+        }
+        cr_assert_eq(found, wanted, "seed %lu, operation %u: %s, expected %s", (unsigned long)seed, op,
+                     book_verdict_name(found), book_verdict_name(wanted));
+        cr_assert(same_change(&found_change, &wanted_change), "seed %lu, operation %u: change", (unsigned long)seed, op);
+        const char *difference = NULL;
+        if (op % shape->compare_every == 0 && instrument < shape->params.instruments_max)
+            difference = reference_book_difference(&reference, book, instrument);
+        if (difference == NULL && op % (shape->compare_every * 1024) == 0)
+            difference = reference_book_difference_anywhere(&reference, book);
+        cr_assert_null(difference, "seed %lu, operation %u: %s", (unsigned long)seed, op, difference);
+        if (random_next(&state) % (shape->op_count / 3) == 0) {
+            book_clear(book);
+            reference_book_clear(&reference);
+        }
+    }
+    const char *difference = reference_book_difference_anywhere(&reference, book);
+    cr_assert_null(difference, "seed %lu, at the end: %s", (unsigned long)seed, difference);
+    /* Each verdict that the shape can give has been given, so the run was not idle. */
+    cr_assert_gt(reference.counters.verdict[BOOK_OK], shape->op_count / 10);
+    cr_assert(reference.counters.verdict[BOOK_ORPHAN] > 0 && reference.counters.verdict[BOOK_DUPLICATE_REF] > 0 &&
+              reference.counters.verdict[BOOK_BAD_QTY] > 0 && reference.counters.clamped_count > 0 &&
+              reference.counters.crossed_count > 0);
+    for (uint64_t i = 0; i < shape->refs; i++) {
+        (void)book_delete(book, i * shape->ref_step, &(struct book_change){.ref = 0});
+        (void)reference_book_delete(&reference, i * shape->ref_step, &(struct book_change){.ref = 0});
+    }
+    cr_assert_null(reference_book_difference_anywhere(&reference, book), "seed %lu, drained", (unsigned long)seed);
+    cr_assert_eq(book_order_count(book), 0);
+    book_free(book, &shape->params);
+}
+
+Test(book, random_operations_on_few_references_match_the_reference_book)
+{
+    const struct shape shape = {.params = {2, 64, 64}, .op_count = 500000, .refs = 48, .ref_step = 1, .price_count = 6,
+                                .qty_max = 5, .add_percent = 40, .compare_every = 1};
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        run_beside_reference(&shape, seed);
+}
+
+Test(book, random_operations_with_full_pools_match_the_reference_book)
+{
+    const struct shape shape = {.params = {5, 40, 12}, .op_count = 500000, .refs = 200, .ref_step = 4, .price_count = 9,
+                                .qty_max = 50, .add_percent = 70, .compare_every = 1};
+    for (uint64_t seed = 11; seed <= 14; seed++)
+        run_beside_reference(&shape, seed);
+}
+
+Test(book, random_operations_on_deep_ladders_match_the_reference_book)
+{
+    const struct shape shape = {.params = {3, 900, 800}, .op_count = 150000, .refs = 1200, .ref_step = 8,
+                                .price_count = 500, .qty_max = 40, .add_percent = 55, .compare_every = 7};
+    for (uint64_t seed = 21; seed <= 22; seed++)
+        run_beside_reference(&shape, seed);
+}
+
+Test(book, random_operations_with_extreme_numbers_match_the_reference_book)
+{
+    const struct shape shape = {.params = {2, 128, 128}, .op_count = 300000, .refs = 120, .ref_step = 0x0fffffffffffffull,
+                                .price_count = 3, .qty_max = UINT32_MAX, .add_percent = 50, .compare_every = 1};
+    for (uint64_t seed = 31; seed <= 32; seed++)
+        run_beside_reference(&shape, seed);
+}

@@ -87,8 +87,8 @@ static struct tally run(const struct session_params *p)
             verdict = book_delete(book, msg.delete.ref, &change);
             break;
         case ITCH_REPLACE:
-            verdict = book_replace(book, msg.replace.orig_ref, msg.replace.ref, (int32_t)msg.replace.price, msg.replace.qty,
-                                   &change);
+            verdict = book_replace(book, msg.replace.orig_ref, msg.replace.ref, (int32_t)msg.replace.price,
+                                   msg.replace.qty, &change);
             break;
         case ITCH_TRADING_ACTION:
             halted[msg.locate] = msg.trading_action.state != 'T';
@@ -227,7 +227,8 @@ Test(session, rate_and_clusters_are_as_promised)
     }
     session_close(session);
     const double rate = (double)flow_count / ((double)(last_ns - first_ns) / 1e9);
-    const double mean = (double)flow_count / (double)cluster_count, single = (double)single_count / (double)cluster_count;
+    const double mean = (double)flow_count / (double)cluster_count,
+                 single = (double)single_count / (double)cluster_count;
     cr_expect(rate > 36000 && rate < 44000, "%.0f messages a second", rate);
     cr_expect(mean > 2.5 && mean < 2.9, "%.2f messages in a cluster", mean);
     cr_expect(single > 0.47 && single < 0.53, "%.2f of the clusters hold one message", single);
@@ -269,7 +270,8 @@ Test(session, activity_of_symbols_is_uneven)
     session_close(session);
     for (uint32_t i = 1; i <= SYMBOLS; i++)
         cr_expect_gt(adds[i], 0, "symbol %u has orders", i);
-    cr_expect(most * 100 > total * 15 && most * 100 < total * 30, "%" PRIu64 " of %" PRIu64 " in the first", most, total);
+    cr_expect(most * 100 > total * 15 && most * 100 < total * 30, "%" PRIu64 " of %" PRIu64 " in the first", most,
+              total);
 }
 
 Test(session, parameters_out_of_range_are_refused)
