@@ -45,8 +45,13 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
 {
     if (lcore->sink && lcore->sink->wire)
         order_sink_drain(lcore->sink);
-    if (!busy)
+    if (!busy) {
         __atomic_store_n(&lcore->idle_count, lcore->idle_count + 1, __ATOMIC_RELAXED);
+        if (lcore->tx) {
+            order_tx_warm(lcore->tx);
+            open_warm(&lcore->open);
+        }
+    }
     __atomic_store_n(&lcore->turn_count, lcore->turn_count + 1, __ATOMIC_RELAXED);
 }
 

@@ -37,4 +37,16 @@ struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent 
 /* Ring the doorbell for the frame just encoded. False: the queue took nothing; the frame is free again. */
 bool order_tx_send(struct order_tx *tx, struct rte_mbuf *frame);
 
+/* Idle: keep the lines of the next order in this lcore's cache. Changes nothing. */
+static inline void order_tx_warm(const struct order_tx *tx)
+{
+    const struct rte_mbuf *frame = tx->frame[tx->next & tx->mask];
+    const uint8_t *bytes = rte_pktmbuf_mtod(frame, const uint8_t *);
+
+    __builtin_prefetch(frame, 1);
+    __builtin_prefetch(bytes, 1);
+    __builtin_prefetch(bytes + ORDER_FRAME_LEN_MAX - 1, 1);
+    __builtin_prefetch(&tx->prepared[tx->next & tx->mask], 1);
+}
+
 #endif
