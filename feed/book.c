@@ -9,8 +9,8 @@
  *   queue    the neighbours of an order that leaves; the last order where one arrives
  *   ladder   the prices of one side, sorted, best last: only off the touch, and when a level is born or dies
  *
- * Every loop is bounded, also against chosen references and prices: a bucket is looked for in PROBE_BUCKETS places, a ladder
- * is moved once. Never allocates, asserts on wire data or looks at a clock. */
+ * Every loop is bounded, also against chosen references and prices: a bucket is looked for in PROBE_BUCKETS places, a
+ * ladder is moved once. Never allocates, asserts on wire data or looks at a clock. */
 #include "feed/book.h"
 
 #include "ring/check.h"
@@ -24,12 +24,12 @@
 #define NONE UINT32_MAX
 #define BUCKET_ENTRIES 10u
 #define PROBE_BUCKETS 16u        /* an order lies less than so many buckets behind its home */
-#define REF_GROUP_BITS 3u        /* references that differ only below share their home: eight at most, so that they fit in */
+#define REF_GROUP_BITS 3u        /* references that differ only below share their home: eight, so that they fit in */
 #define ORDERS_LIMIT (1u << 28)
 #define LEVELS_LIMIT (1u << 26)
 #define RUNGS_MIN 8u             /* a ladder at home: one line */
 #define LADDER_CLASSES 14u       /* RUNGS_MIN << 0 ... RUNGS_MIN << 13 = 65,536 levels a side; class 0 is at home */
-#define LINEAR_RUNGS 8u          /* looked at one by one from the touch before searching by halves */
+#define NEAR_RUNGS 8u            /* next to the touch: all looked at, before the others are searched by halves */
 
 /* Where the orders are: ten of them and how many went on to later buckets, in one line. */
 struct bucket {
@@ -60,13 +60,14 @@ struct level {
 };
 _Static_assert(sizeof(struct level) == 32, "two levels a line");
 
-/* Ladders are sorted by key, ascending, so that the best price of either side is the last one and activity near the touch
- * moves few bytes. */
+/* Ladders are sorted by key, ascending, so that the best price of either side is the last one and activity near the
+ * touch moves few bytes. */
 struct rung {
     int32_t key;    /* bid: price; ask: its complement, which falls as the price rises */
     uint32_t level;
 };
 _Static_assert(RUNGS_MIN * sizeof(struct rung) == CACHE_LINE_BYTES, "a short ladder is one line");
+_Static_assert(NEAR_RUNGS <= RUNGS_MIN, "rung_find may look at so many rungs of any ladder");
 
 struct ladder {
     uint32_t first; /* its rungs begin here */
@@ -101,7 +102,7 @@ struct book {
     struct level *levels;
     struct header *headers;
     struct rung *rungs;     /* first the homes, a line for each side of each instrument; then the chunks */
-    uint8_t *chunks;        /* for each RUNGS_MIN rungs behind the homes: class of the free chunk that begins here, or 0 */
+    uint8_t *chunks;        /* a byte for RUNGS_MIN rungs behind the homes: class of the free chunk beginning there */
     uint32_t bucket_count;
     uint32_t home_rungs;    /* the chunks begin here */
     uint32_t chunk_rungs;   /* rungs in chunks */
@@ -158,8 +159,8 @@ static bool layout_make(const struct book_params *params, struct layout *ret_lay
     if (layout.bucket_count < PROBE_BUCKETS)
         layout.bucket_count = PROBE_BUCKETS; /* else a way round the table would meet itself */
     layout.home_rungs = params->instruments_max * 2 * RUNGS_MIN;
-    /* A ladder away from home is more than 3/8 full (ladder_shrink), so all of them take less than 8/3 of levels_max; the
-     * rest is for what lies between them, and for the one that is being moved. */
+    /* A ladder away from home is more than 3/8 full (ladder_shrink), so all of them take less than 8/3 of levels_max;
+     * the rest is for what lies between them, and for the one that is being moved. */
     layout.chunk_rungs = (params->levels_max * 4 + RUNGS_MIN * 2 - 1) / (RUNGS_MIN * 2) * (RUNGS_MIN * 2);
     lay(&at, sizeof(struct book));
     layout.buckets = lay(&at, layout.bucket_count * sizeof(struct bucket));
@@ -205,8 +206,8 @@ struct book *book_init(void *memory, const struct book_params *params)
 
 /* ---- chunks ---- */
 
-/* Where ladders live that outgrew their home: a buddy system, so that what was cut up becomes whole again. A chunk's index is
- * relative to home_rungs; each is aligned to its size. */
+/* Where ladders live that outgrew their home: a buddy system, so that what was cut up becomes whole again. A chunk's
+ * index is relative to home_rungs; each is aligned to its size. */
 
 static inline uint8_t *chunk_state(const struct book *book, uint32_t first)
 {
@@ -303,8 +304,8 @@ void book_clear(struct book *book)
 
 /* ---- references to orders ---- */
 
-/* Exchanges count references up, in several streams that take turns, often in steps of 4: neighbours share a home, so that an
- * add often finds its bucket in the cache. Multiplication spreads the groups over all buckets. */
+/* Exchanges count references up, in several streams that take turns, often in steps of 4: neighbours share a home, so
+ * that an add often finds its bucket in the cache. Multiplication spreads the groups over all buckets. */
 static inline uint32_t home_of(const struct book *book, uint64_t ref)
 {
     const uint64_t hash = ((ref >> REF_GROUP_BITS) * 0x9e3779b97f4a7c15u) >> 32;
@@ -499,24 +500,27 @@ static inline bool ladder_grow(struct book *book, struct ladder *ladder, uint32_
     return ladder->class + 1 < LADDER_CLASSES && ladder_move(book, ladder, home, ladder->class + 1);
 }
 
-/* A ladder that has become short goes to a chunk of half the size, which it fills to 3/4: neither this nor growing again can
- * happen soon. If there is none it stays. */
+/* A ladder that has become short goes to a chunk of half the size, which it fills to 3/4: neither this nor growing
+ * again can happen soon. If there is none it stays. */
 static inline void ladder_shrink(struct book *book, struct ladder *ladder, uint32_t home)
 {
     if (UNLIKELY(ladder->class != 0 && ladder->count * 8 <= (RUNGS_MIN << ladder->class) * 3))
         (void)ladder_move(book, ladder, home, ladder->class - 1);
 }
 
-/* How many rungs have a key below `key`: where it is, or belongs. Most activity is near the touch, which is the end. */
+/* How many rungs have a key below `key`: where it is, or belongs. Most activity is near the touch, which is the end.
+ * There all rungs are compared, without a branch on any: how deep an order goes is not predictable. A ladder shorter
+ * than NEAR_RUNGS has room for them, and what has not been written is masked off. */
 static inline uint32_t rung_find(const struct rung *rungs, uint32_t count, int32_t key)
 {
-    uint32_t high = count;
-    for (uint32_t i = 0; i < LINEAR_RUNGS; i++) {
-        if (high == 0 || rungs[high - 1].key < key)
-            return high;
-        high--;
-    }
-    uint32_t low = 0;
+    uint32_t low = 0, high = count > NEAR_RUNGS ? count - NEAR_RUNGS : 0;
+    const uint32_t near_count = count - high;
+    uint32_t below_count = 0;
+
+    for (uint32_t i = 0; i < NEAR_RUNGS; i++)
+        below_count += (uint32_t)(rungs[high + i].key < key) & (uint32_t)(i < near_count);
+    if (LIKELY(below_count > 0) || high == 0)
+        return high + below_count;
     while (low < high) {
         const uint32_t middle = (low + high) / 2;
         if (rungs[middle].key < key)

@@ -1,8 +1,8 @@
 /* L3 books of all instruments of one channel: every order, price levels, best bid and offer, queue position.
  *
- * Fixed memory: one block, laid out at init for so many instruments, orders and levels; no allocation per order or level.
- * One owner, the rx lcore of the channel; pure otherwise. Wire data never trips an assertion: what cannot be right is a
- * verdict and a counter, and the book stays consistent with itself. */
+ * Fixed memory: one block, laid out at init for so many instruments, orders and levels; no allocation per order or
+ * level. One owner, the rx lcore of the channel; pure otherwise. Wire data never trips an assertion: what cannot be
+ * right is a verdict and a counter, and the book stays consistent with itself. */
 #ifndef FEED_BOOK_H
 #define FEED_BOOK_H
 
@@ -20,8 +20,8 @@ enum book_verdict {
     BOOK_BAD_QTY,       /* add or replace of 0 shares; ignored (a replace still removes the old order) */
     BOOK_BAD_PRICE,     /* price BOOK_PRICE_NONE: ignored, the instrument is marked untradable */
     BOOK_BAD_INSTRUMENT, /* instrument number not below instruments_max */
-    BOOK_ORDERS_FULL,   /* no room for one more order, or 160 with too similar references: ignored, instrument untradable */
-    BOOK_LEVELS_FULL,   /* no room for one more price level (65,536 a side): ignored, the instrument is marked untradable */
+    BOOK_ORDERS_FULL,   /* no room for one more order, or for its reference: ignored, instrument marked untradable */
+    BOOK_LEVELS_FULL,   /* no room for one more level, or 65,536 on that side: ignored, instrument marked untradable */
     BOOK_VERDICT_COUNT
 };
 
@@ -83,7 +83,8 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
 enum book_verdict book_reduce(struct book *book, uint64_t ref, uint32_t qty, struct book_change *ret_change);
 enum book_verdict book_delete(struct book *book, uint64_t ref, struct book_change *ret_change);
 /* Remove `orig_ref` and add `ref` at the end of its queue, same side and instrument. `ret_removed` is written when
- * orig_ref was found, that is for each verdict but BOOK_ORPHAN: the old order is gone even when the new one is refused. */
+ * orig_ref was found, that is for each verdict but BOOK_ORPHAN: the old order is gone even when the new one is
+ * refused. */
 enum book_verdict book_replace(struct book *book, uint64_t orig_ref, uint64_t ref, int32_t price, uint32_t qty,
                                struct book_change *ret_removed);
 
@@ -94,10 +95,10 @@ const struct book_bbo *book_bbo(const struct book *book, uint32_t instrument);
 bool book_untradable(const struct book *book, uint32_t instrument);
 void book_mark_untradable(struct book *book, uint32_t instrument);
 
-/* Looking ahead: begin to fetch what an operation will touch. Changes nothing, and is right for unknown references and instruments
- * too. Each step reads what the one before it fetched, so leave some messages between them; any may be left out.
- * For an order that is there: where it is, itself, then its level, its neighbours in the queue and its instrument.
- * For one that will be added: book_prefetch and book_prefetch_instrument, then book_prefetch_price. */
+/* Looking ahead: begin to fetch what an operation will touch. Changes nothing, and is right for unknown references and
+ * instruments too. Each step reads what the one before it fetched, so leave some messages between them; any may be
+ * left out. For an order that is there: where it is, itself, then its level, its neighbours in the queue and its
+ * instrument. For one that will be added: book_prefetch and book_prefetch_instrument, then book_prefetch_price. */
 void book_prefetch(const struct book *book, uint64_t ref);
 void book_prefetch_order(const struct book *book, uint64_t ref);
 void book_prefetch_level(const struct book *book, uint64_t ref);

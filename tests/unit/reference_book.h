@@ -1,6 +1,6 @@
-/* The book as one would explain it, for tests: a list of all orders, sorted by instrument, side, price and arrival, and
- * everything else worked out from it each time. Slow and plain on purpose; it shares no line with feed/book.c. The two are
- * driven with the same operations and compared. */
+/* The book as one would explain it, for tests: a list of all orders, sorted by instrument, side, price and arrival,
+ * and everything else worked out from it each time. Slow and plain on purpose; it shares no line with feed/book.c. The
+ * two are driven with the same operations and compared. */
 #ifndef TESTS_UNIT_REFERENCE_BOOK_H
 #define TESTS_UNIT_REFERENCE_BOOK_H
 

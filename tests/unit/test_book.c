@@ -60,8 +60,8 @@ static void expect_empty(const struct book *book, uint32_t instrument)
 Test(book, parameters_out_of_range_have_no_footprint)
 {
     const struct book_params bad[] = {
-        {0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {BOOK_INSTRUMENTS_MAX + 1, 1, 1}, {1, (1u << 28) + 1, 1}, {1, 1, (1u << 26) + 1},
-        {UINT32_MAX, UINT32_MAX, UINT32_MAX},
+        {0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {BOOK_INSTRUMENTS_MAX + 1, 1, 1}, {1, (1u << 28) + 1, 1},
+        {1, 1, (1u << 26) + 1}, {UINT32_MAX, UINT32_MAX, UINT32_MAX},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert_eq(book_footprint(&bad[i]), 0, "case %zu", i);
@@ -70,7 +70,7 @@ Test(book, parameters_out_of_range_have_no_footprint)
     cr_assert_gt(book_footprint(&most), ((size_t)32 << 28) + ((size_t)32 << 26));
 }
 
-Test(book, footprint_is_at_most_130_bytes_an_order_level_and_instrument_and_a_constant)
+Test(book, footprint_is_46_bytes_an_order_66_a_level_and_192_an_instrument)
 {
     const struct book_params params = {8000, 2000000, 1000000};
     cr_assert_leq(book_footprint(&params), 2000000 * 46ull + 1000000 * 66ull + 8000 * 192ull + 4096);
@@ -451,8 +451,8 @@ Test(book, replace_works_in_a_full_order_pool)
     book_free(book, &params);
 }
 
-/* One side takes every level; then the other side of another instrument, many times: what a ladder leaves behind as it grows and
- * shrinks becomes whole again. */
+/* One side takes every level; then the other side of another instrument, many times: what a ladder leaves behind as it
+ * grows and shrinks becomes whole again. */
 Test(book, every_level_can_be_on_one_side_again_and_again)
 {
     const struct book_params params = {.instruments_max = 3, .orders_max = 6000, .levels_max = 5000};
@@ -498,6 +498,34 @@ Test(book, all_levels_are_given_out_however_they_are_spread)
     book_free(book, &params);
 }
 
+/* As many ladders of one size as there are levels for, each grown into its size and then shortened as far as it keeps
+ * it; all gone, the next size. What one size cut up must be whole again for the next. */
+Test(book, ladders_of_every_size_in_turn_find_room)
+{
+    const struct book_params params = {.instruments_max = 300, .orders_max = 4096, .levels_max = 4096};
+    struct book *book = book_make(&params);
+    struct book_change change;
+    for (uint32_t cycle = 0; cycle < 27; cycle++) {
+        const uint32_t room = 16u << (cycle % 9 * 5 % 9); /* 16 to 4,096 rungs, up and down */
+        const uint32_t grown = room / 2 + 1, kept = room * 3 / 8 + 1;
+        const uint32_t sides = (4096 - grown) / kept < 600 ? (4096 - grown) / kept : 600;
+        for (uint32_t side = 0; side < sides; side++) {
+            for (uint32_t i = 0; i < grown; i++)
+                expect(BOOK_OK, book_add(book, side / 2, (uint64_t)side * 4096 + i, side % 2 != 0 ? 'B' : 'S',
+                                         (int32_t)i, 1));
+            for (uint32_t i = kept; i < grown; i++)
+                expect(BOOK_OK, book_delete(book, (uint64_t)side * 4096 + i, &change));
+        }
+        cr_assert_eq(book_totals(book, (sides - 1) / 2, (sides - 1) % 2 != 0 ? 'B' : 'S').level_count, kept);
+        for (uint32_t side = 0; side < sides; side++)
+            for (uint32_t i = 0; i < kept; i++)
+                expect(BOOK_OK, book_delete(book, (uint64_t)side * 4096 + i, &change));
+        cr_assert_eq(book_order_count(book), 0);
+    }
+    cr_assert_eq(book_counters(book)->verdict[BOOK_LEVELS_FULL], 0);
+    book_free(book, &params);
+}
+
 Test(book, a_side_holds_65536_levels_and_no_more)
 {
     const struct book_params params = {.instruments_max = 1, .orders_max = 70000, .levels_max = 70000};
@@ -515,8 +543,28 @@ static uint64_t home_of(uint64_t ref, uint64_t bucket_count)
     return ((((ref >> 3) * 0x9e3779b97f4a7c15u) >> 32) * bucket_count) >> 32;
 }
 
-/* Chosen references: the test knows the hash, as an attacker would. What cannot be placed is refused; nothing gets slow and
- * nothing gets lost. */
+/* Two references that the index cannot tell apart: the orders themselves decide. */
+Test(book, references_with_the_same_tag_and_home_are_two_orders)
+{
+    const struct book_params params = {.instruments_max = 1, .orders_max = 8, .levels_max = 8};
+    struct book *book = book_make(&params);
+    struct book_change change;
+    uint64_t twin = 2;
+    while (home_of(twin, 16) != home_of(1, 16) || (twin * 0xd6e8feb86659fd93u) >> 48 != 0xd6e8feb86659fd93u >> 48)
+        twin++;
+    expect(BOOK_OK, book_add(book, 0, 1, 'B', 5, 10));
+    expect(BOOK_ORPHAN, book_delete(book, twin, &change));
+    expect(BOOK_OK, book_add(book, 0, twin, 'B', 6, 20));
+    expect(BOOK_DUPLICATE_REF, book_add(book, 0, twin, 'B', 6, 20));
+    expect(BOOK_OK, book_delete(book, twin, &change));
+    cr_assert(change.ref == twin && change.qty == 20);
+    expect(BOOK_OK, book_delete(book, 1, &change));
+    cr_assert(change.ref == 1 && change.qty == 10);
+    book_free(book, &params);
+}
+
+/* Chosen references: the test knows the hash, as an attacker would. What cannot be placed is refused; nothing gets
+ * slow and nothing gets lost. */
 Test(book, flood_of_references_with_one_home_is_refused_and_leaves_the_others_alone)
 {
     const struct book_params params = {.instruments_max = 2, .orders_max = 4096, .levels_max = 16};
@@ -570,7 +618,8 @@ Test(book, streams_of_references_in_any_usual_step_fill_the_whole_pool)
 {
     const struct book_params params = {.instruments_max = 1, .orders_max = 50000, .levels_max = 16};
     struct book *book = book_make(&params);
-    const uint64_t steps[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 100, 128, 1000, 1024, 4096, 65536, 1u << 20, 1ull << 32};
+    const uint64_t steps[] = {1,  2,   3,   4,    5,    8,    12,    16,       17,        24,
+                              32, 100, 128, 1000, 1024, 4096, 65536, 1u << 20, 1ull << 32};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         for (uint64_t k = 0; k < 50000; k++) /* four streams that take turns */
             expect(BOOK_OK, book_add(book, 0, (k / 4) * steps[i] + (k % 4) * 0x123456789ull * 16, 'B', 1, 1));
@@ -713,7 +762,8 @@ static void run_beside_reference(const struct shape *shape, uint64_t seed)
         }
         cr_assert_eq(found, wanted, "seed %lu, operation %u: %s, expected %s", (unsigned long)seed, op,
                      book_verdict_name(found), book_verdict_name(wanted));
-        cr_assert(same_change(&found_change, &wanted_change), "seed %lu, operation %u: change", (unsigned long)seed, op);
+        cr_assert(same_change(&found_change, &wanted_change), "seed %lu, operation %u: change", (unsigned long)seed,
+                  op);
         const char *difference = NULL;
         if (op % shape->compare_every == 0 && instrument < shape->params.instruments_max)
             difference = reference_book_difference(&reference, book, instrument);
@@ -767,8 +817,9 @@ Test(book, random_operations_on_deep_ladders_match_the_reference_book)
 
 Test(book, random_operations_with_extreme_numbers_match_the_reference_book)
 {
-    const struct shape shape = {.params = {2, 128, 128}, .op_count = 300000, .refs = 120, .ref_step = 0x0fffffffffffffull,
-                                .price_count = 3, .qty_max = UINT32_MAX, .add_percent = 50, .compare_every = 1};
+    const struct shape shape = {.params = {2, 128, 128}, .op_count = 300000, .refs = 120,
+                                .ref_step = 0x0fffffffffffffull, .price_count = 3, .qty_max = UINT32_MAX,
+                                .add_percent = 50, .compare_every = 1};
     for (uint64_t seed = 31; seed <= 32; seed++)
         run_beside_reference(&shape, seed);
 }

@@ -1,1 +1,128 @@
+/* open: numbers only grow, a slot is one order's at a time, and time-outs come in order. */
+#include "gateway/order/open.h"
+
 #include <criterion/criterion.h>
+#include <stdlib.h>
+
+static struct open_orders open_make(uint32_t orders_max, uint32_t first_ref, uint64_t timeout_ns)
+{
+    struct open_orders open;
+    open_init(&open, malloc(open_footprint(orders_max)), orders_max, first_ref, timeout_ns);
+    return open;
+}
+
+static uint32_t insert(struct open_orders *open, uint32_t qty, uint64_t now_ns)
+{
+    const struct order_intent intent = {.side = 'B', .qty = qty, .price = 5, .channel = 1, .instrument = 2, .tag = 9};
+    return open_insert(open, &intent, 3, now_ns);
+}
+
+Test(open, only_powers_of_two_have_a_footprint)
+{
+    cr_assert_eq(open_footprint(0), 0u);
+    cr_assert_eq(open_footprint(3), 0u);
+    cr_assert_eq(open_footprint((1u << 20) + 1), 0u);
+    cr_assert_eq(open_footprint(1u << 21), 0u);
+    cr_assert_eq(open_footprint(16), 16 * sizeof(struct open_order));
+}
+
+Test(open, an_order_keeps_what_it_was_entered_with)
+{
+    struct open_orders open = open_make(16, 7, 0);
+    cr_assert_eq(insert(&open, 100, 55), 7u);
+    const struct open_order *order = open_find(&open, 7);
+    cr_assert_not_null(order);
+    cr_assert(order->qty == 100 && order->price == 5 && order->side == 'B' && order->channel == 1 && order->instrument == 2);
+    cr_assert(order->tag == 9 && order->strategy == 3 && order->sent_ns == 55);
+    cr_assert_null(open_find(&open, 0));
+    cr_assert_null(open_find(&open, 6));
+    cr_assert_null(open_find(&open, 7 + 16), "same slot, another number");
+    cr_assert_eq(open_deadline_ns(&open), UINT64_MAX, "no time-out is configured");
+    free(open.slots);
+}
+
+Test(open, a_slot_that_is_still_taken_means_full)
+{
+    struct open_orders open = open_make(16, 1, 0);
+    for (int i = 0; i < 16; i++) {
+        cr_assert(open_room(&open));
+        insert(&open, 1, 0);
+    }
+    cr_assert_not(open_room(&open));
+    open_remove(&open, open_find(&open, 5));
+    cr_assert_not(open_room(&open), "the next number's slot is number 1's");
+    open_remove(&open, open_find(&open, 1));
+    cr_assert(open_room(&open));
+    cr_assert_eq(insert(&open, 1, 0), 17u);
+    free(open.slots);
+}
+
+Test(open, the_last_number_is_never_given_out)
+{
+    struct open_orders open = open_make(16, UINT32_MAX - 2, 0);
+    cr_assert_eq(insert(&open, 1, 0), UINT32_MAX - 2);
+    cr_assert_eq(insert(&open, 1, 0), UINT32_MAX - 1);
+    cr_assert_not(open_room(&open));
+    free(open.slots);
+}
+
+Test(open, time_is_over_exactly_at_the_deadline)
+{
+    struct open_orders open = open_make(16, 1, 1000);
+    insert(&open, 1, 500);
+    insert(&open, 1, UINT64_MAX - 10);
+    cr_assert_eq(open_deadline_ns(&open), 1500u);
+    cr_assert_null(open_expired(&open, 1499));
+    cr_assert_eq(open_expired(&open, 1500)->user_ref, 1u);
+    open_remove(&open, open_find(&open, 1));
+    cr_assert_eq(open_deadline_ns(&open), UINT64_MAX, "a deadline beyond all time");
+    cr_assert_null(open_expired(&open, UINT64_MAX));
+    free(open.slots);
+}
+
+Test(open, random_histories_agree_with_a_list)
+{
+    struct open_orders open = open_make(64, 1, 1000);
+    struct { uint32_t ref; uint64_t sent_ns; } list[64];
+    uint32_t count = 0;
+    uint64_t now_ns = 1, seed = 7, full = 0, expired = 0;
+
+    for (int step = 0; step < 200000; step++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        const uint32_t dice = (uint32_t)(seed >> 40);
+        now_ns += dice % 7 == 0 ? dice % 300 : 0;
+        if (dice % 3) {
+            bool taken = false;
+            for (uint32_t i = 0; i < count; i++)
+                taken |= list[i].ref == open.next_ref - 64;
+            cr_assert_eq(open_room(&open), !taken, "step %d", step);
+            full += taken;
+            if (!taken) {
+                list[count].ref = insert(&open, 1, now_ns);
+                list[count++].sent_ns = now_ns;
+            }
+        } else if (count > 0) {
+            const uint32_t i = dice / 3 % count;
+            struct open_order *order = open_find(&open, list[i].ref);
+            cr_assert_not_null(order);
+            open_remove(&open, order);
+            for (uint32_t j = i; j + 1 < count; j++)
+                list[j] = list[j + 1];
+            count--;
+        }
+        cr_assert_eq(open.count, count);
+        cr_assert_eq(open_deadline_ns(&open), count > 0 ? list[0].sent_ns + 1000 : UINT64_MAX);
+        struct open_order *order;
+        while ((order = open_expired(&open, now_ns))) {
+            cr_assert_eq(order->user_ref, list[0].ref, "the oldest first");
+            open_remove(&open, order);
+            count--;
+            for (uint32_t j = 0; j < count; j++)
+                list[j] = list[j + 1];
+            expired++;
+        }
+        cr_assert(count == 0 || list[0].sent_ns + 1000 > now_ns);
+    }
+    cr_assert(full > 1000 && expired > 1000, "both were exercised");
+    free(open.slots);
+}

@@ -1,1 +1,173 @@
+/* order_frame: every frame is what an independent, plain reading of the RFCs and of the OUCH table says it is. */
+#include "gateway/order/order_frame.h"
+
+#include "gateway/order/ouch.h"
+#include "ring/md_event.h"
+
 #include <criterion/criterion.h>
+#include <string.h>
+
+static uint64_t random_state = 1;
+static uint64_t random_next(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+/* RFC 1071, as plain as it gets. */
+static uint16_t sum16(const uint8_t *bytes, size_t len, uint32_t start)
+{
+    uint32_t sum = start;
+    for (size_t i = 0; i < len; i++)
+        sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+static uint32_t at16(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 8 | bytes[1];
+}
+
+static uint64_t at64(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+static void check_headers(const uint8_t *frame, uint32_t frame_len, const struct order_frame_route *route, uint32_t message_len)
+{
+    const uint8_t *ip = frame + 14, *udp = frame + 34;
+
+    cr_assert_eq(frame_len, 42 + message_len < 60 ? 60 : 42 + message_len);
+    cr_assert_arr_eq(frame, route->peer_mac, 6);
+    cr_assert_arr_eq(frame + 6, route->local_mac, 6);
+    cr_assert_eq(at16(frame + 12), 0x0800u);
+    cr_assert_eq(ip[0], 0x45);
+    cr_assert_eq(at16(ip + 2), 28 + message_len);
+    cr_assert_eq(at16(ip + 4), 0u);
+    cr_assert_eq(at16(ip + 6), 0x4000u);
+    cr_assert_eq(ip[8], 64);
+    cr_assert_eq(ip[9], 17);
+    cr_assert_eq(sum16(ip, 20, 0), 0xffff, "IPv4 checksum");
+    cr_assert_eq(at16(ip + 12) << 16 | at16(ip + 14), route->local_ip);
+    cr_assert_eq(at16(ip + 16) << 16 | at16(ip + 18), route->peer_ip);
+    cr_assert_eq(at16(udp), route->local_port);
+    cr_assert_eq(at16(udp + 2), route->peer_port);
+    cr_assert_eq(at16(udp + 4), 8 + message_len);
+    cr_assert_neq(at16(udp + 6), 0u, "zero would mean: no checksum");
+    const uint32_t pseudo = sum16(ip + 12, 8, 17 + 8 + message_len);
+    cr_assert_eq(sum16(udp, 8 + message_len, pseudo), 0xffff, "UDP checksum");
+    for (uint32_t i = 42 + message_len; i < frame_len; i++)
+        cr_assert_eq(frame[i], 0, "padding");
+}
+
+static struct order_frame_route random_route(void)
+{
+    struct order_frame_route route = {.local_ip = (uint32_t)random_next(),
+                                      .peer_ip = (uint32_t)random_next(),
+                                      .local_port = (uint16_t)random_next(),
+                                      .peer_port = (uint16_t)random_next()};
+    for (int i = 0; i < 6; i++) {
+        route.local_mac[i] = (uint8_t)random_next();
+        route.peer_mac[i] = (uint8_t)random_next();
+    }
+    return route;
+}
+
+Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeout = 60)
+{
+    uint8_t frame[ORDER_FRAME_LEN_MAX];
+    static const char sides[] = "BSTE";
+
+    for (int r = 0; r < 200; r++) {
+        struct order_frame_template template;
+        const struct order_frame_route route = random_route();
+        bool prepared = true;
+        order_frame_template_init(&template, &route);
+        order_frame_prepare(&template, frame);
+        for (int i = 0; i < 1000; i++) {
+            const struct order_intent intent = {.action = (uint8_t)(random_next() % 8 ? ORDER_NEW : 2 + random_next() % 2),
+                                                .side = (uint8_t)sides[random_next() % 4],
+                                                .tif = random_next() % 2 ? ORDER_IOC : ORDER_DAY,
+                                                .price = (int32_t)(random_next() % INT32_MAX) + 1,
+                                                .qty = (uint32_t)random_next(),
+                                                .orig_ref = (uint32_t)random_next()};
+            const uint64_t symbol = random_next();
+            const uint32_t user_ref = (uint32_t)random_next() | 1;
+            uint32_t message_len;
+            if (intent.action == ORDER_NEW && !prepared)
+                order_frame_prepare(&template, frame);
+            prepared = intent.action == ORDER_NEW;
+            const uint32_t len = order_frame_encode(&template, frame, &intent, symbol, user_ref);
+            const uint8_t *message = order_frame_message(frame, &message_len);
+            check_headers(frame, len, &route, message_len);
+            if (intent.action == ORDER_NEW) {
+                struct ouch_enter enter;
+                cr_assert_eq(ouch_decode_enter(message, message_len, &enter), 0);
+                cr_assert_eq(enter.user_ref, user_ref);
+                cr_assert_eq(enter.side, intent.side);
+                cr_assert_eq(enter.qty, intent.qty);
+                cr_assert_eq(enter.symbol, symbol);
+                cr_assert_eq(enter.price, (uint64_t)intent.price);
+                cr_assert_eq(enter.tif, intent.tif == ORDER_IOC ? '3' : '0');
+                cr_assert(enter.display == 'Y' && enter.capacity == 'P' && enter.iso == 'N' && enter.cross == 'N');
+            } else if (intent.action == ORDER_CANCEL) {
+                struct ouch_cancel cancel;
+                cr_assert_eq(ouch_decode_cancel(message, message_len, &cancel), 0);
+                cr_assert(cancel.user_ref == intent.orig_ref && cancel.qty == intent.qty);
+            } else {
+                struct ouch_replace replace;
+                cr_assert_eq(ouch_decode_replace(message, message_len, &replace), 0);
+                cr_assert(replace.orig_user_ref == intent.orig_ref && replace.user_ref == user_ref);
+                cr_assert(replace.qty == intent.qty && replace.price == (uint64_t)intent.price);
+            }
+        }
+    }
+}
+
+Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
+{
+    static const struct order_frame_route route = {.local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    struct order_frame_template template;
+    uint8_t frame[ORDER_FRAME_LEN_MAX];
+    const struct order_intent intent = {
+        .action = ORDER_NEW, .side = 'S', .tif = ORDER_IOC, .price = 0x01020304, .qty = 0x0a0b0c0d};
+
+    order_frame_template_init(&template, &route);
+    order_frame_prepare(&template, frame);
+    order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x1122aabb);
+    const uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    cr_assert_eq(message[0], 'O');
+    cr_assert_arr_eq(message + 1, "\x11\x22\xaa\xbb", 4);
+    cr_assert_eq(message[5], 'S');
+    cr_assert_arr_eq(message + 6, "\x0a\x0b\x0c\x0d", 4);
+    cr_assert_arr_eq(message + 10, "AAPL    ", 8);
+    cr_assert_eq(at64(message + 18), 0x01020304u);
+    cr_assert_arr_eq(message + 26, "3YPNN", 5);
+    cr_assert_arr_eq(message + 31, "TG00001122AABB", 14);
+    cr_assert_arr_eq(message + 45, "\0\0", 2);
+}
+
+Test(order_frame, a_checksum_of_zero_is_sent_as_its_other_form)
+{
+    static const struct order_frame_route route = {.local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    struct order_frame_template template;
+    uint8_t frame[ORDER_FRAME_LEN_MAX];
+    uint32_t found = 0;
+
+    order_frame_template_init(&template, &route);
+    order_frame_prepare(&template, frame);
+    for (uint32_t qty = 1; qty < 200000; qty++) { /* every sum comes by */
+        const struct order_intent intent = {.action = ORDER_NEW, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty};
+        order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1);
+        found += at16(frame + 40) == 0xffff;
+        cr_assert_neq(at16(frame + 40), 0u);
+    }
+    cr_assert_gt(found, 0u);
+}

@@ -1,1 +1,65 @@
+/* strategy: the table, and the reading of parameters. */
+#include "gateway/strategy/strategy.h"
+
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+Test(strategy, the_table_is_found_by_name_and_by_number)
+{
+    uint32_t count = 0;
+    for (const struct strategy_ops *ops; (ops = strategy_at(count)); count++) {
+        cr_assert_eq(strategy_find(ops->name), ops);
+        cr_assert(ops->state_size && ops->init && ops->on_event && ops->on_order && ops->on_lost);
+        cr_assert_gt(strlen(ops->summary), 10u);
+    }
+    cr_assert_geq(count, 2u);
+    cr_assert_null(strategy_find("nobody"));
+    cr_assert_null(strategy_find(""));
+}
+
+static int param(const char *value, uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX])
+{
+    const struct strategy_param params[] = {{"other", "x"}, {"size", value}};
+    const struct strategy_setup setup = {.params = params, .param_count = 2};
+    return strategy_param_u64(&setup, "size", 7, 5, 1000, ret_value, ret_error);
+}
+
+Test(strategy, a_number_in_range_is_taken_and_an_absent_one_replaced)
+{
+    char error[STRATEGY_ERROR_MAX];
+    uint64_t value = 0;
+    const struct strategy_setup none = {.param_count = 0};
+
+    cr_assert_eq(param("5", &value, error), 0);
+    cr_assert_eq(value, 5u);
+    cr_assert_eq(param("1000", &value, error), 0);
+    cr_assert_eq(value, 1000u);
+    cr_assert_eq(strategy_param_u64(&none, "size", 7, 5, 1000, &value, error), 0);
+    cr_assert_eq(value, 7u);
+}
+
+Test(strategy, what_is_no_number_in_range_is_refused_with_the_range)
+{
+    static const char *const bad[] = {"4", "1001", "", " 6", "+6", "-6", "6 ", "6x", "0x6", "six", "18446744073709551616"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char error[STRATEGY_ERROR_MAX] = "";
+        uint64_t value = 77;
+        cr_assert_eq(param(bad[i], &value, error), -EINVAL, "'%s'", bad[i]);
+        cr_assert_eq(value, 77u);
+        cr_assert(strstr(error, "size") && strstr(error, "5 to 1000"), "%s", error);
+    }
+}
+
+Test(strategy, an_unknown_parameter_is_named_with_those_there_are)
+{
+    static const char *const known[] = {"every", "quantity", NULL};
+    const struct strategy_param params[] = {{"every", "1"}, {"quantitty", "1"}};
+    const struct strategy_setup setup = {.params = params, .param_count = 2};
+    char error[STRATEGY_ERROR_MAX] = "";
+
+    cr_assert_eq(strategy_params_known(&setup, known, error), -EINVAL);
+    cr_assert(strstr(error, "'quantitty'") && strstr(error, "every, quantity"), "%s", error);
+    const struct strategy_setup good = {.params = params, .param_count = 1};
+    cr_assert_eq(strategy_params_known(&good, known, error), 0);
+}
