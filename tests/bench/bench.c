@@ -149,7 +149,7 @@ int bench_run(const struct bench_options *options, const char *title, const stru
             const double median = median_of(c, v, options->rounds);
             const double base = median_of(cases[c].base, v, options->rounds);
             const bool named = cases[c].value_names[v] != NULL;
-            snprintf(name, sizeof(name), "%s%s%s", cases[c].name, named ? ", " : "", 
+            snprintf(name, sizeof(name), "%s%s%s", cases[c].name, named ? ", " : "",
                      named ? cases[c].value_names[v] : "");
             printf(options->json ? "%s{\"name\": \"%s\", \"median_ns\": %.3f, \"min_ns\": %.3f, \"max_ns\": %.3f, "
                                    "\"ratio\": %.3f}"
