@@ -46,7 +46,7 @@ struct config_lcore {
 
 struct config_port {
     char name[CONFIG_NAME_MAX + 1];
-    char *device;        /* "net_af_xdp,iface=eth1", "0000:03:00.0", "net_ring" ... : DPDK vdev arguments or a PCI address */
+    char *device; /* "net_af_xdp,iface=eth1", "0000:03:00.0", "net_ring" ... : DPDK vdev arguments or a PCI address */
     uint16_t rx_descriptors; /* 64 ... 8192 */
     uint16_t tx_descriptors;
     uint32_t mtu;        /* 576 ... 9216 */

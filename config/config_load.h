@@ -1,4 +1,4 @@
-/* One config_load in progress: what its passes share. Text → nodes (config_lines) → words (config_schema) → values
+/* One config_load in progress: what its passes share. Text to nodes (config_lines) to words (config_schema) to values
  * (config_convert) → what keys mean together (config_check). Main thread. */
 #ifndef CONFIG_CONFIG_LOAD_H
 #define CONFIG_CONFIG_LOAD_H

@@ -1,7 +1,7 @@
-/* The promise of a hot thread, and its proof. Once armed, our own code on a hot lcore makes no system call and allocates
- * nothing. armed_enter is called by each hot thread before its loop: it checks that the thread is pinned, and in a proof
- * run (`tickgate replay --prove`) puts a seccomp filter on it that turns each system call into a counted violation, and
- * arms the trapping allocator if one is preloaded. */
+/* The promise of a hot thread, and its proof. Once armed, our own code on a hot lcore makes no system call and
+ * allocates nothing. armed_enter is called by each hot thread before its loop: it checks that the thread is pinned,
+ * and in a proof run (`tickgate replay --prove`) puts a seccomp filter on it that turns each system call into a
+ * counted violation, and arms the trapping allocator if one is preloaded. */
 #ifndef GATEWAY_ARMED_H
 #define GATEWAY_ARMED_H
 

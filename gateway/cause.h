@@ -1,8 +1,9 @@
-/* Causes: where each event stood in the feed, kept on the producer's side in an array indexed and tagged by the event's number
- * (its ring sequence; inline it is counted alike), so that the event itself pays nothing and every order's cause is known.
+/* Causes: where each event stood in the feed, kept on the producer's side in an array indexed and tagged by the
+ * event's number (its ring sequence; inline it is counted alike), so that the event itself pays nothing and every
+ * order's cause is known.
  *
- * Contract: writer rx lcore; reader control thread. event_seq is 0 while an entry changes, its number after it: store
- * fences in cause_store pair with load fences in cause_find. A miss is "cause lost", for its reader to count. */
+ * Contract: writer rx lcore; reader control thread. event_seq is 0 while an entry changes, its number after it:
+ * store fences in cause_store pair with load fences in cause_find. A miss is "cause lost", for its reader to count. */
 #ifndef GATEWAY_CAUSE_H
 #define GATEWAY_CAUSE_H
 
@@ -21,7 +22,8 @@ struct causes {
     uint64_t mask;         /* slots - 1, a power of two of them */
 };
 
-static inline void cause_store(struct causes *causes, uint64_t event_seq, uint64_t feed_seq, uint16_t channel, uint16_t line)
+static inline void cause_store(struct causes *causes, uint64_t event_seq, uint64_t feed_seq, uint16_t channel,
+                               uint16_t line)
 {
     struct cause *cause = &causes->slot[event_seq & causes->mask];
 

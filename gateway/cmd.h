@@ -1,5 +1,5 @@
-/* The sub-commands of tickgate. Each parses its own arguments (argv[0] is its name), prints to stdout, says what is wrong
- * on stderr, and returns the exit code of the process. */
+/* The sub-commands of tickgate. Each parses its own arguments (argv[0] is its name), prints to stdout, says what is
+ * wrong on stderr, and returns the exit code of the process. */
 #ifndef GATEWAY_CMD_H
 #define GATEWAY_CMD_H
 

@@ -14,8 +14,8 @@
 
 #define LOAD_FRAMES_A_STEP 4096u
 #define RECORDS_A_STEP 8192u
-/* A wake-up costs a hot thread its CPU for some 20 us where CPUs are scarce, so the control thread wakes up often only while
- * something waits for it. */
+/* A wake-up costs a hot thread its CPU for some 20 us where CPUs are scarce, so the control thread wakes up often
+ * only while something waits for it. */
 #define SLEEP_MS 20
 #define SLEEP_BUSY_MS 1
 #define CLOCK_UPDATE_NS 100000000u
@@ -50,7 +50,8 @@ void control_finish(struct control *control)
 }
 
 /* One line: when, who, what, why. */
-static void journal_write(struct control *control, const struct strategy_lcore *lcore, const struct order_record *record)
+static void journal_write(struct control *control, const struct strategy_lcore *lcore,
+                          const struct order_record *record)
 {
     const struct rx *rx = control->topology->rx[record->rx_idx];
     struct cause cause = {0};
@@ -67,8 +68,8 @@ static void journal_write(struct control *control, const struct strategy_lcore *
             record->user_ref);
     if (ouch_decode_enter(message, message_len, &enter) == 0) {
         md_symbol_text(enter.symbol, symbol);
-        fprintf(control->journal, " enter %s %c %" PRIu32 " @ %" PRIu64 " tif=%c", symbol, enter.side, enter.qty, enter.price,
-                enter.tif);
+        fprintf(control->journal, " enter %s %c %" PRIu32 " @ %" PRIu64 " tif=%c", symbol, enter.side, enter.qty,
+                enter.price, enter.tif);
     } else if (ouch_decode_replace(message, message_len, &replace) == 0) {
         fprintf(control->journal, " replace %" PRIu32 " %" PRIu32 " @ %" PRIu64, replace.orig_user_ref, replace.qty,
                 replace.price);
@@ -96,7 +97,8 @@ static bool records_write(struct control *control)
             count++;
             control->record_count++;
             if (control->orders_out && control->write_error == 0)
-                control->write_error = capture_out_write(control->orders_out, record.now_ns, record.frame, record.frame_len);
+                control->write_error =
+                    capture_out_write(control->orders_out, record.now_ns, record.frame, record.frame_len);
             if (control->journal)
                 journal_write(control, lcore, &record);
         }
@@ -126,8 +128,8 @@ static void status_line(const struct control *control)
         orders += __atomic_load_n(&control->topology->strategies[i]->order_count, __ATOMIC_RELAXED);
         lost += __atomic_load_n(&control->topology->strategies[i]->lost_count, __ATOMIC_RELAXED);
     }
-    fprintf(stderr, "tickgate: %" PRIu64 " frames, %" PRIu64 " events, %" PRIu64 " orders, %" PRIu64 " events lost\n", frames,
-            events, orders, lost);
+    fprintf(stderr, "tickgate: %" PRIu64 " frames, %" PRIu64 " events, %" PRIu64 " orders, %" PRIu64 " events lost\n",
+            frames, events, orders, lost);
 }
 
 static void schedule_start(struct control *control)

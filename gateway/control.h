@@ -20,9 +20,11 @@ struct control {
     int write_error;                 /* -errno of a failed write of orders or journal */
 };
 
-/* Block SIGINT and SIGTERM for all threads to come: they are read, not delivered. Before the EAL starts. 0 or -errno. */
+/* Block SIGINT and SIGTERM for all threads to come: they are read, not delivered. Before the EAL starts. 0 or
+ * -errno. */
 int control_init(struct control *control);
-/* Arm, serve until the replay is finished, a signal comes or the time is over, then stop the hot threads. 0 or -errno. */
+/* Arm, serve until the replay is finished, a signal comes or the time is over, then stop the hot threads. 0 or
+ * -errno. */
 int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX]);
 void control_finish(struct control *control);
 

@@ -101,15 +101,18 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
                      (config->gateway.memory == CONFIG_MEMORY_AUTO && free_mb >= config->gateway.memory_mb);
     if (config->gateway.memory == CONFIG_MEMORY_HUGEPAGES && free_mb < config->gateway.memory_mb) {
         snprintf(ret_error, EAL_ERROR_MAX,
-                 "gateway.memory: hugepages: %u MiB are wanted and %llu are free; run 'echo %u > /proc/sys/vm/nr_hugepages' as "
-                 "root, or set memory: auto", config->gateway.memory_mb, (unsigned long long)free_mb,
-                 config->gateway.memory_mb / 2 + 128);
+                 "gateway.memory: hugepages: %u MiB are wanted and %llu are free; run 'echo %u > "
+                 "/proc/sys/vm/nr_hugepages' as "
+                 "root, or set memory: auto",
+                 config->gateway.memory_mb, (unsigned long long)free_mb, config->gateway.memory_mb / 2 + 128);
         return -ENOMEM;
     }
     if (!eal->hugepages)
-        snprintf(eal->note, sizeof(eal->note),
-                 "no hugepages (%llu MiB free, %u wanted): running on normal pages, which costs TLB misses in books and "
-                 "frames", (unsigned long long)free_mb, config->gateway.memory_mb);
+        snprintf(
+            eal->note, sizeof(eal->note),
+            "no hugepages (%llu MiB free, %u wanted): running on normal pages, which costs TLB misses in books and "
+            "frames",
+            (unsigned long long)free_mb, config->gateway.memory_mb);
 
     arg(&args, "tickgate");
     arg(&args, "--file-prefix=tickgate-%s-%d", config->gateway.name, (int)getpid());
@@ -135,8 +138,8 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
     return 0;
 }
 
-/* The EAL never removes its run directory; with a process id in its name they would pile up. Only what lies in it goes: it
- * holds files and sockets, no directories. */
+/* The EAL never removes its run directory; with a process id in its name they would pile up. Only what lies in it
+ * goes: it holds files and sockets, no directories. */
 static void directory_remove(const char *path)
 {
     DIR *directory = opendir(path);

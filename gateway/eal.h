@@ -16,11 +16,11 @@ struct eal {
     char directory[128];     /* run directory, removed at the end */
 };
 
-/* Start the EAL: lcore i of the config is EAL lcore i on its CPU; the main thread floats over all CPUs as lcore lcore_count.
- * `replay`: devices of the config are not touched. 0 or -errno and one sentence. */
+/* Start the EAL: lcore i of the config is EAL lcore i on its CPU; the main thread floats over all CPUs as lcore
+ * lcore_count. `replay`: devices of the config are not touched. 0 or -errno and one sentence. */
 int eal_start(struct eal *eal, const struct config *config, bool replay, char ret_error[EAL_ERROR_MAX]);
-/* `threads_left`: threads under proof have gone without a word to the EAL; its own clean-up would wait for them for ever, so
- * only the run directory is removed and the process must end. */
+/* `threads_left`: threads under proof have gone without a word to the EAL; its own clean-up would wait for them for
+ * ever, so only the run directory is removed and the process must end. */
 void eal_stop(struct eal *eal, bool threads_left);
 
 #endif

@@ -1,7 +1,8 @@
 /* See line.h. */
 #include "gateway/line.h"
 
-bool line_add(struct lines *lines, uint32_t group, uint16_t udp_port, uint32_t source, struct channel *channel, uint8_t line)
+bool line_add(struct lines *lines, uint32_t group, uint16_t udp_port, uint32_t source, struct channel *channel,
+              uint8_t line)
 {
     if (group == 0 || lines->count == LINES_MAX || line_find(lines, group, udp_port))
         return false;

@@ -1,5 +1,5 @@
-/* Lines: which channel a datagram belongs to, by destination address and port, in software, since 32 groups share one MAC
- * address. A small table per rx lcore, filled before armed, read by that lcore alone. */
+/* Lines: which channel a datagram belongs to, by destination address and port, in software, since 32 groups share
+ * one MAC address. A small table per rx lcore, filled before armed, read by that lcore alone. */
 #ifndef GATEWAY_LINE_H
 #define GATEWAY_LINE_H
 
@@ -27,7 +27,8 @@ struct lines {
 };
 
 /* False: the table is full, or group and port are taken. */
-bool line_add(struct lines *lines, uint32_t group, uint16_t udp_port, uint32_t source, struct channel *channel, uint8_t line);
+bool line_add(struct lines *lines, uint32_t group, uint16_t udp_port, uint32_t source, struct channel *channel,
+              uint8_t line);
 
 static inline uint32_t line_slot(uint32_t group, uint16_t udp_port)
 {

@@ -1,5 +1,5 @@
-/* The loader of a replay: captures, merged by time, into the frame sources of the rx lcores. Control thread; a step at a
- * time, so that signals and records are served between. */
+/* The loader of a replay: captures, merged by time, into the frame sources of the rx lcores. Control thread; a step
+ * at a time, so that signals and records are served between. */
 #ifndef GATEWAY_LOADER_H
 #define GATEWAY_LOADER_H
 
@@ -19,7 +19,8 @@ struct loader {
     uint64_t first_ts_ns, last_ts_ns;
 };
 
-/* Open the captures. 0, or -EINVAL and one sentence. BinaryFILE captures are wrapped for the first line of the first feed. */
+/* Open the captures. 0, or -EINVAL and one sentence. BinaryFILE captures are wrapped for the first line of the first
+ * feed. */
 int loader_open(struct loader *loader, const struct config *config, char *const *paths, uint32_t path_count,
                 char ret_error[CAPTURE_ERROR_MAX]);
 /* Load until no block is free, at most `frame_max` frames. True: something was loaded. */

@@ -29,7 +29,8 @@ void order_sink_drain(struct order_sink *sink)
         struct order_record *record = &sink->pending[sink->pending_tail++ % ORDER_SINK_PENDING];
         sink->frame_count++;
         if (sink->recording) {
-            record->frame_len = (uint8_t)(frame->data_len < ORDER_SINK_FRAME_MAX ? frame->data_len : ORDER_SINK_FRAME_MAX);
+            record->frame_len =
+                (uint8_t)(frame->data_len < ORDER_SINK_FRAME_MAX ? frame->data_len : ORDER_SINK_FRAME_MAX);
             memcpy(record->frame, rte_pktmbuf_mtod(frame, void *), record->frame_len);
             if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
                 sink->lost_count++;

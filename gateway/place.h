@@ -1,6 +1,6 @@
-/* Memory of hot objects: one allocator for all of them, before armed. Each object lies on the NUMA node of the lcore that
- * owns it, on huge pages where there are any, touched once so that no page fault is left for the hot path. Control thread,
- * set-up only. */
+/* Memory of hot objects: one allocator for all of them, before armed. Each object lies on the NUMA node of the lcore
+ * that owns it, on huge pages where there are any, touched once so that no page fault is left for the hot path.
+ * Control thread, set-up only. */
 #ifndef GATEWAY_PLACE_H
 #define GATEWAY_PLACE_H
 

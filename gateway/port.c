@@ -1,4 +1,5 @@
-/* See port.h. Offloads are off: frames are parsed and summed by us, and an offload costs latency where it is emulated. */
+/* See port.h. Offloads are off: frames are parsed and summed by us, and an offload costs latency where it is
+ * emulated. */
 #include "gateway/port.h"
 
 #include <errno.h>
@@ -50,10 +51,12 @@ static int queues_start(struct port *port, struct rte_mempool *pool, int node, c
     if (error)
         return fail(ret_error, config, "cannot read its properties", error);
     if (port->rx_queue_count > info.max_rx_queues || port->tx_queue_count > info.max_tx_queues) {
-        snprintf(ret_error, PORT_ERROR_MAX,
-                 "port %s (%s): needs %u rx and %u tx queues, the device has %u and %u; use a port per lcore, or make the "
-                 "device with more queues", config->name, config->device, port->rx_queue_count, port->tx_queue_count,
-                 info.max_rx_queues, info.max_tx_queues);
+        snprintf(
+            ret_error, PORT_ERROR_MAX,
+            "port %s (%s): needs %u rx and %u tx queues, the device has %u and %u; use a port per lcore, or make the "
+            "device with more queues",
+            config->name, config->device, port->rx_queue_count, port->tx_queue_count, info.max_rx_queues,
+            info.max_tx_queues);
         return -EINVAL;
     }
     error = rte_eth_dev_configure(port->id, port->rx_queue_count, port->tx_queue_count, &conf);

@@ -26,13 +26,15 @@ struct port {
 /* What a frame buffer must hold for this port's MTU, headroom not counted. */
 uint16_t port_data_room(const struct config_port *config);
 
-/* Open the device that the config names, with these queues; rx mbufs come from `pool`. The groups (host byte order) are
- * put into the MAC filter; where the device has none, all multicast, then promiscuous. 0 or -errno, and one sentence. */
+/* Open the device that the config names, with these queues; rx mbufs come from `pool`. The groups (host byte order)
+ * are put into the MAC filter; where the device has none, all multicast, then promiscuous. 0 or -errno, and one
+ * sentence. */
 int port_open(struct port *port, const struct config_port *config, uint16_t rx_queues, uint16_t tx_queues,
               struct rte_mempool *pool, int node, const uint32_t *groups, uint32_t group_count,
               char ret_error[PORT_ERROR_MAX]);
 
-/* The same port for a replay: a net_ring whose rx ring the frame source fills and whose tx rings the order sinks drain. */
+/* The same port for a replay: a net_ring whose rx ring the frame source fills and whose tx rings the order sinks
+ * drain. */
 int port_open_ring(struct port *port, const struct config_port *config, const char *name, uint16_t rx_queues,
                    uint16_t tx_queues, uint32_t ring_slots, struct rte_mempool *pool, int node,
                    char ret_error[PORT_ERROR_MAX]);

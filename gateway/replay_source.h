@@ -1,8 +1,9 @@
-/* Where a replay's frames come from: captures, read by the control thread into blocks of memory, put by the rx lcore, when
- * they are due, on the net_ring port that its own receive loop polls. So the loop under test is the production loop.
+/* Where a replay's frames come from: captures, read by the control thread into blocks of memory, put by the rx
+ * lcore, when they are due, on the net_ring port that its own receive loop polls. So the loop under test is the
+ * production loop.
  *
- * The loader (control thread) and the step (rx lcore) share nothing but two ck_rings of block pointers: full blocks one
- * way, empty ones back. What the captures hold beyond the blocks' memory is streamed. */
+ * The loader (control thread) and the step (rx lcore) share nothing but two ck_rings of block pointers: full blocks
+ * one way, empty ones back. What the captures hold beyond the blocks' memory is streamed. */
 #ifndef GATEWAY_REPLAY_SOURCE_H
 #define GATEWAY_REPLAY_SOURCE_H
 
@@ -86,8 +87,8 @@ bool replay_source_add(struct replay_source *source, const struct capture_frame 
 /* Loader: there will be no more. False as above. */
 bool replay_source_finish(struct replay_source *source);
 
-/* May `events` more be published without a reader losing any, those of frames on the wire and of packets held behind holes
- * counted in? Always true without throttle. rx lcore. */
+/* May `events` more be published without a reader losing any, those of frames on the wire and of packets held behind
+ * holes counted in? Always true without throttle. rx lcore. */
 bool replay_source_room(const struct replay_source *source, uint64_t events);
 
 /* Step: put at most `frame_max` frames that are due, and whose events have room, on the wire. rx lcore, each turn. */

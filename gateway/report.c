@@ -14,7 +14,8 @@ static const char *const fraction_keys[] = {"p50", "p90", "p99", "p999", "p9999"
 static const char *const stage_names[STAGE_COUNT] = {"popped", "decided", "encoded", "tick-to-trade"};
 static const char *const stage_keys[STAGE_COUNT] = {"popped", "decided", "encoded", "tick_to_trade"};
 
-/* --- what both forms are made of ------------------------------------------------------------------------------------- */
+/* --- what both forms are made of
+ * ------------------------------------------------------------------------------------- */
 
 /* The hash of one ring as one lcore read it; false: none. */
 static bool hash_of(const struct strategy_lcore *lcore, uint32_t rx_idx, uint64_t *ret_hash)
@@ -36,13 +37,19 @@ uint32_t report_failures(const struct report *report, FILE *out)
     for (uint32_t i = 0; i < topology->strategies_count; i++) {
         const struct strategy_lcore *lcore = topology->strategies[i];
         if (lcore->lost_count > 0 && topology->options.replay) {
-            fprintf(out, "tickgate: hash void: %" PRIu64 " events lost by %s to ring overruns; replay without --no-throttle, or "
-                    "raise gateway.ring_slots\n", lcore->lost_count, lcore->name);
+            fprintf(out,
+                    "tickgate: hash void: %" PRIu64
+                    " events lost by %s to ring overruns; replay without --no-throttle, or "
+                    "raise gateway.ring_slots\n",
+                    lcore->lost_count, lcore->name);
             count++;
         }
         if (lcore->sink && lcore->sink->lost_count > 0) {
-            fprintf(out, "tickgate: %" PRIu64 " orders are missing in the orders file and the journal: they were written too "
-                    "slowly\n", lcore->sink->lost_count);
+            fprintf(out,
+                    "tickgate: %" PRIu64
+                    " orders are missing in the orders file and the journal: they were written too "
+                    "slowly\n",
+                    lcore->sink->lost_count);
             count++;
         }
     }
@@ -64,7 +71,8 @@ uint32_t report_failures(const struct report *report, FILE *out)
     return count;
 }
 
-/* --- text ------------------------------------------------------------------------------------------------------------ */
+/* --- text
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void text_pinned(FILE *out, const char *name, const char *role, const struct armed *armed)
 {
@@ -73,7 +81,8 @@ static void text_pinned(FILE *out, const char *name, const char *role, const str
             armed->proof ? ", under proof" : "");
 }
 
-static void text_hist(FILE *out, const struct clock *clock, const char *where, const char *name, const struct hist *hist)
+static void text_hist(FILE *out, const struct clock *clock, const char *where, const char *name,
+                      const struct hist *hist)
 {
     if (hist->count == 0)
         return;
@@ -117,15 +126,20 @@ static void text_feed(const struct report *report, uint32_t feed_idx, FILE *out)
 
     for (uint32_t i = 0; i < 256; i++)
         orphans += counters->orphan_count[i];
-    fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders%s\n", feed->name, counters->message_count,
-            counters->event_count, channel_order_count(channel), channel_stale(channel) ? ", STALE" : "");
+    fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders%s\n", feed->name,
+            counters->message_count, counters->event_count, channel_order_count(channel),
+            channel_stale(channel) ? ", STALE" : "");
     for (uint32_t i = 0; i < feed->line_count; i++)
-        fprintf(out, "  line %-6s %10" PRIu64 " packets, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64
-                " ahead of a hole, %" PRIu64 " messages lost on this line\n", feed->line_list[i].name, arb->line[i].packet_count,
-                arb->line[i].fresh_count, arb->line[i].duplicate_count, arb->line[i].gap_count, arb->line[i].lost_count);
-    fprintf(out, "  holes %" PRIu64 " (%" PRIu64 " messages), held %" PRIu64 ", heartbeats %" PRIu64 ", unsequenced %" PRIu64
-            ", orphans %" PRIu64 "\n", arb->hole_count, arb->missed_count, counters->held_count,
-            counters->mold[MOLD_HEARTBEAT], counters->unsequenced_count, orphans);
+        fprintf(out,
+                "  line %-6s %10" PRIu64 " packets, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64
+                " ahead of a hole, %" PRIu64 " messages lost on this line\n",
+                feed->line_list[i].name, arb->line[i].packet_count, arb->line[i].fresh_count,
+                arb->line[i].duplicate_count, arb->line[i].gap_count, arb->line[i].lost_count);
+    fprintf(out,
+            "  holes %" PRIu64 " (%" PRIu64 " messages), held %" PRIu64 ", heartbeats %" PRIu64 ", unsequenced %" PRIu64
+            ", orphans %" PRIu64 "\n",
+            arb->hole_count, arb->missed_count, counters->held_count, counters->mold[MOLD_HEARTBEAT],
+            counters->unsequenced_count, orphans);
     const struct { const char *name; uint64_t count; } discards[] = {
         {"mold short", counters->mold[MOLD_SHORT]},         {"mold bad block", counters->mold[MOLD_BAD_BLOCK]},
         {"mold bad sequence", counters->mold[MOLD_BAD_SEQ]}, {"old session", counters->old_session_count},
@@ -171,13 +185,14 @@ static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
 {
     const struct market *market = &lcore->market;
 
-    fprintf(out, "\nstrategies on %s: %" PRIu64 " orders, %" PRIu64 " fills, %" PRIu64 " reservations released, %" PRIu64
-            " events lost to overruns\n", lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count,
-            lcore->lost_count);
+    fprintf(out,
+            "\nstrategies on %s: %" PRIu64 " orders, %" PRIu64 " fills, %" PRIu64 " reservations released, %" PRIu64
+            " events lost to overruns\n",
+            lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count, lcore->lost_count);
     for (uint32_t i = 0; i < lcore->strategy_count; i++)
-        fprintf(out, "  %-12s (%s) %" PRIu64 " intents, %" PRIu64 " sent, %" PRIu64 " refused\n", lcore->strategy[i].name,
-                lcore->strategy[i].ops->name, lcore->strategy[i].intent_count, lcore->strategy[i].order_count,
-                lcore->strategy[i].refused_count);
+        fprintf(out, "  %-12s (%s) %" PRIu64 " intents, %" PRIu64 " sent, %" PRIu64 " refused\n",
+                lcore->strategy[i].name, lcore->strategy[i].ops->name, lcore->strategy[i].intent_count,
+                lcore->strategy[i].order_count, lcore->strategy[i].refused_count);
     const char *separator = "  refused: ";
     for (uint32_t i = 1; i < RISK_VERDICT_COUNT; i++) {
         if (lcore->risk.verdict_count[i] == 0)
@@ -198,8 +213,8 @@ static void text_hashes(const struct strategy_lcore *lcore, const struct topolog
 
     for (uint32_t i = 0; i < topology->rx_count; i++) {
         if (hash_of(lcore, i, &hash))
-            fprintf(out, "event hash %s<-%s %016" PRIx64 " (%" PRIu64 " events)\n", lcore->name, topology->rx[i]->name, hash,
-                    lcore->event_count[i]);
+            fprintf(out, "event hash %s<-%s %016" PRIx64 " (%" PRIu64 " events)\n", lcore->name, topology->rx[i]->name,
+                    hash, lcore->event_count[i]);
         else
             fprintf(out, "event hash %s<-%s: %s\n", lcore->name, topology->rx[i]->name,
                     lcore->lost_count ? "void, events were lost" : "no hash (no events)");
@@ -207,7 +222,8 @@ static void text_hashes(const struct strategy_lcore *lcore, const struct topolog
     if (lcore->lost_count > 0)
         fprintf(out, "order hash %s: void, events were lost\n", lcore->name);
     else if (lcore->order_count > 0)
-        fprintf(out, "order hash %s %016" PRIx64 " (%" PRIu64 " orders)\n", lcore->name, lcore->order_hash, lcore->order_count);
+        fprintf(out, "order hash %s %016" PRIx64 " (%" PRIu64 " orders)\n", lcore->name, lcore->order_hash,
+                lcore->order_count);
     else
         fprintf(out, "order hash %s: no hash (no orders)\n", lcore->name);
 }
@@ -232,7 +248,8 @@ void report_text(const struct report *report, FILE *out)
     if (topology->eal.note[0])
         fprintf(out, "  note: %s\n", topology->eal.note);
     fprintf(out, "  clock: TSC %.6f MHz against CLOCK_MONOTONIC_RAW (nominal %+" PRId64 " ppb), %s\n",
-            (double)clock.tsc_hz / 1e6, clock.drift_ppb, clock.invariant ? "invariant" : "NOT INVARIANT: latencies are in doubt");
+            (double)clock.tsc_hz / 1e6, clock.drift_ppb,
+            clock.invariant ? "invariant" : "NOT INVARIANT: latencies are in doubt");
     if (topology->options.proof)
         fprintf(out, "  proof: %" PRIu64 " system calls or allocations by armed threads\n", armed_violation_count());
     if (report->loader)
@@ -254,7 +271,8 @@ void report_text(const struct report *report, FILE *out)
         text_hashes(topology->strategies[i], topology, out);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------------ */
+/* --- JSON
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void json_hist(struct json *json, const struct clock *clock, const char *key, const struct hist *hist)
 {

@@ -1,4 +1,5 @@
-/* `tickgate run` and `tickgate replay`: the same gateway, the same loops; a replay feeds it from captures. Main thread. */
+/* `tickgate run` and `tickgate replay`: the same gateway, the same loops; a replay feeds it from captures. Main
+ * thread. */
 #include "gateway/check.h"
 #include "gateway/cmd.h"
 #include "gateway/control.h"
@@ -24,7 +25,8 @@ static const char *const run_help =
 
 static const char *const replay_help =
     "usage: tickgate replay CONFIG --capture FILE [--capture FILE]... [options]\n"
-    "Run the gateway of CONFIG on captures: pcap, pcapng, Nasdaq BinaryFILE (.itch), each also gzipped, merged by time.\n\n"
+    "Run the gateway of CONFIG on captures: pcap, pcapng, Nasdaq BinaryFILE (.itch), each also gzipped, merged by "
+    "time.\n\n"
     "  --capture FILE   a capture; up to 16, A and B lines may be separate files\n"
     "  --speed X        1.0 = original timing (default), N = N times as fast, max = as fast as the readers take it\n"
     "  --burst N        frames per receive burst, instead of the config's\n"
@@ -37,7 +39,8 @@ static const char *const replay_help =
     "  --buffer-mb N    memory for frames loaded ahead of time (default 512)\n"
     "  --json           print the report as JSON\n"
     "  --help           this text\n\n"
-    "exit code: 0 good, 1 damaged capture, lost events (hash void) or another failure, 2 arguments or config are wrong\n";
+    "exit code: 0 good, 1 damaged capture, lost events (hash void) or another failure, 2 arguments or config are "
+    "wrong\n";
 
 struct options {
     bool replay;
@@ -156,7 +159,8 @@ static int options_parse(struct options *options, int argc, char **argv, bool *r
             return usage("not a number in range", optarg);
     }
     if (optind + 1 != argc)
-        return usage(optind == argc ? "CONFIG is missing" : "one CONFIG, not also", optind == argc ? NULL : argv[optind + 1]);
+        return usage(optind == argc ? "CONFIG is missing" : "one CONFIG, not also",
+                     optind == argc ? NULL : argv[optind + 1]);
     options->config_path = argv[optind];
     if (options->replay && options->capture_count == 0)
         return usage("--capture FILE is missing", NULL);

@@ -1,5 +1,5 @@
-/* The receive loop: frames in, events out, in travel order. Runs on a pinned rx lcore; owns its queues, channels and books;
- * waits for nobody, allocates and logs nothing. Every failure has one shape: verdict, counter, return.
+/* The receive loop: frames in, events out, in travel order. Runs on a pinned rx lcore; owns its queues, channels and
+ * books; waits for nobody, allocates and logs nothing. Every failure has one shape: verdict, counter, return.
  *
  *   rx_burst -> stamp -> parse -> line -> arbitrate -> decode -> book -> publish */
 #include "gateway/rx_loop.h"
@@ -39,8 +39,8 @@ static void publish_time(struct rx *rx)
     rx->told_ns = rx->now_ns;
 }
 
-/* What a channel has to say about the frame or the time in hand. The frame's own time goes ahead of its events, as early
- * as possible: the line is on its way to the other core while the books are still being changed. */
+/* What a channel has to say about the frame or the time in hand. The frame's own time goes ahead of its events, as
+ * early as possible: the line is on its way to the other core while the books are still being changed. */
 static void publish_all(struct rx *rx, struct channel *channel, struct channel_cursor *cursor)
 {
     bool first = rx->stage_stamps;
@@ -102,7 +102,8 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
     rx->line_idx = line->line;
     if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
         expire(rx);
-    if (channel_receive(line->channel, line->line, view.payload, view.payload_len, rx->now_ns, rx->burst_tsc, &cursor)) {
+    if (channel_receive(line->channel, line->line, view.payload, view.payload_len, rx->now_ns, rx->burst_tsc,
+                        &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
         publish_all(rx, line->channel, &cursor);

@@ -56,7 +56,7 @@ struct rx {
     uint64_t foreign_count;            /* datagrams of no line of ours */
     uint64_t chained_count;            /* frames in more than one mbuf: longer than the port's MTU */
     uint64_t event_count;              /* published, MD_TIME included; the next event's number is one more */
-    struct hist parsed, booked;        /* ticks since rx_tsc: frame parsed and arbitrated; its first message in the book */
+    struct hist parsed, booked; /* ticks since rx_tsc: frame parsed and arbitrated; its first message in the book */
     /* cold */
     struct armed armed;
     uint32_t finished;                 /* replay: everything is published. writer: this lcore, once; reader: control */

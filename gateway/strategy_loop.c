@@ -1,5 +1,6 @@
-/* The strategy loop: events in, orders out, in travel order. Runs on a pinned strategy lcore (inline: on the rx lcore); owns
- * its reading positions, market, gate, frames and transmit queue; waits for nobody, allocates and logs nothing.
+/* The strategy loop: events in, orders out, in travel order. Runs on a pinned strategy lcore (inline: on the rx
+ * lcore); owns its reading positions, market, gate, frames and transmit queue; waits for nobody, allocates and logs
+ * nothing.
  *
  *   pop -> market -> decide -> gate -> encode -> doorbell */
 #include "gateway/strategy_loop.h"
@@ -16,7 +17,8 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
     if (lcore->reader_count == 0)
         lcore->event_seq++; /* inline: the ring would have counted */
     market_apply(&lcore->market, event);
-    if (event->type == MD_TIME) { /* a frame begins: its time is decision time now, and what is due fires before its events */
+    if (event->type ==
+        MD_TIME) { /* a frame begins: its time is decision time now, and what is due fires before its events */
         submit_expired(lcore, event);
         return;
     }

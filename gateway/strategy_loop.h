@@ -1,5 +1,5 @@
-/* The strategy loop: one strategy lcore, its readers, strategies, risk gate, order frames and transmit queue. In inline mode
- * the rx lcore calls the same functions directly. */
+/* The strategy loop: one strategy lcore, its readers, strategies, risk gate, order frames and transmit queue. In
+ * inline mode the rx lcore calls the same functions directly. */
 #ifndef GATEWAY_STRATEGY_LOOP_H
 #define GATEWAY_STRATEGY_LOOP_H
 

@@ -1,9 +1,10 @@
-/* Intents to the wire: gate, encode, doorbell, and the book-keeping of what is open. Runs on the strategy lcore (inline: on
- * the rx lcore), called by strategy_loop alone. Whatever stops an intent gives its reservation back and has a reason; the
- * strategy hears of it. Never allocates, waits or logs. */
+/* Intents to the wire: gate, encode, doorbell, and the book-keeping of what is open. Runs on the strategy lcore
+ * (inline: on the rx lcore), called by strategy_loop alone. Whatever stops an intent gives its reservation back and
+ * has a reason; the strategy hears of it. Never allocates, waits or logs. */
 #include "gateway/submit.h"
 
-void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy, const struct strategy_out *out)
+void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
+                const struct strategy_out *out)
 {
     lcore->strategy[strategy].intent_count += out->count;
     for (uint32_t i = 0; i < out->count; i++) {
@@ -97,8 +98,8 @@ static void sent(struct strategy_lcore *lcore, const struct rte_mbuf *frame, uin
     }
 }
 
-/* The gate, for each kind of intent. `order` is the open order that a cancel or replace means. RISK_PASS: `ret_reserved`
- * shares more are reserved than before. */
+/* The gate, for each kind of intent. `order` is the open order that a cancel or replace means. RISK_PASS:
+ * `ret_reserved` shares more are reserved than before. */
 static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_intent *intent, uint8_t strategy,
                               const struct open_order *order, uint32_t *ret_reserved)
 {

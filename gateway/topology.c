@@ -15,7 +15,8 @@
 #define ORDER_RING_SLOTS 8192u /* replay: order frames on the wire between two turns */
 #define FRAME_RING_SLOTS 256u  /* replay: frames on the wire between two turns; more than the largest burst */
 
-__attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format,
+                                                      ...)
 {
     va_list list;
 
@@ -27,8 +28,9 @@ __attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ER
 
 static int no_memory(char ret_error[TOPOLOGY_ERROR_MAX], const char *what, const char *name, size_t bytes)
 {
-    return fail(ret_error, -ENOMEM, "%s %s: no memory for %zu MiB; make its tables smaller (orders_max, levels_max, ring_slots)",
-                what, name, bytes >> 20);
+    return fail(ret_error, -ENOMEM,
+                "%s %s: no memory for %zu MiB; make its tables smaller (orders_max, levels_max, ring_slots)", what,
+                name, bytes >> 20);
 }
 
 static int node_of(const struct config_lcore *lcore)
@@ -36,14 +38,17 @@ static int node_of(const struct config_lcore *lcore)
     return place_node_of_cpu(lcore->cpu);
 }
 
-/* --- rx lcores and their channels ------------------------------------------------------------------------------------ */
+/* --- rx lcores and their channels
+ * ------------------------------------------------------------------------------------ */
 
 static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx *rx, int node,
                          char ret_error[TOPOLOGY_ERROR_MAX])
 {
     const struct config_feed *feed = &topology->config->feed[feed_idx];
     const struct channel_params params = {
-        .book = {.instruments_max = feed->instruments_max, .orders_max = feed->orders_max, .levels_max = feed->levels_max},
+        .book = {.instruments_max = feed->instruments_max,
+                 .orders_max = feed->orders_max,
+                 .levels_max = feed->levels_max},
         .line_count = feed->line_count,
         .reorder_packets = feed->reorder_packets,
         .reorder_ns = (uint64_t)feed->reorder_us * 1000,
@@ -116,10 +121,12 @@ static int rx_build(struct topology *topology, uint32_t lcore_idx, char ret_erro
     return 0;
 }
 
-/* --- strategy lcores ------------------------------------------------------------------------------------------------- */
+/* --- strategy lcores
+ * ------------------------------------------------------------------------------------------------- */
 
-static int strategy_build(struct topology *topology, struct strategy_lcore *lcore, const struct config_strategy *strategy,
-                          const uint32_t *instrument_counts, int node, char ret_error[TOPOLOGY_ERROR_MAX])
+static int strategy_build(struct topology *topology, struct strategy_lcore *lcore,
+                          const struct config_strategy *strategy, const uint32_t *instrument_counts, int node,
+                          char ret_error[TOPOLOGY_ERROR_MAX])
 {
     struct strategy_slot *slot = &lcore->strategy[lcore->strategy_count];
     struct strategy_param params[CONFIG_PARAMS_MAX];
@@ -146,8 +153,8 @@ static int strategy_build(struct topology *topology, struct strategy_lcore *lcor
     if (!slot->state)
         return no_memory(ret_error, "strategy", strategy->name, bytes);
     if (slot->ops->init(slot->state, &setup, error_text) != 0)
-        return fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line, strategy->name,
-                    error_text);
+        return fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line,
+                    strategy->name, error_text);
     lcore->strategy_count++;
     return 0;
 }
@@ -231,7 +238,8 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     return 0;
 }
 
-/* --- ports ----------------------------------------------------------------------------------------------------------- */
+/* --- ports
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static struct rte_mempool *pool_build(struct topology *topology, const char *name, uint32_t count, int node,
                                       char ret_error[TOPOLOGY_ERROR_MAX])
@@ -247,7 +255,8 @@ static struct rte_mempool *pool_build(struct topology *topology, const char *nam
     snprintf(pool_name, sizeof(pool_name), "%s_%u", name, topology->pool_count);
     struct rte_mempool *pool = rte_pktmbuf_pool_create(pool_name, count, POOL_CACHE, 0, data_room, node);
     if (!pool) {
-        fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count, data_room, name);
+        fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count, data_room,
+             name);
         return NULL;
     }
     topology->pool[topology->pool_count++] = pool;
@@ -314,8 +323,9 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
                 if (config->feed[i].line_list[j].port_idx != idx)
                     continue;
                 if (rx && rx != topology->channel_rx[i])
-                    return fail(ret_error, -EINVAL, "%s:%u: port %s carries lines of two rx lcores; give each its own port",
-                                config->path, config->port[idx].line, config->port[idx].name);
+                    return fail(ret_error, -EINVAL,
+                                "%s:%u: port %s carries lines of two rx lcores; give each its own port", config->path,
+                                config->port[idx].line, config->port[idx].name);
                 rx = topology->channel_rx[i];
                 groups[group_count++] = config->feed[i].line_list[j].group;
             }
@@ -329,8 +339,8 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
             return -ENOMEM;
         topology->port_count++;
         /* Drivers such as AF_XDP make queues in pairs: at least one of each, used or not. */
-        const int error = port_open(port, &config->port[idx], 1, orders ? (uint16_t)topology->strategies_count : 1, pool,
-                                    node, groups, group_count, ret_error);
+        const int error = port_open(port, &config->port[idx], 1, orders ? (uint16_t)topology->strategies_count : 1,
+                                    pool, node, groups, group_count, ret_error);
         if (error)
             return error;
         if (rx)
@@ -360,8 +370,8 @@ static int ports_open_replay(struct topology *topology, char ret_error[TOPOLOGY_
             return error;
         rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = 0};
         rx->replay = place_alloc(&topology->place, sizeof(*rx->replay), node);
-        if (!rx->replay ||
-            replay_source_init(rx->replay, &topology->place, topology->options.buffer_bytes / topology->rx_count, node) != 0)
+        if (!rx->replay || replay_source_init(rx->replay, &topology->place,
+                                              topology->options.buffer_bytes / topology->rx_count, node) != 0)
             return no_memory(ret_error, "replay buffer of lcore", rx->name, topology->options.buffer_bytes);
         rx->replay->port_id = port->id;
         rx->replay->pool = pool;
@@ -382,7 +392,8 @@ static int ports_open_replay(struct topology *topology, char ret_error[TOPOLOGY_
                           (uint16_t)topology->strategies_count, ORDER_RING_SLOTS, topology->pool[0], 0, ret_error);
 }
 
-/* --- life cycle ------------------------------------------------------------------------------------------------------ */
+/* --- life cycle
+ * ------------------------------------------------------------------------------------------------------ */
 
 int topology_build(struct topology *topology, const struct config *config, const struct topology_options *options,
                    char ret_error[TOPOLOGY_ERROR_MAX])
@@ -395,7 +406,8 @@ int topology_build(struct topology *topology, const struct config *config, const
     if (error)
         return error;
     if (clock_calibrate(&topology->clock, rte_get_tsc_hz()) != 0)
-        return fail(ret_error, -EIO, "the TSC of this host cannot be calibrated against its clocks: no latency can be measured");
+        return fail(ret_error, -EIO,
+                    "the TSC of this host cannot be calibrated against its clocks: no latency can be measured");
     if (rte_mbuf_dyn_rx_timestamp_register(&topology->dynfield, &topology->dynflag) != 0)
         return fail(ret_error, -EIO, "DPDK has no room for the time field of frames");
     for (uint32_t i = 0; i < config->lcore_count; i++)

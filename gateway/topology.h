@@ -1,5 +1,6 @@
-/* The topology: from config to objects, threads and back. Everything that a run needs is made here before armed, in one
- * place: memory on the right node, channels and books, rings, ports, strategies, gates, order frames. Control thread. */
+/* The topology: from config to objects, threads and back. Everything that a run needs is made here before armed, in
+ * one place: memory on the right node, channels and books, rings, ports, strategies, gates, order frames. Control
+ * thread. */
 #ifndef GATEWAY_TOPOLOGY_H
 #define GATEWAY_TOPOLOGY_H
 

@@ -61,8 +61,8 @@ void open_remove(struct open_orders *open, struct open_order *order)
     open->count--;
 }
 
-/* The oldest order that is still open, or NULL. References grow, so what lies behind oldest_ref never comes back and each
- * number is passed once. */
+/* The oldest order that is still open, or NULL. References grow, so what lies behind oldest_ref never comes back and
+ * each number is passed once. */
 static struct open_order *open_oldest(struct open_orders *open)
 {
     if (open->count == 0) {

@@ -1,6 +1,6 @@
-/* Open orders of one strategy lcore, by UserRefNum: what is reserved, for whom, since when. Fixed table indexed by the low
- * bits of the reference, which only grows; a slot that is still taken when its number comes round again means "full".
- * One owner; pure. */
+/* Open orders of one strategy lcore, by UserRefNum: what is reserved, for whom, since when. Fixed table indexed by
+ * the low bits of the reference, which only grows; a slot that is still taken when its number comes round again
+ * means "full". One owner; pure. */
 #ifndef GATEWAY_ORDER_OPEN_H
 #define GATEWAY_ORDER_OPEN_H
 
@@ -41,7 +41,8 @@ uint32_t open_insert(struct open_orders *open, const struct order_intent *intent
 /* The open order, or NULL. */
 struct open_order *open_find(struct open_orders *open, uint32_t user_ref);
 void open_remove(struct open_orders *open, struct open_order *order);
-/* The oldest open order whose time is over at `now_ns` (sent_ns + timeout_ns <= now_ns), or NULL. Amortised constant. */
+/* The oldest open order whose time is over at `now_ns` (sent_ns + timeout_ns <= now_ns), or NULL. Amortised
+ * constant. */
 struct open_order *open_expired(struct open_orders *open, uint64_t now_ns);
 /* Earliest time at which open_expired will find one; UINT64_MAX if none will. */
 uint64_t open_deadline_ns(struct open_orders *open);

@@ -1,7 +1,8 @@
 /* Order frames. Contract in order_frame.h. Runs on the strategy lcore, once for each order; pure.
  *
- * One's complement sums do not care about order, and a field at an odd offset counts byte-swapped (RFC 1071). So the UDP
- * checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were patched. */
+ * One's complement sums do not care about order, and a field at an odd offset counts byte-swapped (RFC 1071). So the
+ * UDP checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were
+ * patched. */
 #include "gateway/order/order_frame.h"
 
 #include "feed/wire.h"
@@ -49,8 +50,8 @@ static inline uint16_t fold(uint64_t sum)
     return (uint16_t)sum;
 }
 
-/* What a value adds to the sum when it stands at an even, or at an odd, offset. A sum of 16-bit words modulo 2^16 - 1 is the
- * number itself modulo 2^16 - 1, so a 64-bit value counts as its two halves. */
+/* What a value adds to the sum when it stands at an even, or at an odd, offset. A sum of 16-bit words modulo 2^16 -
+ * 1 is the number itself modulo 2^16 - 1, so a 64-bit value counts as its two halves. */
 static inline uint64_t sum_even(uint64_t value)
 {
     return (value & 0xffffffffu) + (value >> 32);
@@ -197,14 +198,15 @@ static uint32_t encode_whole(const struct order_frame_template *template, uint8_
         cl_ord_id_of(user_ref, replace.cl_ord_id);
         ouch_encode_replace(&replace, message);
     }
-    checksum_store(frame, template->udp_sum[idx] + sum_bytes(message, template->message_len[idx]) -
-                              sum_bytes(template->bytes[idx] + ORDER_FRAME_HEADER_LEN, template->message_len[idx]) +
-                              0xffffu * 64u); /* a multiple of 2^16 - 1 counts as nothing and keeps the difference positive */
+    checksum_store(frame,
+                   template->udp_sum[idx] + sum_bytes(message, template->message_len[idx]) -
+                       sum_bytes(template->bytes[idx] + ORDER_FRAME_HEADER_LEN, template->message_len[idx]) +
+                       0xffffu * 64u); /* a multiple of 2^16 - 1 counts as nothing and keeps the difference positive */
     return template->len[idx];
 }
 
-uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame, const struct order_intent *intent,
-                            uint64_t symbol, uint32_t user_ref)
+uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
+                            const struct order_intent *intent, uint64_t symbol, uint32_t user_ref)
 {
     if (LIKELY(intent->action == ORDER_NEW))
         return encode_enter(template, frame, intent, symbol, user_ref);

@@ -1,6 +1,6 @@
-/* Order frames prepared while idle: Ethernet, IPv4, UDP and an OUCH message in bytes that belong to the caller (an mbuf's
- * data room, or a plain buffer in tests). Headers are written and summed once; a send patches the fields that differ and
- * folds their checksum in. Pure; no DPDK. */
+/* Order frames prepared while idle: Ethernet, IPv4, UDP and an OUCH message in bytes that belong to the caller (an
+ * mbuf's data room, or a plain buffer in tests). Headers are written and summed once; a send patches the fields that
+ * differ and folds their checksum in. Pure; no DPDK. */
 #ifndef GATEWAY_ORDER_ORDER_FRAME_H
 #define GATEWAY_ORDER_ORDER_FRAME_H
 
@@ -30,12 +30,12 @@ void order_frame_template_init(struct order_frame_template *template, const stru
 /* Lay the constant part of an Enter Order into `frame` (ORDER_FRAME_LEN_MAX bytes): what is done while idle. */
 void order_frame_prepare(const struct order_frame_template *template, uint8_t *frame);
 
-/* Make `frame` the order of `intent`: for ORDER_NEW the frame must be prepared (or hold an earlier ORDER_NEW of the same
- * template), and only the fields that differ are written; for the rarer ORDER_CANCEL and ORDER_REPLACE the whole frame is
- * written, and the frame must be prepared again before an ORDER_NEW. Returns the frame's length; IP and UDP checksums are
- * right. `symbol` as md_symbol(); `user_ref` is the new UserRefNum (cancel: unused). */
-uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame, const struct order_intent *intent,
-                            uint64_t symbol, uint32_t user_ref);
+/* Make `frame` the order of `intent`: for ORDER_NEW the frame must be prepared (or hold an earlier ORDER_NEW of the
+ * same template), and only the fields that differ are written; for the rarer ORDER_CANCEL and ORDER_REPLACE the
+ * whole frame is written, and the frame must be prepared again before an ORDER_NEW. Returns the frame's length; IP
+ * and UDP checksums are right. `symbol` as md_symbol(); `user_ref` is the new UserRefNum (cancel: unused). */
+uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
+                            const struct order_intent *intent, uint64_t symbol, uint32_t user_ref);
 
 /* The OUCH message inside an encoded frame, and its length. */
 const uint8_t *order_frame_message(const uint8_t *frame, uint32_t *ret_message_len);

@@ -29,7 +29,8 @@ void order_tx_finish(struct order_tx *tx)
         rte_pktmbuf_free(tx->frame[i]);
 }
 
-struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol, uint32_t user_ref)
+struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
+                                 uint32_t user_ref)
 {
     const uint32_t idx = tx->next & tx->mask;
     struct rte_mbuf *frame = tx->frame[idx];

@@ -1,6 +1,6 @@
-/* Order frames meet the transmit queue: a ring of prepared mbufs, sent one at a time on a queue that belongs to this lcore
- * alone. The only object file that transmits on order queues (tests/lint shows it with nm). A frame is patched again only
- * when its reference count shows that the driver has let go of it. Strategy lcore. */
+/* Order frames meet the transmit queue: a ring of prepared mbufs, sent one at a time on a queue that belongs to this
+ * lcore alone. The only object file that transmits on order queues (tests/lint shows it with nm). A frame is patched
+ * again only when its reference count shows that the driver has let go of it. Strategy lcore. */
 #ifndef GATEWAY_ORDER_ORDER_TX_H
 #define GATEWAY_ORDER_ORDER_TX_H
 
@@ -32,7 +32,8 @@ void order_tx_finish(struct order_tx *tx);
 
 /* Make the next frame the order of `intent`; NULL: all frames are with the driver ("tx full"). Nothing is sent yet, and
  * the next call overwrites it. */
-struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol, uint32_t user_ref);
+struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
+                                 uint32_t user_ref);
 
 /* Ring the doorbell for the frame just encoded. False: the queue took nothing; the frame is free again. */
 bool order_tx_send(struct order_tx *tx, struct rte_mbuf *frame);

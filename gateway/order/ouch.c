@@ -1,6 +1,6 @@
-/* OUCH 5.0 messages, host order to bytes and back. Contract in ouch.h. Pure. The layouts are the specification's fixed parts
- * ("OUCH 5.0", April 2023, sections 2.1 to 2.3) field by field; behind Enter and Replace comes a two-byte appendage length
- * and that many bytes of tag-value elements. */
+/* OUCH 5.0 messages, host order to bytes and back. Contract in ouch.h. Pure. The layouts are the specification's
+ * fixed parts ("OUCH 5.0", April 2023, sections 2.1 to 2.3) field by field; behind Enter and Replace comes a
+ * two-byte appendage length and that many bytes of tag-value elements. */
 #include "gateway/order/ouch.h"
 
 #include "feed/wire.h"

@@ -86,8 +86,8 @@ static inline enum risk_verdict check_price(const struct risk *risk, const struc
         return RISK_QTY;
     if (UNLIKELY((uint64_t)intent->price * intent->qty > risk->limits.order_notional_max))
         return RISK_NOTIONAL;
-    /* Multiplied out rather than divided: exact, so never wider than the rule. The width is of the price's size, not of its
-     * sign: a negative BBO has a collar too. */
+    /* Multiplied out rather than divided: exact, so never wider than the rule. The width is of the price's size, not
+     * of its sign: a negative BBO has a collar too. */
     const int64_t touch = is_buy(intent->side) ? instrument->ask_price : instrument->bid_price;
     const int64_t width = (touch < 0 ? -touch : touch) * (int64_t)risk->limits.collar_bps;
     const int64_t beyond = (is_buy(intent->side) ? intent->price - touch : touch - intent->price) * BPS;
@@ -122,8 +122,8 @@ static inline bool token_take(struct risk *risk, uint64_t now_ns)
     return true;
 }
 
-static enum risk_verdict reserve(struct risk *risk, struct market *market, const struct order_intent *intent, uint32_t more,
-                                 uint64_t now_ns)
+static enum risk_verdict reserve(struct risk *risk, struct market *market, const struct order_intent *intent,
+                                 uint32_t more, uint64_t now_ns)
 {
     enum risk_verdict verdict;
 

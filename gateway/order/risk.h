@@ -1,9 +1,9 @@
-/* The risk gate: the only door to the wire. Each refusal has a reason and a counter; cancels pass a closed gate. It uses
- * only state seen in events that its lcore has consumed, and integers only. One owner: the strategy lcore; the kill word
- * is written by the control thread.
+/* The risk gate: the only door to the wire. Each refusal has a reason and a counter; cancels pass a closed gate. It
+ * uses only state seen in events that its lcore has consumed, and integers only. One owner: the strategy lcore; the
+ * kill word is written by the control thread.
  *
- * risk_reserve is called before an order is encoded and books the order into position and rate; whatever does not reach
- * the wire, or stops trading, gives its reservation back with risk_release. */
+ * risk_reserve is called before an order is encoded and books the order into position and rate; whatever does not
+ * reach the wire, or stops trading, gives its reservation back with risk_release. */
 #ifndef GATEWAY_ORDER_RISK_H
 #define GATEWAY_ORDER_RISK_H
 
@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The order is the order of the checks; the first that fails names the reason. Append before RISK_VERDICT_COUNT only. */
+/* The order is the order of the checks; the first that fails names the reason. Append before RISK_VERDICT_COUNT
+ * only. */
 enum risk_verdict {
     RISK_PASS = 0,
     RISK_BAD_INTENT,     /* action, side, tif unknown; price <= 0; qty 0 */
@@ -63,19 +64,19 @@ void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
 /* Open or close the gate. Any thread. */
 void risk_kill(struct risk *risk, bool killed);
 
-/* Decide on a new order. RISK_PASS: qty is reserved in the instrument and one token is taken. Counts nothing: the caller
- * counts the final verdict once with risk_count, since frames and queues may refuse after it. `now_ns` may run backwards:
- * then no token is added.
+/* Decide on a new order. RISK_PASS: qty is reserved in the instrument and one token is taken. Counts nothing: the
+ * caller counts the final verdict once with risk_count, since frames and queues may refuse after it. `now_ns` may
+ * run backwards: then no token is added.
  *
- * The collar: a buy may cost at most ask * (1 + collar_bps / 10^4), a sell must bring at least bid * (1 - collar_bps / 10^4),
- * rounded towards the BBO, so that the gate is never wider than the rule. The side that it needs is the opposite one; where
- * that is empty the answer is RISK_NO_BBO. */
+ * The collar: a buy may cost at most ask * (1 + collar_bps / 10^4), a sell must bring at least bid * (1 - collar_bps
+ * / 10^4), rounded towards the BBO, so that the gate is never wider than the rule. The side that it needs is the
+ * opposite one; where that is empty the answer is RISK_NO_BBO. */
 enum risk_verdict risk_reserve(struct risk *risk, struct market *market, const struct order_intent *intent,
                                uint64_t now_ns);
 
-/* The same for a replace of an open order of `open_qty` shares on `side` of (channel, instrument), which `intent` gives a
- * new price and quantity: every check of a new order, but position and reservation are about the increase alone, so that
- * the larger of the two quantities is reserved while nobody has answered. */
+/* The same for a replace of an open order of `open_qty` shares on `side` of (channel, instrument), which `intent`
+ * gives a new price and quantity: every check of a new order, but position and reservation are about the increase
+ * alone, so that the larger of the two quantities is reserved while nobody has answered. */
 enum risk_verdict risk_reserve_replace(struct risk *risk, struct market *market, const struct order_intent *intent,
                                        uint32_t open_qty, uint64_t now_ns);
 

@@ -12,7 +12,8 @@ size_t instruments_bytes(const struct strategy_setup *setup, size_t block_bytes)
     return count * block_bytes + setup->symbol_count * sizeof(uint64_t);
 }
 
-void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup, size_t block_bytes)
+void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup,
+                      size_t block_bytes)
 {
     uint64_t *symbols = memory;
     uint8_t *next = (uint8_t *)(symbols + setup->symbol_count);

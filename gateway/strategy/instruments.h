@@ -1,5 +1,5 @@
-/* Per-instrument state of a strategy: which instruments it trades, and a block of its own for each. Symbols are resolved when
- * the feed defines them, so the hot path sees numbers only. Pure; the strategy's lcore. */
+/* Per-instrument state of a strategy: which instruments it trades, and a block of its own for each. Symbols are
+ * resolved when the feed defines them, so the hot path sees numbers only. Pure; the strategy's lcore. */
 #ifndef GATEWAY_STRATEGY_INSTRUMENTS_H
 #define GATEWAY_STRATEGY_INSTRUMENTS_H
 
@@ -9,7 +9,8 @@
 
 struct instruments {
     uint32_t count[INSTRUMENTS_CHANNELS_MAX]; /* of each channel */
-    uint8_t *block[INSTRUMENTS_CHANNELS_MAX]; /* count blocks of block_bytes; the first byte says whether it is traded */
+    uint8_t
+        *block[INSTRUMENTS_CHANNELS_MAX]; /* count blocks of block_bytes; the first byte says whether it is traded */
     size_t block_bytes;
     uint32_t channel_count;
     const uint64_t *symbols;                  /* wanted, inside the strategy's state; none: all */
@@ -21,10 +22,11 @@ struct instruments {
 size_t instruments_bytes(const struct strategy_setup *setup, size_t block_bytes);
 
 /* Lay the blocks (zeroed already) and a copy of the symbols out in `memory`. */
-void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup, size_t block_bytes);
+void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup,
+                      size_t block_bytes);
 
-/* The block of the event's instrument if it is traded, else NULL. On MD_DEFINE the instrument is looked up by its symbol:
- * cost proportional to the symbols wanted. Every block begins with a bool that is this module's. */
+/* The block of the event's instrument if it is traded, else NULL. On MD_DEFINE the instrument is looked up by its
+ * symbol: cost proportional to the symbols wanted. Every block begins with a bool that is this module's. */
 void *instruments_of(struct instruments *instruments, const struct md_event *event);
 
 /* Put zero into every block, but for the mark of what is traded. */

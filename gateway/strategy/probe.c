@@ -1,4 +1,5 @@
-/* probe: an order for every Nth change of a best price, for measuring. Buys and sells in turn, so that it stays near flat.
+/* probe: an order for every Nth change of a best price, for measuring. Buys and sells in turn, so that it stays near
+ * flat.
  *
  *   every      triggers for one order (default 100)
  *   quantity   shares an order (default 100) */

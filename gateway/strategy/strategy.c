@@ -26,8 +26,8 @@ const struct strategy_ops *strategy_find(const char *name)
     return NULL;
 }
 
-int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint64_t fallback, uint64_t min, uint64_t max,
-                       uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX])
+int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint64_t fallback, uint64_t min,
+                       uint64_t max, uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX])
 {
     uint64_t value = fallback;
 
@@ -40,8 +40,8 @@ int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint
         const bool digits = text[0] >= '0' && text[0] <= '9'; /* strtoull takes signs and blanks */
         value = digits ? strtoull(text, &end, 10) : 0;
         if (!digits || *end != '\0' || errno != 0 || value < min || value > max) {
-            snprintf(ret_error, STRATEGY_ERROR_MAX, "parameter %s is '%.64s'; give a whole number from %" PRIu64 " to %" PRIu64,
-                     key, text, min, max);
+            snprintf(ret_error, STRATEGY_ERROR_MAX,
+                     "parameter %s is '%.64s'; give a whole number from %" PRIu64 " to %" PRIu64, key, text, min, max);
             return -EINVAL;
         }
     }
@@ -49,7 +49,8 @@ int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint
     return 0;
 }
 
-int strategy_params_known(const struct strategy_setup *setup, const char *const *known, char ret_error[STRATEGY_ERROR_MAX])
+int strategy_params_known(const struct strategy_setup *setup, const char *const *known,
+                          char ret_error[STRATEGY_ERROR_MAX])
 {
     for (uint32_t i = 0; i < setup->param_count; i++) {
         uint32_t j = 0;

@@ -1,8 +1,9 @@
 /* Strategies: one table of functions each, chosen by name. The only indirect calls of the gateway go through it.
  *
- * A strategy lives on one strategy lcore (in inline mode the rx lcore) and is called by its loop alone, so it needs no
- * lock. It sees events and answers with intents; it never touches books, queues or the wire. It must not block, allocate,
- * print or read a clock once it runs: time is `now_ns`, the frame's own, so that a replay decides as the live run did. */
+ * A strategy lives on one strategy lcore (in inline mode the rx lcore) and is called by its loop alone, so it needs
+ * no lock. It sees events and answers with intents; it never touches books, queues or the wire. It must not block,
+ * allocate, print or read a clock once it runs: time is `now_ns`, the frame's own, so that a replay decides as the
+ * live run did. */
 #ifndef GATEWAY_STRATEGY_STRATEGY_H
 #define GATEWAY_STRATEGY_STRATEGY_H
 
@@ -55,9 +56,10 @@ const struct strategy_ops *strategy_at(uint32_t index);
 
 /* Helpers for init: the value of a numeric parameter, or `fallback` where it is absent. -EINVAL and a sentence when it
  * is not a whole number within min ... max. */
-int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint64_t fallback, uint64_t min, uint64_t max,
-                       uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX]);
+int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint64_t fallback, uint64_t min,
+                       uint64_t max, uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX]);
 /* -EINVAL and a sentence when a parameter is given that is not among `known` (ends with NULL). */
-int strategy_params_known(const struct strategy_setup *setup, const char *const *known, char ret_error[STRATEGY_ERROR_MAX]);
+int strategy_params_known(const struct strategy_setup *setup, const char *const *known,
+                          char ret_error[STRATEGY_ERROR_MAX]);
 
 #endif

@@ -1,5 +1,5 @@
-/* taker: crosses the spread when the best price has moved by a threshold: buys when the bid has risen, sells when the ask has
- * fallen, since the instrument's last reference. After each order the reference is taken anew.
+/* taker: crosses the spread when the best price has moved by a threshold: buys when the bid has risen, sells when
+ * the ask has fallen, since the instrument's last reference. After each order the reference is taken anew.
  *
  *   threshold     move that triggers, in the instrument's price unit (default 200: two cents)
  *   quantity      shares an order (default 100)

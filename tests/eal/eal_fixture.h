@@ -14,8 +14,16 @@ static inline void eal_fixture_start(const char *name)
 {
     char prefix[64];
     snprintf(prefix, sizeof(prefix), "--file-prefix=test-%s-%d", name, (int)getpid());
-    char *argv[] = {(char[]){"test"}, prefix, (char[]){"--no-huge"}, (char[]){"-m"}, (char[]){"64"}, (char[]){"--no-pci"},
-                    (char[]){"--no-telemetry"}, (char[]){"--no-shconf"}, (char[]){"--log-level=*:error"}, (char[]){"-l"},
+    char *argv[] = {(char[]){"test"},
+                    prefix,
+                    (char[]){"--no-huge"},
+                    (char[]){"-m"},
+                    (char[]){"64"},
+                    (char[]){"--no-pci"},
+                    (char[]){"--no-telemetry"},
+                    (char[]){"--no-shconf"},
+                    (char[]){"--log-level=*:error"},
+                    (char[]){"-l"},
                     (char[]){"0"}};
     cr_assert(rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv) >= 0);
     snprintf(eal_directory, sizeof(eal_directory), "%s", rte_eal_get_runtime_dir());

@@ -1,5 +1,5 @@
-/* The proof must be able to fail: a system call by a thread under proof is caught, counted and named, and the thread goes
- * on. Each test in its own process; the thread under proof ends for good in armed_leave. */
+/* The proof must be able to fail: a system call by a thread under proof is caught, counted and named, and the thread
+ * goes on. Each test in its own process; the thread under proof ends for good in armed_leave. */
 #include "gateway/armed.h"
 
 #include <criterion/criterion.h>

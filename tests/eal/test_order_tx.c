@@ -1,5 +1,5 @@
-/* order_tx over a net_ring port: frames are owned, lent and taken back by reference count. EAL without hugepages, each test
- * in its own process. */
+/* order_tx over a net_ring port: frames are owned, lent and taken back by reference count. EAL without hugepages,
+ * each test in its own process. */
 #include "gateway/order/order_tx.h"
 
 #include "gateway/order/ouch.h"

@@ -1,5 +1,5 @@
-/* submit and the strategy loop's event path: what a strategy wants reaches the wire or comes back with a reason, and every
- * reservation is given back in the end. A strategy made for the test answers with what the test wants next. */
+/* submit and the strategy loop's event path: what a strategy wants reaches the wire or comes back with a reason, and
+ * every reservation is given back in the end. A strategy made for the test answers with what the test wants next. */
 #include "gateway/submit.h"
 
 #include "gateway/order/ouch.h"
@@ -72,7 +72,8 @@ static void time_send(uint64_t now_ns)
 
 static void start(void)
 {
-    static const struct order_frame_route route = {.local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    static const struct order_frame_route route = {
+        .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
     static const struct risk_limits limits = {.order_qty_max = 1000,
                                               .order_notional_max = UINT64_C(1) << 60,
                                               .collar_bps = 100,

@@ -1,6 +1,6 @@
-/* The trapping allocator: preloaded into `tickgate replay --prove`, it counts every allocation that an armed thread makes,
- * through malloc and its kin or through DPDK's rte_malloc and mempool-free ways to it. gateway/armed.c finds the two
- * functions at its end by name. */
+/* The trapping allocator: preloaded into `tickgate replay --prove`, it counts every allocation that an armed thread
+ * makes, through malloc and its kin or through DPDK's rte_malloc and mempool-free ways to it. gateway/armed.c finds
+ * the two functions at its end by name. */
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -139,6 +139,8 @@ def text():
             if path.endswith((".c", ".h", "meson.build")):
                 if line != line.rstrip() or "\t" in line:
                     find(path, number, "tab or trailing blanks")
+                if len(line) > 120:
+                    find(path, number, f"{len(line)} columns, 120 are allowed")
         if path.endswith((".c", ".h")) and not content.startswith("/*"):
             find(path, 0, "no comment at its head: which room, who calls it, what it never does")
 

@@ -21,7 +21,8 @@ static void *memory_of(struct instruments *instruments, const uint64_t *symbols,
     return memory;
 }
 
-static struct block *of(struct instruments *instruments, enum md_type type, uint16_t channel, uint16_t instrument, uint64_t ref)
+static struct block *of(struct instruments *instruments, enum md_type type, uint16_t channel, uint16_t instrument,
+                        uint64_t ref)
 {
     const struct md_event event = {.type = (uint8_t)type, .channel = channel, .instrument = instrument, .ref = ref};
     return instruments_of(instruments, &event);

@@ -37,7 +37,8 @@ Test(json, commas_stand_between_values_and_nowhere_else)
     json_close(&json, '}');
     json_bool(&json, "d", true);
     json_close(&json, '}');
-    cr_assert_str_eq(end(&json), "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,null,[]],\"c\":{},\"d\":true}\n");
+    cr_assert_str_eq(end(&json),
+                     "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,null,[]],\"c\":{},\"d\":true}\n");
 }
 
 Test(json, every_byte_of_a_string_becomes_legal)

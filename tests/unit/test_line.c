@@ -43,7 +43,8 @@ Test(line, a_full_table_still_finds_all_and_ends_every_search)
         cr_assert(line_add(lines, 0xef000000 + i * 65536 / 7, (uint16_t)(1000 + i % 3), 0, channel_number(i), 0));
     cr_assert_not(line_add(lines, 0xefffffff, 9, 0, channel_number(0), 0));
     for (uint32_t i = 0; i < LINES_MAX; i++)
-        cr_assert_eq(line_find(lines, 0xef000000 + i * 65536 / 7, (uint16_t)(1000 + i % 3))->channel, channel_number(i));
+        cr_assert_eq(line_find(lines, 0xef000000 + i * 65536 / 7, (uint16_t)(1000 + i % 3))->channel,
+                     channel_number(i));
     for (uint32_t i = 0; i < 100000; i++)
         cr_assert_null(line_find(lines, 0xe1000000 + i * 977, (uint16_t)i));
     free(lines);

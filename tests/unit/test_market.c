@@ -19,7 +19,8 @@ static void market_drop(struct market *market)
     free(market);
 }
 
-static void send(struct market *market, enum md_type type, uint16_t channel, uint16_t instrument, uint8_t side, uint64_t ref)
+static void send(struct market *market, enum md_type type, uint16_t channel, uint16_t instrument, uint8_t side,
+                 uint64_t ref)
 {
     const struct md_event event = {.type = (uint8_t)type,
                                    .channel = channel,

@@ -32,7 +32,8 @@ Test(open, an_order_keeps_what_it_was_entered_with)
     cr_assert_eq(insert(&open, 100, 55), 7u);
     const struct open_order *order = open_find(&open, 7);
     cr_assert_not_null(order);
-    cr_assert(order->qty == 100 && order->price == 5 && order->side == 'B' && order->channel == 1 && order->instrument == 2);
+    cr_assert(order->qty == 100 && order->price == 5 && order->side == 'B' && order->channel == 1 &&
+              order->instrument == 2);
     cr_assert(order->tag == 9 && order->strategy == 3 && order->sent_ns == 55);
     cr_assert_null(open_find(&open, 0));
     cr_assert_null(open_find(&open, 6));

@@ -40,7 +40,8 @@ static uint64_t at64(const uint8_t *bytes)
     return value;
 }
 
-static void check_headers(const uint8_t *frame, uint32_t frame_len, const struct order_frame_route *route, uint32_t message_len)
+static void check_headers(const uint8_t *frame, uint32_t frame_len, const struct order_frame_route *route,
+                          uint32_t message_len)
 {
     const uint8_t *ip = frame + 14, *udp = frame + 34;
 
@@ -92,7 +93,8 @@ Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeo
         order_frame_template_init(&template, &route);
         order_frame_prepare(&template, frame);
         for (int i = 0; i < 1000; i++) {
-            const struct order_intent intent = {.action = (uint8_t)(random_next() % 8 ? ORDER_NEW : 2 + random_next() % 2),
+            const struct order_intent intent = {.action =
+                                                    (uint8_t)(random_next() % 8 ? ORDER_NEW : 2 + random_next() % 2),
                                                 .side = (uint8_t)sides[random_next() % 4],
                                                 .tif = random_next() % 2 ? ORDER_IOC : ORDER_DAY,
                                                 .price = (int32_t)(random_next() % INT32_MAX) + 1,
@@ -133,7 +135,8 @@ Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeo
 
 Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
 {
-    static const struct order_frame_route route = {.local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    static const struct order_frame_route route = {
+        .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
     struct order_frame_template template;
     uint8_t frame[ORDER_FRAME_LEN_MAX];
     const struct order_intent intent = {
@@ -156,7 +159,8 @@ Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
 
 Test(order_frame, a_checksum_of_zero_is_sent_as_its_other_form)
 {
-    static const struct order_frame_route route = {.local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    static const struct order_frame_route route = {
+        .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
     struct order_frame_template template;
     uint8_t frame[ORDER_FRAME_LEN_MAX];
     uint32_t found = 0;
@@ -164,7 +168,8 @@ Test(order_frame, a_checksum_of_zero_is_sent_as_its_other_form)
     order_frame_template_init(&template, &route);
     order_frame_prepare(&template, frame);
     for (uint32_t qty = 1; qty < 200000; qty++) { /* every sum comes by */
-        const struct order_intent intent = {.action = ORDER_NEW, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty};
+        const struct order_intent intent = {
+            .action = ORDER_NEW, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty};
         order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1);
         found += at16(frame + 40) == 0xffff;
         cr_assert_neq(at16(frame + 40), 0u);

@@ -30,7 +30,8 @@ Test(ouch, enter_stands_as_the_table_says)
     cr_assert_eq(ouch_decode_enter(enter_bytes, OUCH_ENTER_LEN, &enter), 0);
     cr_assert(enter.user_ref == 0x01020304 && enter.side == 'B' && enter.qty == 0x05060708);
     cr_assert(enter.symbol == md_symbol("MSFT") && enter.price == 0x1112131415161718);
-    cr_assert(enter.tif == '0' && enter.display == 'Y' && enter.capacity == 'P' && enter.iso == 'N' && enter.cross == 'N');
+    cr_assert(enter.tif == '0' && enter.display == 'Y' && enter.capacity == 'P' && enter.iso == 'N' &&
+              enter.cross == 'N');
     cr_assert_arr_eq(enter.cl_ord_id, "ABCDEFGHIJKLMN", 14);
     cr_assert_eq(ouch_encode_enter(&enter, message), OUCH_ENTER_LEN);
     cr_assert_arr_eq(message, enter_bytes, OUCH_ENTER_LEN);
@@ -44,7 +45,8 @@ Test(ouch, replace_and_cancel_stand_as_the_table_says)
 
     cr_assert_eq(ouch_decode_replace(replace_bytes, OUCH_REPLACE_LEN, &replace), 0);
     cr_assert(replace.orig_user_ref == 0x01020304 && replace.user_ref == 0x05060708 && replace.qty == 0x090a0b0c);
-    cr_assert(replace.price == 0x1112131415161718 && replace.tif == '3' && replace.display == 'A' && replace.iso == 'N');
+    cr_assert(replace.price == 0x1112131415161718 && replace.tif == '3' && replace.display == 'A' &&
+              replace.iso == 'N');
     cr_assert_eq(ouch_encode_replace(&replace, message), OUCH_REPLACE_LEN);
     cr_assert_arr_eq(message, replace_bytes, OUCH_REPLACE_LEN);
     cr_assert_eq(ouch_decode_cancel(cancel_bytes, OUCH_CANCEL_LEN, &cancel), 0);

@@ -1,5 +1,5 @@
-/* risk: each limit on both sides of its edge, the order of the checks, the bucket to the nanosecond, and agreement with a
- * slow, obvious model on random streams. */
+/* risk: each limit on both sides of its edge, the order of the checks, the bucket to the nanosecond, and agreement
+ * with a slow, obvious model on random streams. */
 #include "gateway/order/risk.h"
 
 #include <criterion/criterion.h>
@@ -192,7 +192,8 @@ Test(risk, quantity_and_notional_are_inclusive_limits)
     rig.risk.limits.position_max = UINT32_MAX;
     rig.risk.limits.collar_bps = 10000;
     rig.abc->ask_price = INT32_MAX;
-    cr_assert_eq(ask(&rig, order('B', INT32_MAX, UINT32_MAX - 500)), RISK_PASS, "the largest product does not overflow");
+    cr_assert_eq(ask(&rig, order('B', INT32_MAX, UINT32_MAX - 500)), RISK_PASS,
+                 "the largest product does not overflow");
     free(rig.memory);
 }
 
@@ -360,7 +361,8 @@ Test(risk, every_reason_has_a_name_of_its_own)
     cr_assert_str_eq(risk_verdict_name(RISK_VERDICT_COUNT), "unknown");
 }
 
-/* --- the model: the same rules said slowly, in wide arithmetic, with a list of the times at which orders passed -------- */
+/* --- the model: the same rules said slowly, in wide arithmetic, with a list of the times at which orders passed
+ * -------- */
 
 struct model {
     struct risk_limits limits;

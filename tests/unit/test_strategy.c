@@ -41,7 +41,8 @@ Test(strategy, a_number_in_range_is_taken_and_an_absent_one_replaced)
 
 Test(strategy, what_is_no_number_in_range_is_refused_with_the_range)
 {
-    static const char *const bad[] = {"4", "1001", "", " 6", "+6", "-6", "6 ", "6x", "0x6", "six", "18446744073709551616"};
+    static const char *const bad[] = {
+        "4", "1001", "", " 6", "+6", "-6", "6 ", "6x", "0x6", "six", "18446744073709551616"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char error[STRATEGY_ERROR_MAX] = "";
         uint64_t value = 77;

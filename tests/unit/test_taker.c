@@ -1,4 +1,5 @@
-/* taker: crosses when the best price has moved by its threshold, rests for its cooldown, trades only what it was given. */
+/* taker: crosses when the best price has moved by its threshold, rests for its cooldown, trades only what it was
+ * given. */
 #include "tests/unit/strategy_rig.h"
 
 static const struct strategy_param params[] = {{"threshold", "20"}, {"quantity", "40"}, {"cooldown_us", "1"}};
