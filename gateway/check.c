@@ -6,6 +6,7 @@
 #include "feed/channel.h"
 #include "gateway/cmd.h"
 #include "gateway/json.h"
+#include "gateway/params.h"
 #include "gateway/strategy/strategy.h"
 #include "ring/check.h"
 #include "ring/md_ring.h"
@@ -51,14 +52,11 @@ static void unknown_kind(const struct config *config, uint32_t idx, struct confi
 int check_strategies(const struct config *config, struct config_findings *findings)
 {
     const uint32_t errors_before = findings->error_count;
-    uint32_t instrument_counts[CONFIG_FEEDS_MAX] = {0};
 
-    for (uint32_t i = 0; i < config->feed_count; i++)
-        instrument_counts[i] = config->feed[i].instruments_max;
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         const struct config_strategy *strategy = &config->strategy[i];
         const struct strategy_ops *ops = strategy_find(strategy->kind);
-        struct strategy_param params[CONFIG_PARAMS_MAX];
+        struct params_strategy params;
         char error[STRATEGY_ERROR_MAX] = "";
         char key[48];
 
@@ -66,19 +64,9 @@ int check_strategies(const struct config *config, struct config_findings *findin
             unknown_kind(config, i, findings);
             continue;
         }
-        for (uint32_t j = 0; j < strategy->param_count; j++)
-            params[j] = (struct strategy_param){strategy->param_list[j].key, strategy->param_list[j].value};
-        const struct strategy_setup setup = {
-            .params = params,
-            .param_count = strategy->param_count,
-            .channel_count = config->feed_count,
-            .instrument_counts = instrument_counts,
-            .symbols = strategy->symbol_list,
-            .symbol_count = strategy->symbol_count,
-            .symbols_channel = (uint16_t)strategy->feed_idx,
-        };
+        params_strategy(config, i, &params);
         /* A trial start in memory that is thrown away: the strategy alone knows what it takes. */
-        size_t state_bytes = ops->state_size(&setup);
+        size_t state_bytes = ops->state_size(&params.setup);
         state_bytes = (state_bytes + CACHE_LINE_BYTES) & ~(size_t)(CACHE_LINE_BYTES - 1);
         void *state = aligned_alloc(CACHE_LINE_BYTES, state_bytes);
         snprintf(key, sizeof(key), "strategies[%u].params", i);
@@ -90,7 +78,7 @@ int check_strategies(const struct config *config, struct config_findings *findin
             continue;
         }
         memset(state, 0, state_bytes);
-        if (ops->init(state, &setup, error) != 0)
+        if (ops->init(state, &params.setup, error) != 0)
             config_find(findings, false, config->path, param_line(strategy, error), key, "%s",
                         error[0] ? error : "the strategy does not start with these; see config/example.yaml");
         free(state);
@@ -101,18 +89,7 @@ int check_strategies(const struct config *config, struct config_findings *findin
 /* Bytes of books and arbitration of one feed; 0: it would not start. */
 static size_t feed_bytes(const struct config *config, uint32_t idx)
 {
-    const struct config_feed *feed = &config->feed[idx];
-    const struct channel_params params = {
-        .book = {.instruments_max = feed->instruments_max,
-                 .orders_max = feed->orders_max,
-                 .levels_max = feed->levels_max},
-        .line_count = feed->line_count,
-        .reorder_packets = feed->reorder_packets,
-        .reorder_ns = (uint64_t)feed->reorder_us * 1000,
-        .midnight_ns = feed->midnight_ns,
-        .first_seq = feed->join == CONFIG_JOIN_START ? 1 : 0,
-        .index = (uint16_t)idx,
-    };
+    const struct channel_params params = params_channel(config, idx);
 
     return channel_footprint(&params);
 }

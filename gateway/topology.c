@@ -1,6 +1,8 @@
 /* See topology.h. In pipeline order: eal, rx lcores with their channels, strategy lcores, ports, frame sources. */
 #include "gateway/topology.h"
 
+#include "gateway/params.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -45,17 +47,7 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
                          char ret_error[TOPOLOGY_ERROR_MAX])
 {
     const struct config_feed *feed = &topology->config->feed[feed_idx];
-    const struct channel_params params = {
-        .book = {.instruments_max = feed->instruments_max,
-                 .orders_max = feed->orders_max,
-                 .levels_max = feed->levels_max},
-        .line_count = feed->line_count,
-        .reorder_packets = feed->reorder_packets,
-        .reorder_ns = (uint64_t)feed->reorder_us * 1000,
-        .midnight_ns = feed->midnight_ns,
-        .first_seq = feed->join == CONFIG_JOIN_START ? 1 : 0,
-        .index = (uint16_t)feed_idx,
-    };
+    const struct channel_params params = params_channel(topology->config, feed_idx);
     const size_t bytes = channel_footprint(&params);
 
     if (bytes == 0)
@@ -124,35 +116,25 @@ static int rx_build(struct topology *topology, uint32_t lcore_idx, char ret_erro
 /* --- strategy lcores
  * ------------------------------------------------------------------------------------------------- */
 
-static int strategy_build(struct topology *topology, struct strategy_lcore *lcore,
-                          const struct config_strategy *strategy, const uint32_t *instrument_counts, int node,
+static int strategy_build(struct topology *topology, struct strategy_lcore *lcore, uint32_t strategy_idx, int node,
                           char ret_error[TOPOLOGY_ERROR_MAX])
 {
+    const struct config_strategy *strategy = &topology->config->strategy[strategy_idx];
     struct strategy_slot *slot = &lcore->strategy[lcore->strategy_count];
-    struct strategy_param params[CONFIG_PARAMS_MAX];
+    struct params_strategy params;
     char error_text[STRATEGY_ERROR_MAX] = "";
 
-    for (uint32_t i = 0; i < strategy->param_count; i++)
-        params[i] = (struct strategy_param){strategy->param_list[i].key, strategy->param_list[i].value};
-    const struct strategy_setup setup = {
-        .params = params,
-        .param_count = strategy->param_count,
-        .channel_count = topology->config->feed_count,
-        .instrument_counts = instrument_counts,
-        .symbols = strategy->symbol_list,
-        .symbol_count = strategy->symbol_count,
-        .symbols_channel = (uint16_t)strategy->feed_idx,
-    };
+    params_strategy(topology->config, strategy_idx, &params);
+    slot->name = strategy->name;
     slot->ops = strategy_find(strategy->kind);
     if (!slot->ops)
         return fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'", topology->config->path,
                     strategy->line, strategy->name, strategy->kind);
-    slot->name = strategy->name;
-    const size_t bytes = slot->ops->state_size(&setup);
+    const size_t bytes = slot->ops->state_size(&params.setup);
     slot->state = place_alloc(&topology->place, bytes, node);
     if (!slot->state)
         return no_memory(ret_error, "strategy", strategy->name, bytes);
-    if (slot->ops->init(slot->state, &setup, error_text) != 0)
+    if (slot->ops->init(slot->state, &params.setup, error_text) != 0)
         return fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line,
                     strategy->name, error_text);
     lcore->strategy_count++;
@@ -230,8 +212,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         if (config->strategy[i].lcore_idx != lcore_idx)
             continue;
-        const int strategy_error =
-            strategy_build(topology, lcore, &config->strategy[i], instrument_counts, node, ret_error);
+        const int strategy_error = strategy_build(topology, lcore, i, node, ret_error);
         if (strategy_error)
             return strategy_error;
     }

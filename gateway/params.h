@@ -1,0 +1,22 @@
+/* From config to the parameters of the lower rooms, which do not know the config. Main thread, set-up. */
+#ifndef GATEWAY_PARAMS_H
+#define GATEWAY_PARAMS_H
+
+#include "config/config.h"
+#include "feed/channel.h"
+#include "gateway/strategy/strategy.h"
+
+/* What feed `feed_idx` is to its channel. */
+struct channel_params params_channel(const struct config *config, uint32_t feed_idx);
+
+/* What a strategy is told at its start, with the lists that it points to. */
+struct params_strategy {
+    struct strategy_setup setup;
+    struct strategy_param param[CONFIG_PARAMS_MAX];
+    uint32_t instrument_counts[CONFIG_FEEDS_MAX];
+};
+
+/* `ret_params` must outlive the call of init; it points into itself and into the config. */
+void params_strategy(const struct config *config, uint32_t strategy_idx, struct params_strategy *ret_params);
+
+#endif
