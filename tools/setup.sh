@@ -17,10 +17,8 @@ setup_packages() {
         return
     fi
     for package in "$@"; do
-        case $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) in
-            *installed*) ;;
-            *) missing="$missing $package" ;;
-        esac
+        # The whole word: a package that was only heard of is "not-installed".
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
     install="apt-get install -y --no-install-recommends$missing"

@@ -47,10 +47,11 @@ static void apply_channel(struct market_channel *channel, const struct md_event 
         channel->stale = true;
         break;
     case MD_STALE_END:
-        channel->stale = false;
+        channel->stale = channel->lost; /* the feed is whole again; what this lcore has seen of it may not be */
         break;
     case MD_SESSION:
         channel->stale = false;
+        channel->lost = false;
         channel->session_ended = false;
         for (uint32_t i = 0; i < channel->instrument_count; i++)
             market_forget(&channel->instruments[i]);
@@ -109,5 +110,5 @@ void market_apply(struct market *market, const struct md_event *event)
 void market_lost(struct market *market)
 {
     for (uint32_t i = 0; i < market->channel_count; i++)
-        market->channel[i].stale = true;
+        market->channel[i].stale = market->channel[i].lost = true;
 }

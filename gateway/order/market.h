@@ -32,6 +32,7 @@ struct market_channel {
     struct market_instrument *instruments;
     uint32_t instrument_count;
     bool stale;             /* between MD_STALE_BEGIN and MD_STALE_END, or events were lost to an overrun */
+    bool lost;              /* events were lost to an overrun since the session began */
     bool session_ended;
 };
 
@@ -51,8 +52,9 @@ void market_init(struct market *market, void *memory, const uint32_t *instrument
  * again by symbol is the caller's business: within a day a locate does not change its meaning). */
 void market_apply(struct market *market, const struct md_event *event);
 
-/* Events were lost: every channel is stale; an instrument is right again with its next event, a channel with its next
- * MD_STALE_END or MD_SESSION. */
+/* Events were lost: every channel is stale until its next MD_SESSION. An instrument's best prices are right again with
+ * its next event, but a trading halt among the lost events would not be seen again, and the end of some other hole
+ * (MD_STALE_END) says nothing about what this lcore has missed. */
 void market_lost(struct market *market);
 
 /* The instrument, or NULL when there is no such one. */

@@ -90,15 +90,17 @@ static void headers_write(uint8_t *frame, const struct order_frame_route *route,
     store_be16(udp + 4, (uint16_t)(UDP_LEN + message_len));
 }
 
-static const char hex_digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'};
-
-/* Eight digits of the reference: it is unique per session, so the identifier is. */
+/* Eight digits of the reference: it is unique per session, so the identifier is. All at once: a nibble to each byte,
+ * highest first, then '0' and for ten and more the seven characters between '9' and 'A'. */
 static inline uint64_t hex_of(uint32_t user_ref)
 {
-    uint64_t digits = 0;
-    for (uint32_t i = 0; i < 8; i++)
-        digits = digits << 8 | (uint8_t)hex_digits[user_ref >> (28 - 4 * i) & 15];
-    return digits;
+    uint64_t nibbles = user_ref;
+
+    nibbles = (nibbles | nibbles << 16) & 0x0000ffff0000ffff;
+    nibbles = (nibbles | nibbles << 8) & 0x00ff00ff00ff00ff;
+    nibbles = (nibbles | nibbles << 4) & 0x0f0f0f0f0f0f0f0f;
+    const uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
+    return nibbles + 0x3030303030303030 + letters * 7;
 }
 
 static void cl_ord_id_of(uint32_t user_ref, char ret_id[14])

@@ -33,7 +33,7 @@ void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
     const uint32_t rate_per_s = limits->rate_per_s > 0 ? limits->rate_per_s : 1;
 
     *risk = (struct risk){.limits = *limits, .killed = killed};
-    risk->token_ns = (1000000000u + rate_per_s - 1) / rate_per_s; /* rounded up: never more than the rate */
+    risk->token_ns = (UINT64_C(1000000000) + rate_per_s - 1) / rate_per_s; /* rounded up: never more than the rate */
     risk->bucket_ns = risk->token_ns * limits->rate_burst;
     risk->level_ns = risk->bucket_ns;
 }
@@ -63,6 +63,12 @@ static inline enum risk_verdict check_session(const struct risk *risk)
     return LIKELY(risk->limits.session_up) ? RISK_PASS : RISK_NO_SESSION;
 }
 
+/* The best price of the opposite side: what an order is measured against. */
+static inline int32_t touch_of(const struct market_instrument *instrument, uint8_t side)
+{
+    return is_buy(side) ? instrument->ask_price : instrument->bid_price;
+}
+
 /* Is the instrument in a state to be traded, as far as this lcore has seen? */
 static inline enum risk_verdict check_instrument(const struct risk *risk, const struct market_channel *channel,
                                                  const struct market_instrument *instrument, uint8_t side)
@@ -74,7 +80,7 @@ static inline enum risk_verdict check_instrument(const struct risk *risk, const 
     if (UNLIKELY((instrument->state != 0 && instrument->state != 'T') || instrument->operational == 'H' ||
                  channel->session_ended))
         return RISK_HALTED;
-    if (UNLIKELY((is_buy(side) ? instrument->ask_price : instrument->bid_price) == MD_PRICE_NONE))
+    if (UNLIKELY(touch_of(instrument, side) == MD_PRICE_NONE))
         return RISK_NO_BBO;
     return RISK_PASS;
 }
@@ -88,13 +94,14 @@ static inline enum risk_verdict check_price(const struct risk *risk, const struc
         return RISK_NOTIONAL;
     /* Multiplied out rather than divided: exact, so never wider than the rule. The width is of the price's size, not
      * of its sign: a negative BBO has a collar too. */
-    const int64_t touch = is_buy(intent->side) ? instrument->ask_price : instrument->bid_price;
+    const int64_t touch = touch_of(instrument, intent->side);
     const int64_t width = (touch < 0 ? -touch : touch) * (int64_t)risk->limits.collar_bps;
     const int64_t beyond = (is_buy(intent->side) ? intent->price - touch : touch - intent->price) * BPS;
     return UNLIKELY(beyond > width) ? RISK_COLLAR : RISK_PASS;
 }
 
-/* Were everything that is open on this side, and `more`, to trade: how far from flat? */
+/* Were everything that is open on this side, and `more`, to trade: how far from flat? Only the bound that the order
+ * moves towards is asked: an order that brings a position back is never refused for it. */
 static inline enum risk_verdict check_position(const struct risk *risk, const struct market_instrument *instrument,
                                                uint8_t side, uint32_t more)
 {

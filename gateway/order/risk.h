@@ -29,7 +29,7 @@ enum risk_verdict {
     RISK_QTY,            /* qty > order_qty_max */
     RISK_NOTIONAL,       /* price * qty > order_notional_max */
     RISK_COLLAR,         /* buy above, or sell below, the collar around the opposite best price */
-    RISK_POSITION,       /* |position + what is open on this side + qty| > position_max */
+    RISK_POSITION,       /* position, what is open on this side and qty together go beyond position_max on this side */
     RISK_RATE,           /* token bucket empty */
     RISK_OPEN_FULL,      /* no room for one more open order */
     RISK_TX_FULL,        /* no prepared frame free, or the transmit queue took nothing */

@@ -1,5 +1,8 @@
-/* See instruments.h. */
+/* Blocks of a strategy, one for each instrument. Contract in instruments.h. Looked up on the strategy lcore, once for
+ * each event; laid out before armed; pure. */
 #include "gateway/strategy/instruments.h"
+
+#include "ring/check.h"
 
 #include <string.h>
 
@@ -15,6 +18,7 @@ size_t instruments_bytes(const struct strategy_setup *setup, size_t block_bytes)
 void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup,
                       size_t block_bytes)
 {
+    CHECK(setup->channel_count <= INSTRUMENTS_CHANNELS_MAX && block_bytes % sizeof(uint64_t) == 0);
     uint64_t *symbols = memory;
     uint8_t *next = (uint8_t *)(symbols + setup->symbol_count);
 
@@ -48,20 +52,20 @@ void *instruments_of(struct instruments *instruments, const struct md_event *eve
 {
     if (event->channel >= instruments->channel_count || event->instrument >= instruments->count[event->channel])
         return NULL;
-    uint8_t *block = instruments->block[event->channel] + event->instrument * instruments->block_bytes;
-    bool *traded = (bool *)block;
+    struct instruments_mark *mark =
+        (void *)(instruments->block[event->channel] + event->instrument * instruments->block_bytes);
     if (event->type == MD_DEFINE)
-        *traded = wanted(instruments, event);
-    return *traded ? block : NULL;
+        mark->traded = wanted(instruments, event);
+    if (!mark->traded)
+        return NULL;
+    if (UNLIKELY(mark->epoch != instruments->epoch)) {
+        mark->epoch = instruments->epoch;
+        mark->seen = false;
+    }
+    return mark;
 }
 
 void instruments_reset(struct instruments *instruments)
 {
-    for (uint32_t i = 0; i < instruments->channel_count; i++)
-        for (uint32_t j = 0; j < instruments->count[i]; j++) {
-            uint8_t *block = instruments->block[i] + j * instruments->block_bytes;
-            const bool traded = *(const bool *)block;
-            memset(block, 0, instruments->block_bytes);
-            *(bool *)block = traded;
-        }
+    instruments->epoch++; /* 2^32 losses in a day would be needed to meet an old number again */
 }

@@ -7,29 +7,37 @@
 
 #define INSTRUMENTS_CHANNELS_MAX 16u
 
+/* What every block begins with. */
+struct instruments_mark {
+    uint32_t epoch; /* this module's: the resets that the block has heard of */
+    bool traded;    /* this module's */
+    bool seen;      /* the strategy's: what it has noted of the market here is valid; a reset makes it false */
+};
+
 struct instruments {
     uint32_t count[INSTRUMENTS_CHANNELS_MAX]; /* of each channel */
-    uint8_t
-        *block[INSTRUMENTS_CHANNELS_MAX]; /* count blocks of block_bytes; the first byte says whether it is traded */
+    uint8_t *block[INSTRUMENTS_CHANNELS_MAX]; /* count blocks of block_bytes, each begins with its mark */
     size_t block_bytes;
+    uint32_t epoch;                           /* resets so far */
     uint32_t channel_count;
     const uint64_t *symbols;                  /* wanted, inside the strategy's state; none: all */
     uint32_t symbol_count;
     uint16_t symbols_channel;
 };
 
-/* Bytes behind a strategy's own state for blocks of block_bytes. */
+/* Bytes behind a strategy's own state for blocks of block_bytes, a multiple of eight. */
 size_t instruments_bytes(const struct strategy_setup *setup, size_t block_bytes);
 
-/* Lay the blocks (zeroed already) and a copy of the symbols out in `memory`. */
+/* Lay the blocks (zeroed already) and a copy of the symbols out in `memory`, aligned to eight bytes. */
 void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup,
                       size_t block_bytes);
 
 /* The block of the event's instrument if it is traded, else NULL. On MD_DEFINE the instrument is looked up by its
- * symbol: cost proportional to the symbols wanted. Every block begins with a bool that is this module's. */
+ * symbol: cost proportional to the symbols wanted. Every block begins with a struct instruments_mark. */
 void *instruments_of(struct instruments *instruments, const struct md_event *event);
 
-/* Put zero into every block, but for the mark of what is traded. */
+/* Events were lost: `seen` is false in every block from here on. Costs the same for one instrument as for all, since it
+ * comes when the lcore is behind already: a block hears of it when it is asked for next. */
 void instruments_reset(struct instruments *instruments);
 
 #endif

@@ -6,8 +6,7 @@
 #include "gateway/strategy/instruments.h"
 
 struct probe_instrument {
-    bool traded;
-    bool seen;         /* bid and ask hold the last BBO */
+    struct instruments_mark mark;  /* seen: the prices below are the last best prices */
     int32_t bid_price, ask_price;
 };
 
@@ -48,14 +47,14 @@ static void on_event(void *state, const struct md_event *event, uint64_t now_ns,
     struct probe_instrument *instrument = instruments_of(&probe->instruments, event);
 
     (void)now_ns;
-    if (!instrument)
+    if (!instrument || (event->flags & MD_MORE)) /* amid a message: the prices before and after it are what counts */
         return;
-    const bool moved = instrument->seen &&
+    const bool moved = instrument->mark.seen &&
                        (event->bid_price != instrument->bid_price || event->ask_price != instrument->ask_price);
-    instrument->seen = true;
+    instrument->mark.seen = true;
     instrument->bid_price = event->bid_price;
     instrument->ask_price = event->ask_price;
-    if (!moved || (event->flags & (MD_STALE | MD_MORE | MD_REFRESH | MD_UNTRADABLE)))
+    if (!moved || (event->flags & (MD_STALE | MD_REFRESH | MD_UNTRADABLE)))
         return;
     if (event->bid_price <= 0 || event->ask_price <= event->bid_price)
         return; /* one-sided (no price is the smallest of all), locked or crossed */

@@ -1,5 +1,6 @@
 /* taker: crosses the spread when the best price has moved by a threshold: buys when the bid has risen, sells when
- * the ask has fallen, since the instrument's last reference. After each order the reference is taken anew.
+ * the ask has fallen, since the instrument's last reference. Each such move takes the reference anew, also one that the
+ * cooldown swallows or that goes both ways at once, which is no direction.
  *
  *   threshold     move that triggers, in the instrument's price unit (default 200: two cents)
  *   quantity      shares an order (default 100)
@@ -7,10 +8,9 @@
 #include "gateway/strategy/instruments.h"
 
 struct taker_instrument {
-    bool traded;
-    bool seen;                       /* the references are set */
+    struct instruments_mark mark;         /* seen: the references are set */
     int32_t bid_reference, ask_reference;
-    uint64_t resume_ns;              /* no order before that time */
+    uint64_t resume_ns;                   /* no order before that time; our own doing, so lost events do not end it */
 };
 
 struct taker {
@@ -54,14 +54,14 @@ static void on_event(void *state, const struct md_event *event, uint64_t now_ns,
     if (!instrument || (event->flags & (MD_MORE | MD_REFRESH)))
         return;
     if ((event->flags & (MD_STALE | MD_UNTRADABLE)) || event->bid_price <= 0 || event->ask_price <= event->bid_price) {
-        instrument->seen = false; /* no market to measure a move from */
+        instrument->mark.seen = false; /* no market to measure a move from */
         return;
     }
-    const bool rose = instrument->seen && (int64_t)event->bid_price - instrument->bid_reference >= taker->threshold;
-    const bool fell = instrument->seen && (int64_t)instrument->ask_reference - event->ask_price >= taker->threshold;
-    if (instrument->seen && !rose && !fell)
+    const bool rose = instrument->mark.seen && (int64_t)event->bid_price - instrument->bid_reference >= taker->threshold;
+    const bool fell = instrument->mark.seen && (int64_t)instrument->ask_reference - event->ask_price >= taker->threshold;
+    if (instrument->mark.seen && !rose && !fell)
         return;
-    instrument->seen = true;
+    instrument->mark.seen = true;
     instrument->bid_reference = event->bid_price;
     instrument->ask_reference = event->ask_price;
     if (rose == fell || now_ns < instrument->resume_ns)

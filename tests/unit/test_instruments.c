@@ -1,11 +1,11 @@
-/* instruments: symbols become numbers when the feed defines them, and a reset forgets everything but that. */
+/* instruments: symbols become numbers when the feed defines them; a reset makes every block unseen, and no more. */
 #include "gateway/strategy/instruments.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct block { bool traded; uint64_t value; };
+struct block { struct instruments_mark mark; uint64_t value; };
 
 static const uint32_t counts[2] = {3, 5};
 
@@ -54,21 +54,63 @@ Test(instruments, a_definition_as_something_else_ends_it)
     free(memory);
 }
 
-Test(instruments, have_blocks_of_their_own_and_a_reset_empties_them)
+Test(instruments, have_blocks_of_their_own_and_a_reset_makes_each_unseen_once)
 {
     struct instruments instruments;
     void *memory = memory_of(&instruments, NULL, 0);
     for (uint16_t channel = 0; channel < 2; channel++)
-        for (uint16_t i = 0; i < counts[channel]; i++)
-            of(&instruments, MD_DEFINE, channel, i, 1)->value = channel * 100u + i;
-    for (uint16_t channel = 0; channel < 2; channel++)
-        for (uint16_t i = 0; i < counts[channel]; i++)
-            cr_assert_eq(of(&instruments, MD_ADD, channel, i, 1)->value, channel * 100u + i);
-    instruments_reset(&instruments);
-    for (uint16_t channel = 0; channel < 2; channel++)
         for (uint16_t i = 0; i < counts[channel]; i++) {
-            cr_assert_not_null(of(&instruments, MD_ADD, channel, i, 1), "still traded");
-            cr_assert_eq(of(&instruments, MD_ADD, channel, i, 1)->value, 0u);
+            struct block *block = of(&instruments, MD_DEFINE, channel, i, 1);
+            cr_assert_not(block->mark.seen);
+            block->mark.seen = true;
+            block->value = channel * 100u + i;
         }
+    for (int round = 0; round < 3; round++) {
+        if (round > 0)
+            instruments_reset(&instruments);
+        for (uint16_t channel = 0; channel < 2; channel++)
+            for (uint16_t i = 0; i < counts[channel]; i++) {
+                struct block *block = of(&instruments, MD_ADD, channel, i, 1);
+                cr_assert_not_null(block, "still traded");
+                cr_assert_eq(block->value, channel * 100u + i, "what is its own it keeps");
+                cr_assert_eq(block->mark.seen, round == 0);
+                block->mark.seen = true;
+                cr_assert(((struct block *)of(&instruments, MD_ADD, channel, i, 1))->mark.seen, "once for each reset");
+            }
+    }
     free(memory);
+}
+
+Test(instruments, lost_twice_between_two_events_is_lost_once)
+{
+    struct instruments instruments;
+    void *memory = memory_of(&instruments, NULL, 0);
+    of(&instruments, MD_DEFINE, 0, 1, 1)->mark.seen = true;
+    instruments_reset(&instruments);
+    instruments_reset(&instruments);
+    cr_assert_not(of(&instruments, MD_ADD, 0, 1, 1)->mark.seen);
+    of(&instruments, MD_ADD, 0, 1, 1)->mark.seen = true;
+    instruments.epoch = UINT32_MAX; /* the counter wraps */
+    cr_assert_not(of(&instruments, MD_ADD, 0, 1, 1)->mark.seen);
+    of(&instruments, MD_ADD, 0, 1, 1)->mark.seen = true;
+    instruments_reset(&instruments);
+    cr_assert_eq(instruments.epoch, 0u);
+    cr_assert_not(of(&instruments, MD_ADD, 0, 1, 1)->mark.seen);
+    free(memory);
+}
+
+Test(instruments, behind_any_number_of_symbols_blocks_are_aligned)
+{
+    static const uint64_t wanted[] = {11, 22, 33};
+    for (uint32_t n = 0; n <= 3; n++) {
+        struct instruments instruments;
+        void *memory = memory_of(&instruments, wanted, n);
+        for (uint16_t i = 0; i < counts[1]; i++) {
+            const struct block *block = of(&instruments, MD_DEFINE, 1, i, 11);
+            cr_assert_not_null(block);
+            cr_assert_eq((uintptr_t)block % _Alignof(struct block), 0u);
+            cr_assert_leq((const uint8_t *)(block + 1), (const uint8_t *)memory + n * 8 + 8 * sizeof(struct block));
+        }
+        free(memory);
+    }
 }
