@@ -57,9 +57,10 @@ static void on_event(void *state, const struct md_event *event, uint64_t now_ns,
         instrument->mark.seen = false; /* no market to measure a move from */
         return;
     }
-    const bool rose = instrument->mark.seen && (int64_t)event->bid_price - instrument->bid_reference >= taker->threshold;
-    const bool fell = instrument->mark.seen && (int64_t)instrument->ask_reference - event->ask_price >= taker->threshold;
-    if (instrument->mark.seen && !rose && !fell)
+    const bool seen = instrument->mark.seen;
+    const bool rose = seen && (int64_t)event->bid_price - instrument->bid_reference >= taker->threshold;
+    const bool fell = seen && (int64_t)instrument->ask_reference - event->ask_price >= taker->threshold;
+    if (seen && !rose && !fell)
         return;
     instrument->mark.seen = true;
     instrument->bid_reference = event->bid_price;

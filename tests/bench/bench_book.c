@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define SYMBOLS 8000u
-#define STANDING 400000u
+#define WARM 1000000u
 #define MESSAGES 400000u
 #define BURST_MAX 32u
 
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     static uint32_t alone = 0, ahead = 4, single = 1, burst = BURST_MAX;
     if (!bench_open(argc, argv, &options))
         return 2;
-    workload_init(&workload, SYMBOLS, STANDING, MESSAGES);
+    workload_init(&workload, SYMBOLS, WARM, MESSAGES);
     params = (struct channel_params){
         .book = {.instruments_max = SYMBOLS + 1, .orders_max = 1u << 21, .levels_max = 1u << 20},
         .line_count = 2, .reorder_packets = 64, .reorder_ns = 1000000, .first_seq = 1,

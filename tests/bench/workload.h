@@ -1,6 +1,7 @@
-/* A trading day in small, for benchmarks: MoldUDP64 frames of ITCH 5.0 messages in one block of memory. Symbols follow
- * Zipf's law, orders live short or very long, prices cluster at the top of book, packets hold one message or many. The
- * same arguments give the same bytes everywhere. Built before anything is measured. */
+/* A trading day in small, for benchmarks: MoldUDP64 frames of ITCH 5.0 messages in one block of memory, from the session
+ * model of the feed generator: symbols follow Zipf's law, orders live short or very long, prices cluster at the touch,
+ * packets hold one message or many. The same arguments give the same bytes everywhere. Built before anything is
+ * measured. */
 #ifndef TESTS_BENCH_WORKLOAD_H
 #define TESTS_BENCH_WORKLOAD_H
 
@@ -25,8 +26,8 @@ struct workload {
     uint32_t live_order_max;     /* most orders alive at one time */
 };
 
-/* `standing_count` orders rest in the books before the measured `message_count` messages begin. */
-void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t standing_count, uint32_t message_count);
+/* The first `warm_count` messages (directory and a book that fills up), then `message_count` to be measured. */
+void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t warm_count, uint32_t message_count);
 
 /* Zipf-distributed rank 0 ... count - 1 from a table of its own, and a random number: for benchmarks without frames. */
 struct workload_zipf { double *cumulative; uint32_t count; };

@@ -133,3 +133,74 @@ Test(market, events_that_name_nobody_are_counted)
     cr_assert_eq(market->out_of_range_count, 3u);
     market_drop(market);
 }
+
+Test(market, what_was_lost_is_not_made_good_by_the_end_of_another_hole)
+{
+    struct market *market = market_make();
+    market_lost(market);
+    send(market, MD_ADD, 0, 1, 'B', 6);
+    send(market, MD_STALE_BEGIN, 0, MD_INSTRUMENT_NONE, 0, 5);
+    send(market, MD_STALE_END, 0, MD_INSTRUMENT_NONE, 0, 0);
+    cr_assert(market->channel[0].stale, "a halt may be among what was lost");
+    send(market, MD_SESSION, 0, MD_INSTRUMENT_NONE, 0, 0);
+    cr_assert(!market->channel[0].stale && market->channel[1].stale, "a session begins from nothing, each its own");
+    send(market, MD_STALE_BEGIN, 0, MD_INSTRUMENT_NONE, 0, 5);
+    send(market, MD_STALE_END, 0, MD_INSTRUMENT_NONE, 0, 0);
+    cr_assert_not(market->channel[0].stale, "and holes end again");
+    market_drop(market);
+}
+
+Test(market, each_type_of_event_changes_what_is_its_own)
+{
+    struct market *market = market_make();
+    for (uint8_t type = MD_DEFINE; type < MD_TYPE_COUNT; type++) {
+        struct market_instrument *instrument = market_find(market, 0, 3);
+        const struct market_instrument before = {.bid_price = 1, .ask_price = 2, .symbol = 3, .position = 4,
+                                                 .open_buy_qty = 5, .open_sell_qty = 6, .state = 'P',
+                                                 .operational = 'H', .short_sale = '2', .untradable = true};
+        *instrument = before;
+        send(market, (enum md_type)type, 0, 3, 'x', 99);
+        cr_assert_eq(instrument->symbol, type == MD_DEFINE ? 99u : 3u, "type %u", type);
+        cr_assert_eq(instrument->state, type == MD_STATE ? 'x' : 'P', "type %u", type);
+        cr_assert_eq(instrument->operational, type == MD_OPERATIONAL ? 'x' : 'H', "type %u", type);
+        cr_assert_eq(instrument->short_sale, type == MD_SHORT_SALE ? 'x' : '2', "type %u", type);
+        cr_assert_not(instrument->untradable, "each event says it anew");
+        cr_assert(instrument->position == 4 && instrument->open_buy_qty == 5 && instrument->open_sell_qty == 6);
+        cr_assert(!market->channel[0].stale && !market->channel[0].session_ended, "type %u", type);
+    }
+    cr_assert_eq(market->out_of_range_count, 0u);
+    market_drop(market);
+}
+
+Test(market, an_event_of_the_whole_channel_touches_no_instrument_but_for_a_new_session)
+{
+    struct market *market = market_make();
+    for (uint16_t i = 0; i < counts[0]; i++)
+        send(market, MD_DEFINE, 0, i, 0, 40u + i);
+    for (uint8_t type = MD_DEFINE; type < MD_TYPE_COUNT; type++) {
+        if (type == MD_SESSION)
+            continue;
+        const struct md_event event = {.type = type, .instrument = MD_INSTRUMENT_NONE, .side = 'H', .ref = 7,
+                                       .bid_price = 77, .ask_price = 78, .flags = MD_UNTRADABLE};
+        market_apply(market, &event);
+        for (uint16_t i = 0; i < counts[0]; i++) {
+            const struct market_instrument *instrument = market_find(market, 0, i);
+            cr_assert(instrument->symbol == 40u + i && instrument->bid_price == 10 && !instrument->untradable);
+            cr_assert(instrument->state == 0 && instrument->operational == 0);
+        }
+    }
+    cr_assert_eq(market->out_of_range_count, 0u);
+    market_drop(market);
+}
+
+Test(market, time_goes_where_the_frames_say_backwards_too)
+{
+    struct market *market = market_make();
+    static const uint64_t times[] = {5, UINT64_MAX, 0, 7};
+    for (size_t i = 0; i < 4; i++) {
+        const struct md_event event = {.type = MD_TIME, .exchange_ns = times[i]};
+        market_apply(market, &event);
+        cr_assert_eq(market->now_ns, times[i]);
+    }
+    market_drop(market);
+}

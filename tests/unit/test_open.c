@@ -127,3 +127,76 @@ Test(open, random_histories_agree_with_a_list)
     cr_assert(full > 1000 && expired > 1000, "both were exercised");
     free(open.slots);
 }
+
+Test(open, a_table_without_room_at_its_first_number_has_none)
+{
+    struct open_orders open = open_make(16, UINT32_MAX, 1000);
+    cr_assert_not(open_room(&open));
+    cr_assert_eq(open_deadline_ns(&open), UINT64_MAX);
+    cr_assert_null(open_expired(&open, UINT64_MAX));
+    cr_assert_null(open_find(&open, UINT32_MAX));
+    free(open.slots);
+}
+
+Test(open, the_largest_deadline_is_never_and_the_one_before_it_is_met)
+{
+    struct open_orders open = open_make(16, 1, 10);
+    insert(&open, 1, UINT64_MAX - 11);
+    cr_assert_eq(open_deadline_ns(&open), UINT64_MAX - 1);
+    cr_assert_null(open_expired(&open, UINT64_MAX - 2));
+    cr_assert_not_null(open_expired(&open, UINT64_MAX - 1));
+    open_remove(&open, open_find(&open, 1));
+    insert(&open, 1, UINT64_MAX - 10);
+    cr_assert_null(open_expired(&open, UINT64_MAX));
+    insert(&open, 1, UINT64_MAX);
+    cr_assert_null(open_expired(&open, UINT64_MAX), "nor does the sum wrap to a time long ago");
+    free(open.slots);
+}
+
+Test(open, time_that_runs_backwards_delays_a_time_out_and_loses_none)
+{
+    struct open_orders open = open_make(16, 1, 1000);
+    insert(&open, 1, 5000);
+    insert(&open, 1, 2000); /* its time is over at 3,000, but it waits behind the older one */
+    cr_assert_null(open_expired(&open, 5999));
+    cr_assert_eq(open_deadline_ns(&open), 6000u);
+    cr_assert_eq(open_expired(&open, 6000)->user_ref, 1u);
+    open_remove(&open, open_find(&open, 1));
+    cr_assert_eq(open_deadline_ns(&open), 3000u);
+    cr_assert_eq(open_expired(&open, 6000)->user_ref, 2u);
+    free(open.slots);
+}
+
+Test(open, the_scan_passes_each_number_once)
+{
+    struct open_orders open = open_make(1024, 1, 1);
+    for (int i = 0; i < 1024; i++)
+        insert(&open, 1, 100);
+    for (uint32_t ref = 2; ref < 1024; ref++) /* all but the first and the last */
+        open_remove(&open, open_find(&open, ref));
+    cr_assert_eq(open_deadline_ns(&open), 101u);
+    cr_assert_eq(open.oldest_ref, 1u);
+    open_remove(&open, open_find(&open, 1));
+    cr_assert_eq(open_expired(&open, 101)->user_ref, 1024u);
+    cr_assert_eq(open.oldest_ref, 1024u, "and stays where it found one");
+    open_remove(&open, open_find(&open, 1024));
+    cr_assert_null(open_expired(&open, 101));
+    cr_assert_eq(open.oldest_ref, open.next_ref, "nothing is open: nothing is left to pass");
+    free(open.slots);
+}
+
+Test(open, a_reference_from_anywhere_finds_its_order_or_nobody)
+{
+    struct open_orders open = open_make(16, 0xfffffff0u - 8, 0);
+    for (int i = 0; i < 16; i++)
+        insert(&open, 1, 0);
+    for (uint32_t ref = 0xffffff00u; ref != 0; ref++) {
+        const struct open_order *order = open_find(&open, ref);
+        cr_assert_eq(order != NULL, ref >= 0xfffffff0u - 8 && ref < 0xfffffff0u + 8, "%x", ref);
+        cr_assert(!order || order->user_ref == ref);
+    }
+    open_remove(&open, open_find(&open, 0xfffffff0u));
+    cr_assert_null(open_find(&open, 0xfffffff0u), "an order that is gone is not found");
+    cr_assert_null(open_find(&open, 0), "nor does a free slot pass for order 0");
+    free(open.slots);
+}

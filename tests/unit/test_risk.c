@@ -3,6 +3,7 @@
 #include "gateway/order/risk.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define BID 1000000
@@ -361,32 +362,289 @@ Test(risk, every_reason_has_a_name_of_its_own)
     cr_assert_str_eq(risk_verdict_name(RISK_VERDICT_COUNT), "unknown");
 }
 
-/* --- the model: the same rules said slowly, in wide arithmetic, with a list of the times at which orders passed
- * -------- */
+Test(risk, an_order_that_brings_a_position_back_is_never_refused_for_it)
+{
+    struct rig rig = rig_open(&wide); /* 10,000 */
+    rig.abc->position = -25000;
+    cr_assert_eq(ask(&rig, order('B', ASK, 1000)), RISK_PASS);
+    REFUSED(&rig, order('S', BID, 1), RISK_POSITION);
+    rig.abc->position = 25000;
+    cr_assert_eq(ask(&rig, order('E', BID, 1000)), RISK_PASS);
+    REFUSED(&rig, order('B', ASK, 1), RISK_POSITION);
+    free(rig.memory);
+}
+
+Test(risk, open_orders_of_one_side_do_not_pay_for_the_other)
+{
+    struct rig rig = rig_open(&wide);
+    rig.abc->open_buy_qty = 9000;
+    rig.abc->open_sell_qty = 9000;
+    REFUSED(&rig, order('B', ASK, 1000 + 1), RISK_QTY);
+    rig.risk.limits.order_qty_max = 5000;
+    REFUSED(&rig, order('B', ASK, 1001), RISK_POSITION);
+    REFUSED(&rig, order('T', BID, 1001), RISK_POSITION);
+    cr_assert_eq(ask(&rig, order('B', ASK, 1000)), RISK_PASS);
+    cr_assert_eq(ask(&rig, order('T', BID, 1000)), RISK_PASS);
+    cr_assert(rig.abc->open_buy_qty == 10000 && rig.abc->open_sell_qty == 10000);
+    free(rig.memory);
+}
+
+Test(risk, the_collar_of_a_sell_is_as_exact_as_that_of_a_buy)
+{
+    struct rig rig = rig_open(&wide); /* 100 bps */
+    rig.abc->bid_price = 149; /* 1 % of it is 1.49 */
+    cr_assert_eq(ask(&rig, order('S', 148, 1)), RISK_PASS);
+    REFUSED(&rig, order('S', 147, 1), RISK_COLLAR);
+    rig.risk.limits.collar_bps = 0;
+    cr_assert_eq(ask(&rig, order('S', 149, 1)), RISK_PASS);
+    REFUSED(&rig, order('S', 148, 1), RISK_COLLAR);
+    rig.risk.limits.collar_bps = 10000;
+    cr_assert_eq(ask(&rig, order('S', 1, 1)), RISK_PASS, "down to nothing");
+    cr_assert_eq(ask(&rig, order('B', 2 * ASK, 1)), RISK_PASS, "up to twice the ask");
+    REFUSED(&rig, order('B', 2 * ASK + 1, 1), RISK_COLLAR);
+    rig.abc->bid_price = -5;
+    cr_assert_eq(ask(&rig, order('S', 1, 1)), RISK_PASS, "better than the bid");
+    rig.abc->bid_price = 0;
+    rig.risk.limits.collar_bps = 0;
+    cr_assert_eq(ask(&rig, order('S', 1, 1)), RISK_PASS);
+    free(rig.memory);
+}
+
+Test(risk, prices_at_the_ends_of_their_range_do_not_overflow)
+{
+    struct risk_limits limits = wide;
+    limits.collar_bps = UINT32_MAX;
+    struct rig rig = rig_open(&limits);
+    rig.abc->ask_price = INT32_MAX;
+    rig.abc->bid_price = INT32_MAX;
+    cr_assert_eq(ask(&rig, order('B', INT32_MAX, 1)), RISK_PASS);
+    cr_assert_eq(ask(&rig, order('S', 1, 1)), RISK_PASS);
+    rig.abc->ask_price = rig.abc->bid_price = INT32_MIN + 1;
+    cr_assert_eq(ask(&rig, order('S', INT32_MAX, 1)), RISK_PASS);
+    rig.risk.limits.collar_bps = 10000;
+    REFUSED(&rig, order('B', INT32_MAX, 1), RISK_COLLAR);
+    rig.abc->ask_price = 1;
+    REFUSED(&rig, order('B', INT32_MAX, 1), RISK_COLLAR);
+    rig.abc->bid_price = INT32_MAX;
+    rig.risk.limits.collar_bps = 9999;
+    REFUSED(&rig, order('S', 1, 1), RISK_COLLAR);
+    free(rig.memory);
+}
+
+Test(risk, a_replace_goes_through_every_check_and_costs_a_token)
+{
+    struct risk_limits limits = wide;
+    limits.rate_burst = 2;
+    struct rig rig = rig_open(&limits);
+    struct order_intent intent = order('S', BID, 300);
+    cr_assert_eq(ask(&rig, intent), RISK_PASS);
+    intent.action = ORDER_REPLACE;
+    risk_kill(&rig.risk, true);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_KILLED);
+    risk_kill(&rig.risk, false);
+    rig.abc->state = 'H';
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_HALTED);
+    rig.abc->state = 'T';
+    intent.price = BID / 2;
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_COLLAR);
+    intent.price = BID;
+    rig.abc->position = -9700; /* with what is open: at the limit */
+    intent.qty = 301;
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_POSITION);
+    rig.abc->position = -20000; /* beyond it, but a replace that asks for no more adds nothing */
+    intent.qty = 300;
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_PASS);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_RATE);
+    cr_assert_eq(rig.abc->open_sell_qty, 300u);
+    free(rig.memory);
+}
+
+Test(risk, what_is_refused_costs_no_token)
+{
+    struct risk_limits limits = wide;
+    limits.rate_burst = 1;
+    struct rig rig = rig_open(&limits);
+    for (int i = 0; i < 10; i++)
+        REFUSED(&rig, order('B', ASK * 2, 1), RISK_COLLAR);
+    cr_assert_eq(ask(&rig, order('B', ASK, 1)), RISK_PASS);
+    REFUSED(&rig, order('B', ASK, 1), RISK_RATE);
+    free(rig.memory);
+}
+
+Test(risk, the_first_order_may_come_at_time_zero)
+{
+    struct risk_limits limits = wide;
+    limits.rate_per_s = 1;
+    limits.rate_burst = 2;
+    struct rig rig = rig_open(&limits);
+    cr_assert_eq(ask_at(&rig, 0), RISK_PASS);
+    cr_assert_eq(ask_at(&rig, 0), RISK_PASS);
+    cr_assert_eq(ask_at(&rig, 0), RISK_RATE);
+    cr_assert_eq(ask_at(&rig, 999999999), RISK_RATE);
+    cr_assert_eq(ask_at(&rig, 1000000000), RISK_PASS, "what came before is not forgotten");
+    free(rig.memory);
+}
+
+Test(risk, no_rate_makes_an_order_free_or_never)
+{
+    struct risk_limits limits = wide;
+    static const struct { uint32_t rate_per_s; uint64_t token_ns; } cases[] = {
+        {0, 1000000000},      {1, 1000000000}, {3, 333333334}, {7, 142857143}, {10000000, 100},
+        {999999999, 2},       {1000000000, 1}, {UINT32_MAX, 1}, {3294967296, 1}, {3294967297, 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct risk risk;
+        limits.rate_per_s = cases[i].rate_per_s;
+        risk_init(&risk, &limits, false);
+        cr_assert_eq(risk.token_ns, cases[i].token_ns, "%u a second: %lu ns", cases[i].rate_per_s, risk.token_ns);
+        cr_assert_eq(risk.bucket_ns, cases[i].token_ns * limits.rate_burst);
+    }
+}
+
+Test(risk, verdicts_are_counted_one_by_one)
+{
+    struct risk risk;
+    risk_init(&risk, &wide, false);
+    risk_count(&risk, RISK_COLLAR);
+    risk_count(&risk, RISK_COLLAR);
+    risk_count(&risk, RISK_PASS);
+    for (uint32_t i = 0; i < RISK_VERDICT_COUNT; i++)
+        cr_assert_eq(risk.verdict_count[i], i == RISK_COLLAR ? 2u : i == RISK_PASS ? 1u : 0u);
+}
+
+Test(risk, more_cannot_be_given_back_than_was_taken, .signal = SIGABRT)
+{
+    struct rig rig = rig_open(&wide);
+    cr_assert_eq(ask(&rig, order('B', ASK, 5)), RISK_PASS);
+    risk_release(&rig.market, 0, 1, 'B', 5);
+    risk_release(&rig.market, 0, 1, 'B', 1);
+}
+
+static uint64_t random_state;
+static uint32_t random_below(uint32_t bound)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((random_state >> 33) % bound);
+}
+
+/* Whatever the rate and however its rounding falls: in no stretch of time do more pass than burst and rate allow. */
+Test(risk, in_no_stretch_of_time_do_more_pass_than_burst_and_rate_allow)
+{
+    enum { PASSES = 3000 };
+    static uint64_t passed_ns[PASSES];
+
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        random_state = seed;
+        struct risk_limits limits = wide;
+        limits.rate_per_s = 1 + random_below(seed % 2 ? 50 : 3000000);
+        limits.rate_burst = 1 + random_below(10);
+        limits.position_max = UINT32_MAX;
+        struct rig rig = rig_open(&limits);
+        const uint64_t token_ns = 1000000000 / limits.rate_per_s;
+        uint64_t now_ns = 1700000000000000000u, newest_ns = 0; /* newest: of the times that the gate was told */
+        uint32_t count = 0, refused = 0;
+        while (count < PASSES) {
+            now_ns += random_below((uint32_t)token_ns);
+            const uint64_t asked_ns = now_ns - (random_below(9) ? 0 : random_below(1000));
+            newest_ns = asked_ns > newest_ns ? asked_ns : newest_ns;
+            if (ask_at(&rig, asked_ns) == RISK_PASS)
+                passed_ns[count++] = newest_ns;
+            else
+                refused++;
+        }
+        cr_assert_gt(refused, 100u);
+        for (uint32_t i = 0; i < PASSES; i++)
+            for (uint32_t j = i + limits.rate_burst; j < PASSES && j < i + 200; j++) {
+                const uint64_t beyond = j - i + 1 - limits.rate_burst; /* these the rate had to pay for */
+                const uint64_t stretch_ns = passed_ns[j] - passed_ns[i];
+                cr_assert_leq(beyond * 1000000000, stretch_ns * limits.rate_per_s, "orders %u to %u of seed %lu", i, j,
+                              seed);
+            }
+        free(rig.memory);
+    }
+}
+/* --- the model: the same rules said slowly, in wide arithmetic, from events and intents alone --- */
+
+#define MODEL_CHANNELS 2u
+#define MODEL_INSTRUMENTS 4u
+
+struct model_instrument {
+    uint64_t symbol;
+    __int128 bid, ask, position, buys, sells;
+    uint8_t state, operational;
+    bool untradable;
+};
 
 struct model {
     struct risk_limits limits;
-    __int128 tokens_e9; /* tokens times 10^9 */
+    bool killed;
+    struct { bool stale, lost, ended; struct model_instrument instrument[MODEL_INSTRUMENTS]; } channel[MODEL_CHANNELS];
+    __int128 level_ns; /* what the bucket holds */
     uint64_t refilled_ns;
 };
 
-static enum risk_verdict model_ask(struct model *model, const struct market *market, const struct order_intent *intent,
+static void model_apply(struct model *model, const struct md_event *event)
+{
+    if (event->channel >= MODEL_CHANNELS || event->type == MD_TIME)
+        return;
+    if (event->instrument == MD_INSTRUMENT_NONE) {
+        if (event->type == MD_STALE_BEGIN)
+            model->channel[event->channel].stale = true;
+        else if (event->type == MD_STALE_END)
+            model->channel[event->channel].stale = false;
+        else if (event->type == MD_SESSION_END)
+            model->channel[event->channel].ended = true;
+        else if (event->type == MD_SESSION) {
+            model->channel[event->channel].stale = model->channel[event->channel].lost = false;
+            model->channel[event->channel].ended = false;
+            for (uint32_t i = 0; i < MODEL_INSTRUMENTS; i++) {
+                struct model_instrument *instrument = &model->channel[event->channel].instrument[i];
+                *instrument = (struct model_instrument){.bid = MD_PRICE_NONE, .ask = MD_PRICE_NONE,
+                                                        .position = instrument->position, .buys = instrument->buys,
+                                                        .sells = instrument->sells};
+            }
+        }
+        return;
+    }
+    if (event->instrument >= MODEL_INSTRUMENTS)
+        return;
+    struct model_instrument *instrument = &model->channel[event->channel].instrument[event->instrument];
+    instrument->bid = event->bid_price;
+    instrument->ask = event->ask_price;
+    instrument->untradable = (event->flags & MD_UNTRADABLE) != 0;
+    if (event->type == MD_DEFINE)
+        instrument->symbol = event->ref;
+    if (event->type == MD_STATE)
+        instrument->state = event->side;
+    if (event->type == MD_OPERATIONAL)
+        instrument->operational = event->side;
+}
+
+/* `had`: shares that a replace has already, 0 for a new order. */
+static enum risk_verdict model_ask(struct model *model, const struct order_intent *intent, uint32_t had,
                                    uint64_t now_ns)
 {
-    const struct market_channel *channel = &market->channel[0];
-    const struct market_instrument *instrument = &channel->instruments[intent->instrument];
     const bool buy = intent->side == 'B';
-    const __int128 touch = buy ? instrument->ask_price : instrument->bid_price;
 
-    if ((!buy && intent->side != 'S') || intent->price <= 0 || intent->qty == 0)
+    if ((!buy && intent->side != 'S' && intent->side != 'T' && intent->side != 'E') || intent->price <= 0 ||
+        intent->qty == 0 || (intent->tif != 0 && intent->tif != 3))
         return RISK_BAD_INTENT;
+    if (model->killed)
+        return RISK_KILLED;
+    if (!model->limits.session_up)
+        return RISK_NO_SESSION;
+    if (intent->channel >= MODEL_CHANNELS || intent->instrument >= MODEL_INSTRUMENTS)
+        return RISK_UNKNOWN_INSTRUMENT;
+    struct model_instrument *instrument = &model->channel[intent->channel].instrument[intent->instrument];
+    const __int128 touch = buy ? instrument->ask : instrument->bid;
     if (instrument->symbol == 0)
         return RISK_UNKNOWN_INSTRUMENT;
-    if (channel->stale)
+    if ((model->channel[intent->channel].stale || model->channel[intent->channel].lost) && !model->limits.allow_stale)
         return RISK_STALE;
     if (instrument->untradable)
         return RISK_UNTRADABLE;
-    if (instrument->state && instrument->state != 'T')
+    if ((instrument->state && instrument->state != 'T') || instrument->operational == 'H' ||
+        model->channel[intent->channel].ended)
         return RISK_HALTED;
     if (touch == MD_PRICE_NONE)
         return RISK_NO_BBO;
@@ -398,89 +656,141 @@ static enum risk_verdict model_ask(struct model *model, const struct market *mar
     if (buy ? (__int128)intent->price * 10000 > touch * 10000 + size * model->limits.collar_bps
             : (__int128)intent->price * 10000 < touch * 10000 - size * model->limits.collar_bps)
         return RISK_COLLAR;
-    const __int128 worst = buy ? (__int128)instrument->position + (__int128)instrument->open_buy_qty + intent->qty
-                               : -((__int128)instrument->position - (__int128)instrument->open_sell_qty - intent->qty);
-    if (worst > model->limits.position_max)
+    const uint32_t more = intent->qty > had ? intent->qty - had : 0;
+    const __int128 worst = buy ? instrument->position + instrument->buys + more
+                               : -instrument->position + instrument->sells + more;
+    if (more > 0 && worst > model->limits.position_max)
         return RISK_POSITION;
-    const __int128 full = (__int128)model->limits.rate_burst * 1000000000;
+    const __int128 token_ns = (1000000000 + (__int128)model->limits.rate_per_s - 1) / model->limits.rate_per_s;
     if (now_ns > model->refilled_ns) {
-        model->tokens_e9 += (__int128)(now_ns - model->refilled_ns) * model->limits.rate_per_s;
+        model->level_ns += now_ns - model->refilled_ns;
         model->refilled_ns = now_ns;
     }
-    if (model->tokens_e9 > full)
-        model->tokens_e9 = full;
-    if (model->tokens_e9 < 1000000000)
+    if (model->level_ns > token_ns * model->limits.rate_burst)
+        model->level_ns = token_ns * model->limits.rate_burst;
+    if (model->level_ns < token_ns)
         return RISK_RATE;
-    model->tokens_e9 -= 1000000000;
+    model->level_ns -= token_ns;
+    *(buy ? &instrument->buys : &instrument->sells) += more;
     return RISK_PASS;
 }
 
-static uint64_t random_state;
-static uint32_t random_below(uint32_t bound)
+static struct md_event random_event(void)
 {
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((random_state >> 33) % bound);
+    static const uint8_t types[] = {MD_DEFINE, MD_DEFINE, MD_ADD, MD_ADD, MD_ADD, MD_ADD, MD_EXECUTE, MD_DELETE,
+                                    MD_TRADE, MD_STATE, MD_STATE, MD_OPERATIONAL, MD_SHORT_SALE, MD_UNRELIABLE};
+    static const uint8_t channel_types[] = {MD_STALE_BEGIN, MD_STALE_END, MD_STALE_END, MD_STALE_END, MD_SESSION,
+                                            MD_SYSTEM, MD_MWCB_BREACH, MD_SESSION_END};
+    struct md_event event = {.type = types[random_below(sizeof(types))],
+                             .channel = (uint16_t)(random_below(50) ? random_below(2) : random_below(65536)),
+                             .instrument = (uint16_t)(random_below(50) ? random_below(4) : random_below(65535)),
+                             .flags = random_below(20) ? 0 : MD_UNTRADABLE,
+                             .ref = random_below(30),
+                             .price = MD_PRICE_NONE,
+                             .bid_price = random_below(20) ? (int32_t)random_below(1200) - 50 : MD_PRICE_NONE,
+                             .ask_price = random_below(20) ? (int32_t)random_below(1200) - 50 : MD_PRICE_NONE};
+    if (random_below(60) == 0) {
+        event.type = channel_types[random_below(random_below(6) ? 4 : sizeof(channel_types))];
+        event.instrument = MD_INSTRUMENT_NONE;
+    } else if (event.type == MD_STATE)
+        event.side = (uint8_t)"TTTTTTTTTHPQ"[random_below(12)];
+    else if (event.type == MD_OPERATIONAL)
+        event.side = (uint8_t)"TTTTTTTH"[random_below(8)];
+    return event;
 }
 
-Test(risk, random_streams_agree_with_the_model, .timeout = 60)
+Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
 {
     uint64_t verdicts[RISK_VERDICT_COUNT] = {0};
 
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 40; seed++) {
         random_state = seed;
         const struct risk_limits limits = {.order_qty_max = 500,
                                            .order_notional_max = 400000,
-                                           .collar_bps = random_below(3000),
-                                           .rate_per_s = 1000, /* divides 10^9: the gate's rounding is none */
+                                           .collar_bps = seed % 4 == 0   ? 0
+                                                         : seed % 4 == 1 ? 10000
+                                                                         : random_below(3000),
+                                           .rate_per_s = 1 + random_below(2000),
                                            .rate_burst = 1 + random_below(20),
                                            .position_max = 1500,
+                                           .allow_stale = seed % 8 == 0,
                                            .session_up = true};
         struct rig rig = rig_open(&limits);
-        struct model model = {.limits = limits, .tokens_e9 = (__int128)limits.rate_burst * 1000000000};
+        struct model model = {.limits = limits, .refilled_ns = 0};
         uint64_t now_ns = 1;
+
+        market_init(&rig.market, rig.memory, (const uint32_t[]){MODEL_INSTRUMENTS, MODEL_INSTRUMENTS}, MODEL_CHANNELS);
+        model.level_ns = (__int128)UINT64_MAX; /* full; cut to size at the first order */
+        for (uint32_t i = 0; i < MODEL_CHANNELS * MODEL_INSTRUMENTS; i++) {
+            model.channel[i / MODEL_INSTRUMENTS].instrument[i % MODEL_INSTRUMENTS].bid = MD_PRICE_NONE;
+            model.channel[i / MODEL_INSTRUMENTS].instrument[i % MODEL_INSTRUMENTS].ask = MD_PRICE_NONE;
+        }
         for (int step = 0; step < 20000; step++) {
-            struct market_instrument *instrument = &rig.market.channel[0].instruments[random_below(4)];
-            now_ns += random_below(2) ? random_below(3000000) : 0;
-            switch (random_below(8)) {
-            case 0:
-                instrument->bid_price = random_below(20) ? (int32_t)random_below(1200) - 100 : MD_PRICE_NONE;
-                instrument->ask_price = random_below(20) ? (int32_t)random_below(1200) - 100 : MD_PRICE_NONE;
-                break;
-            case 1:
-                instrument->symbol = random_below(10) != 0;
-                instrument->untradable = random_below(20) == 0;
-                instrument->state = (uint8_t)"TTTTTTTH"[random_below(8)];
-                rig.market.channel[0].stale = random_below(20) == 0;
-                break;
-            case 2: /* everything open trades or is given back */
-                instrument->position += random_below(2) ? (int64_t)instrument->open_buy_qty : 0;
-                instrument->position -= random_below(2) ? (int64_t)instrument->open_sell_qty : 0;
-                risk_release(&rig.market, 0, (uint16_t)(instrument - rig.market.channel[0].instruments), 'B',
-                             (uint32_t)instrument->open_buy_qty);
-                risk_release(&rig.market, 0, (uint16_t)(instrument - rig.market.channel[0].instruments), 'S',
-                             (uint32_t)instrument->open_sell_qty);
-                break;
-            default: {
-                struct order_intent intent =
-                    order((uint8_t)"BBBBSSSSx"[random_below(9)], (int32_t)random_below(1500) - 10, random_below(600));
-                intent.instrument = (uint16_t)(instrument - rig.market.channel[0].instruments);
-                const uint64_t buys = instrument->open_buy_qty, sells = instrument->open_sell_qty;
-                const enum risk_verdict expected = model_ask(&model, &rig.market, &intent, now_ns);
-                const enum risk_verdict verdict = risk_reserve(&rig.risk, &rig.market, &intent, now_ns);
+            if (random_below(2))
+                now_ns += random_below(3000000);
+            const uint32_t dice = random_below(100);
+            if (dice < 50) {
+                const struct md_event event = random_event();
+                market_apply(&rig.market, &event);
+                model_apply(&model, &event);
+            } else if (dice == 50 && random_below(10) == 0) {
+                market_lost(&rig.market);
+                for (uint32_t i = 0; i < MODEL_CHANNELS; i++)
+                    model.channel[i].lost = true;
+            } else if (dice == 51) {
+                model.killed = random_below(10) == 0;
+                risk_kill(&rig.risk, model.killed);
+            } else if (dice == 52) {
+                model.limits.session_up = rig.risk.limits.session_up = random_below(10) != 0;
+            } else if (dice < 58) { /* what is open trades or is given back */
+                const uint16_t channel = (uint16_t)random_below(2), instrument = (uint16_t)random_below(4);
+                struct model_instrument *its = &model.channel[channel].instrument[instrument];
+                const uint8_t side = (uint8_t)"BSTE"[random_below(4)];
+                __int128 *open_qty = side == 'B' ? &its->buys : &its->sells;
+                const uint32_t qty = random_below((uint32_t)*open_qty + 1);
+                if (random_below(2)) {
+                    const int32_t change = side == 'B' ? (int32_t)qty : -(int32_t)qty;
+                    its->position += change;
+                    market_find(&rig.market, channel, instrument)->position += change;
+                }
+                *open_qty -= qty;
+                risk_release(&rig.market, channel, instrument, side, qty);
+            } else {
+                struct order_intent intent = order((uint8_t)"BBBBSSTEx"[random_below(9)],
+                                                   (int32_t)random_below(1500) - 10, random_below(600));
+                intent.channel = (uint16_t)(random_below(50) ? random_below(2) : random_below(65536));
+                intent.instrument = (uint16_t)(random_below(50) ? random_below(4) : random_below(65536));
+                intent.tif = random_below(50) ? ORDER_IOC : (uint8_t)random_below(5);
+                const struct market_instrument *its =
+                    market_find(&rig.market, (uint16_t)(intent.channel % 2), (uint16_t)(intent.instrument % 4));
+                if (random_below(2) && its->bid_price > 0 && its->ask_price > 0) /* near the market */
+                    intent.price = (intent.side == 'B' ? its->ask_price : its->bid_price) + (int32_t)random_below(3) - 1;
+                const bool replace = random_below(5) == 0;
+                const uint32_t had = replace ? random_below(600) : 0;
+                const uint64_t asked_ns = random_below(20) ? now_ns : now_ns - random_below((uint32_t)now_ns % 99999 + 1);
+                intent.action = replace ? ORDER_REPLACE : ORDER_NEW;
+                const enum risk_verdict expected = model_ask(&model, &intent, had, asked_ns);
+                const enum risk_verdict verdict =
+                    replace ? risk_reserve_replace(&rig.risk, &rig.market, &intent, had, asked_ns)
+                            : risk_reserve(&rig.risk, &rig.market, &intent, asked_ns);
                 cr_assert_eq(verdict, expected, "seed %lu, step %d: %s, the model says %s", seed, step,
                              risk_verdict_name(verdict), risk_verdict_name(expected));
-                const uint32_t taken = verdict == RISK_PASS ? intent.qty : 0;
-                cr_assert_eq(instrument->open_buy_qty, buys + (intent.side == 'B' ? taken : 0));
-                cr_assert_eq(instrument->open_sell_qty, sells + (intent.side == 'S' ? taken : 0));
                 verdicts[verdict]++;
             }
+            for (uint32_t i = 0; i < MODEL_CHANNELS * MODEL_INSTRUMENTS; i++) {
+                const struct model_instrument *mine = &model.channel[i / 4].instrument[i % 4];
+                const struct market_instrument *its = market_find(&rig.market, (uint16_t)(i / 4), (uint16_t)(i % 4));
+                cr_assert(mine->buys == its->open_buy_qty && mine->sells == its->open_sell_qty &&
+                          mine->position == its->position, "seed %lu, step %d, instrument %u", seed, step, i);
             }
         }
         free(rig.memory);
     }
-    static const enum risk_verdict reached[] = {RISK_PASS,   RISK_BAD_INTENT, RISK_UNKNOWN_INSTRUMENT, RISK_STALE,
-                                                RISK_HALTED, RISK_UNTRADABLE, RISK_NO_BBO,             RISK_QTY,
-                                                RISK_COLLAR, RISK_NOTIONAL,   RISK_POSITION,           RISK_RATE};
+    static const enum risk_verdict reached[] = {
+        RISK_PASS,   RISK_BAD_INTENT, RISK_KILLED, RISK_NO_SESSION, RISK_UNKNOWN_INSTRUMENT, RISK_STALE,
+        RISK_HALTED, RISK_UNTRADABLE, RISK_NO_BBO, RISK_QTY,        RISK_NOTIONAL,           RISK_COLLAR,
+        RISK_POSITION, RISK_RATE};
     for (size_t i = 0; i < sizeof(reached) / sizeof(reached[0]); i++)
-        cr_assert_gt(verdicts[reached[i]], 100u, "%s was hardly reached", risk_verdict_name(reached[i]));
+        cr_assert_gt(verdicts[reached[i]], 100u, "%s was hardly reached: %lu", risk_verdict_name(reached[i]),
+                     verdicts[reached[i]]);
 }
