@@ -13,6 +13,7 @@ struct strategy_rig {
     void *state;
     struct strategy_out out; /* answer to the last event */
     uint64_t now_ns;
+    bool chosen; /* it was given symbols: "ABC" of channel 1 is one, nothing that rig_random makes up is */
 };
 
 static const uint32_t rig_counts[2] = {8, 8};
@@ -27,7 +28,7 @@ static inline struct strategy_rig rig_open(const char *name, const struct strate
                                          .symbols = symbols,
                                          .symbol_count = symbol_count,
                                          .symbols_channel = 1};
-    struct strategy_rig rig = {.ops = strategy_find(name), .now_ns = 1000000};
+    struct strategy_rig rig = {.ops = strategy_find(name), .now_ns = 1000000, .chosen = symbol_count > 0};
     char error[STRATEGY_ERROR_MAX] = "";
 
     cr_assert_not_null(rig.ops);
@@ -91,7 +92,8 @@ static inline uint32_t rig_random(struct strategy_rig *rig, uint32_t steps)
         rig->now_ns += dice[7] % 1000000;
         rig->ops->on_event(rig->state, &event, rig->now_ns, &rig->out);
         if (event.type == MD_DEFINE && event.channel < 2 && event.instrument < 8)
-            defined[event.channel][event.instrument] = true;
+            defined[event.channel][event.instrument] =
+                !rig->chosen || (event.channel == 1 && event.ref == md_symbol("ABC"));
         cr_assert_leq(rig->out.count, ORDER_INTENTS_MAX);
         for (uint32_t i = 0; i < rig->out.count; i++) {
             const struct order_intent *intent = &rig->out.intent[i];
@@ -100,7 +102,7 @@ static inline uint32_t rig_random(struct strategy_rig *rig, uint32_t steps)
             cr_assert_gt(intent->price, 0);
             cr_assert_gt(intent->qty, 0u);
             cr_assert(intent->channel == event.channel && intent->instrument == event.instrument);
-            cr_assert(defined[intent->channel][intent->instrument], "an instrument nobody has named");
+            cr_assert(defined[intent->channel][intent->instrument], "an instrument nobody has named, or wants");
             cr_assert_not(event.flags & (MD_STALE | MD_UNTRADABLE | MD_MORE | MD_REFRESH));
             intents++;
         }

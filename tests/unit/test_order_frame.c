@@ -5,6 +5,8 @@
 #include "ring/md_event.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint64_t random_state = 1;
@@ -157,22 +159,108 @@ Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
     cr_assert_arr_eq(message + 45, "\0\0", 2);
 }
 
+Test(order_frame, bytes_of_a_cancel_and_a_replace_stand_where_the_table_says)
+{
+    static const struct order_frame_route route = {
+        .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
+    struct order_frame_template template;
+    uint8_t frame[ORDER_FRAME_LEN_MAX];
+    struct order_intent intent = {.action = ORDER_REPLACE, .side = 'S', .tif = ORDER_DAY, .price = INT32_MAX,
+                                  .qty = 0x0a0b0c0d, .orig_ref = 0x01020304};
+
+    order_frame_template_init(&template, &route);
+    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x9876fedc), 42u + 40u);
+    const uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    cr_assert_arr_eq(message, "U\x01\x02\x03\x04\x98\x76\xfe\xdc\x0a\x0b\x0c\x0d\0\0\0\0\x7f\xff\xff\xff", 21);
+    cr_assert_arr_eq(message + 21, "0YNTG00009876FEDC\0\0", 19);
+    intent.action = ORDER_CANCEL;
+    intent.qty = 0;
+    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 5), 60u);
+    cr_assert_arr_eq(message, "X\x01\x02\x03\x04\0\0\0\0", 9);
+    for (int i = 51; i < 60; i++)
+        cr_assert_eq(frame[i], 0, "the padding gives away nothing of the replace before");
+}
+
+/* A frame that has served before holds the same bytes as one that has not, and nothing is written behind it. */
+Test(order_frame, an_old_frame_holds_the_bytes_of_a_new_one)
+{
+    struct order_frame_template template;
+    uint8_t old[ORDER_FRAME_LEN_MAX + 8], new[ORDER_FRAME_LEN_MAX + 8];
+    const struct order_frame_route route = random_route();
+    uint8_t last = 0;
+
+    order_frame_template_init(&template, &route);
+    memset(old, 0xa5, sizeof(old));
+    for (int i = 0; i < 100000; i++) {
+        const bool extreme = random_next() % 4 == 0;
+        const struct order_intent intent = {.action = (uint8_t)(1 + random_next() % 3),
+                                            .side = (uint8_t)"BSTE"[random_next() % 4],
+                                            .tif = random_next() % 2 ? ORDER_IOC : ORDER_DAY,
+                                            .price = extreme ? INT32_MAX : (int32_t)(random_next() % 100000) + 1,
+                                            .qty = extreme ? UINT32_MAX : (uint32_t)random_next() % 1000,
+                                            .orig_ref = extreme ? UINT32_MAX - 1 : (uint32_t)random_next()};
+        const uint64_t symbol = extreme ? UINT64_MAX : random_next();
+        const uint32_t user_ref = extreme ? UINT32_MAX - 1 : (uint32_t)i + 1;
+        memset(new, 0x5a, sizeof(new));
+        order_frame_prepare(&template, new);
+        if (intent.action == ORDER_NEW && last != ORDER_NEW)
+            order_frame_prepare(&template, old);
+        last = intent.action;
+        const uint32_t len = order_frame_encode(&template, old, &intent, symbol, user_ref);
+        cr_assert_eq(order_frame_encode(&template, new, &intent, symbol, user_ref), len);
+        cr_assert_arr_eq(old, new, len);
+        check_headers(old, len, &route, intent.action == ORDER_NEW ? 47 : intent.action == ORDER_CANCEL ? 9 : 40);
+        for (uint32_t at = ORDER_FRAME_LEN_MAX; at < sizeof(old); at++)
+            cr_assert(old[at] == 0xa5 && new[at] == 0x5a, "beyond the frame");
+    }
+}
+
+Test(order_frame, every_reference_has_an_order_id_of_its_own_in_printable_characters)
+{
+    static const uint32_t edges[] = {1, 9, 10, 15, 16, 0x99, 0x9a, 0xa9, 0xffff, 0x10000, 0x09afAF90, 0x80000000,
+                                     UINT32_MAX - 1, UINT32_MAX};
+    const struct order_frame_route route = random_route();
+    struct order_frame_template template;
+    uint8_t frame[ORDER_FRAME_LEN_MAX];
+
+    order_frame_template_init(&template, &route);
+    order_frame_prepare(&template, frame);
+    for (uint32_t i = 0; i < 200000; i++) {
+        const uint32_t user_ref = i < sizeof(edges) / sizeof(edges[0]) ? edges[i]
+                                  : i < 100000                        ? i
+                                                                      : (uint32_t)random_next();
+        const struct order_intent intent = {.action = ORDER_NEW, .side = 'B', .price = 1, .qty = 1};
+        char expected[24]; /* the reference itself, so that different references have different identifiers */
+        snprintf(expected, sizeof(expected), "TG0000%08X", user_ref);
+        order_frame_encode(&template, frame, &intent, 0, user_ref);
+        cr_assert_arr_eq(frame + ORDER_FRAME_HEADER_LEN + 31, expected, 14, "%s", expected);
+    }
+}
+
 Test(order_frame, a_checksum_of_zero_is_sent_as_its_other_form)
 {
     static const struct order_frame_route route = {
         .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 1, .peer_port = 2};
     struct order_frame_template template;
     uint8_t frame[ORDER_FRAME_LEN_MAX];
-    uint32_t found = 0;
 
     order_frame_template_init(&template, &route);
     order_frame_prepare(&template, frame);
-    for (uint32_t qty = 1; qty < 200000; qty++) { /* every sum comes by */
-        const struct order_intent intent = {
-            .action = ORDER_NEW, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty};
-        order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1);
-        found += at16(frame + 40) == 0xffff;
-        cr_assert_neq(at16(frame + 40), 0u);
+    for (uint8_t action = ORDER_NEW; action <= ORDER_REPLACE; action++) {
+        const uint32_t message_len = action == ORDER_NEW ? 47 : action == ORDER_CANCEL ? 9 : 40;
+        uint32_t found = 0;
+        for (uint32_t qty = 1; qty < 200000; qty++) { /* every sum comes by */
+            const struct order_intent intent = {
+                .action = action, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty, .orig_ref = 1};
+            const uint32_t len = order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1);
+            cr_assert_neq(at16(frame + 40), 0u);
+            if (at16(frame + 40) != 0xffff)
+                continue;
+            check_headers(frame, len, &route, message_len);
+            frame[40] = frame[41] = 0; /* with no checksum in it the sum is all ones, so its complement is zero */
+            cr_assert_eq(sum16(frame + 34, 8 + message_len, sum16(frame + 26, 8, 17 + 8 + message_len)), 0xffff);
+            found++;
+        }
+        cr_assert_gt(found, 0u, "action %u", action);
     }
-    cr_assert_gt(found, 0u);
 }

@@ -47,6 +47,7 @@ Test(ouch, replace_and_cancel_stand_as_the_table_says)
     cr_assert(replace.orig_user_ref == 0x01020304 && replace.user_ref == 0x05060708 && replace.qty == 0x090a0b0c);
     cr_assert(replace.price == 0x1112131415161718 && replace.tif == '3' && replace.display == 'A' &&
               replace.iso == 'N');
+    cr_assert_arr_eq(replace.cl_ord_id, "abcdefghijklmn", 14);
     cr_assert_eq(ouch_encode_replace(&replace, message), OUCH_REPLACE_LEN);
     cr_assert_arr_eq(message, replace_bytes, OUCH_REPLACE_LEN);
     cr_assert_eq(ouch_decode_cancel(cancel_bytes, OUCH_CANCEL_LEN, &cancel), 0);
@@ -109,6 +110,64 @@ Test(ouch, an_appendage_ends_with_the_message_or_is_refused)
     cr_assert_lt(ouch_decode_enter(message, sizeof(message), &enter), 0, "an element of nothing");
 }
 
+Test(ouch, a_replace_may_have_an_appendage_and_a_cancel_none)
+{
+    uint8_t message[OUCH_REPLACE_LEN + 0x0103];
+    struct ouch_replace replace;
+    struct ouch_cancel cancel;
+
+    memset(message, 0, sizeof(message));
+    memcpy(message, replace_bytes, OUCH_REPLACE_LEN);
+    message[OUCH_REPLACE_LEN - 2] = 0x01; /* longer than a byte can say: one element of 255, one of 2 */
+    message[OUCH_REPLACE_LEN - 1] = 0x03;
+    message[OUCH_REPLACE_LEN] = 0xff;
+    message[OUCH_REPLACE_LEN + 0x100] = 2;
+    cr_assert_eq(ouch_decode_replace(message, sizeof(message), &replace), 0);
+    cr_assert_eq(replace.price, 0x1112131415161718u);
+    cr_assert_arr_eq(replace.cl_ord_id, "abcdefghijklmn", 14);
+    message[OUCH_REPLACE_LEN - 2] = 0;
+    cr_assert_lt(ouch_decode_replace(message, sizeof(message), &replace), 0, "the high byte counts");
+    message[OUCH_REPLACE_LEN - 2] = 0xff;
+    message[OUCH_REPLACE_LEN - 1] = 0xff;
+    cr_assert_lt(ouch_decode_replace(message, sizeof(message), &replace), 0);
+    cr_assert_lt(ouch_decode_replace(message, OUCH_REPLACE_LEN, &replace), 0);
+    memcpy(message, cancel_bytes, OUCH_CANCEL_LEN);
+    cr_assert_lt(ouch_decode_cancel(message, OUCH_CANCEL_LEN + 1, &cancel), 0);
+}
+
+Test(ouch, whatever_is_encoded_is_decoded_and_random_bytes_are_survived)
+{
+    uint64_t state = 5;
+
+    for (int i = 0; i < 100000; i++) {
+        uint8_t bytes[96];
+        struct ouch_enter enter;
+        struct ouch_replace replace;
+        for (size_t at = 0; at < sizeof(bytes); at++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            bytes[at] = (uint8_t)(state >> 56);
+        }
+        bytes[0] = 'O';
+        bytes[OUCH_ENTER_LEN - 2] = bytes[OUCH_ENTER_LEN - 1] = 0;
+        uint8_t encoded[OUCH_MESSAGE_MAX];
+        cr_assert_eq(ouch_decode_enter(bytes, OUCH_ENTER_LEN, &enter), 0);
+        cr_assert_eq(ouch_encode_enter(&enter, encoded), OUCH_ENTER_LEN);
+        cr_assert_arr_eq(encoded, bytes, OUCH_ENTER_LEN);
+        bytes[0] = 'U';
+        bytes[OUCH_REPLACE_LEN - 2] = bytes[OUCH_REPLACE_LEN - 1] = 0;
+        cr_assert_eq(ouch_decode_replace(bytes, OUCH_REPLACE_LEN, &replace), 0);
+        cr_assert_eq(ouch_encode_replace(&replace, encoded), OUCH_REPLACE_LEN);
+        cr_assert_arr_eq(encoded, bytes, OUCH_REPLACE_LEN);
+        const uint32_t len = OUCH_ENTER_LEN + bytes[95] % 40u; /* an appendage of the right length, of any content */
+        uint8_t *copy = exact(bytes, len);
+        copy[0] = 'O';
+        copy[OUCH_ENTER_LEN - 2] = 0;
+        copy[OUCH_ENTER_LEN - 1] = (uint8_t)(len - OUCH_ENTER_LEN);
+        ouch_decode_enter(copy, len, &enter);
+        free(copy);
+    }
+}
+
 /* The client's messages of a capture of one TCP segment: SoupBinTCP packets of type U. */
 static uint32_t real_messages(const char *name, void (*check)(const uint8_t *message, uint32_t message_len))
 {
@@ -161,7 +220,8 @@ static void check_cancel(const uint8_t *message, uint32_t message_len)
 Test(ouch, real_orders_decode_and_encode_byte_for_byte)
 {
     char path[1024];
-    snprintf(path, sizeof(path), "%s/data/omi_single_packets/Nasdaq/Nasdaq.Nsm.Ouch.v5.0", getenv("SHARED"));
+    const char *shared = getenv("SHARED");
+    snprintf(path, sizeof(path), "%s/data/omi_single_packets/Nasdaq/Nasdaq.Nsm.Ouch.v5.0", shared ? shared : "");
     DIR *directory = opendir(path);
     uint32_t enters = 0, cancels = 0;
 

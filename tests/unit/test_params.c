@@ -7,28 +7,29 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char text[] = "lcores:\n"
-                           "  - {name: rx0, role: rx, cpu: 0}\n"
-                           "  - {name: trade0, role: strategy, cpu: 1}\n"
-                           "ports:\n"
-                           "  - {name: md, device: net_ring}\n"
-                           "feeds:\n"
-                           "  - name: first\n"
-                           "    session_date: \"2026-01-05\"\n"
-                           "    instruments_max: 100\n"
-                           "    lines: [{name: A, port: md, group: 239.1.1.1, udp_port: 1}]\n"
-                           "  - name: second\n"
-                           "    session_date: \"2023-08-22\"\n"
-                           "    join: anywhere\n"
-                           "    instruments_max: 200\n"
-                           "    orders_max: 2048\n"
-                           "    levels_max: 1024\n"
-                           "    reorder_packets: 7\n"
-                           "    reorder_us: 90\n"
-                           "    lines: [{name: A, port: md, group: 239.1.1.1, udp_port: 2}, "
-                           "{name: B, port: md, group: 239.1.1.2, udp_port: 2}]\n"
-                           "strategies:\n"
-                           "  - {name: p, kind: probe, feed: second, symbols: [ABC, XYZ], params: {every: 5, quantity: 3}}\n";
+static const char text[] =
+    "lcores:\n"
+    "  - {name: rx0, role: rx, cpu: 0}\n"
+    "  - {name: trade0, role: strategy, cpu: 1}\n"
+    "ports:\n"
+    "  - {name: md, device: net_ring}\n"
+    "feeds:\n"
+    "  - name: first\n"
+    "    session_date: \"2026-01-05\"\n"
+    "    instruments_max: 100\n"
+    "    lines: [{name: A, port: md, group: 239.1.1.1, udp_port: 1}]\n"
+    "  - name: second\n"
+    "    session_date: \"2023-08-22\"\n"
+    "    join: anywhere\n"
+    "    instruments_max: 200\n"
+    "    orders_max: 2048\n"
+    "    levels_max: 1024\n"
+    "    reorder_packets: 7\n"
+    "    reorder_us: 90\n"
+    "    lines: [{name: A, port: md, group: 239.1.1.1, udp_port: 2}, "
+    "{name: B, port: md, group: 239.1.1.2, udp_port: 2}]\n"
+    "strategies:\n"
+    "  - {name: p, kind: probe, feed: second, symbols: [ABC, XYZ], params: {every: 5, quantity: 3}}\n";
 
 Test(params, a_config_arrives_in_the_rooms_below)
 {

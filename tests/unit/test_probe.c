@@ -56,3 +56,60 @@ Test(probe, whatever_comes_every_intent_is_well_formed)
     cr_assert_gt(rig_random(&rig, 200000), 1000u);
     free(rig.state);
 }
+
+Test(probe, a_replace_is_judged_by_the_prices_before_and_after_it)
+{
+    static const struct strategy_param one[] = {{"every", "1"}};
+    struct strategy_rig rig = rig_open("probe", one, 1, NULL, 0);
+    rig_send(&rig, MD_DEFINE, 0, 100, 110);
+    cr_assert_eq(rig_send(&rig, MD_DELETE, MD_MORE | MD_REPLACE, 99, 110), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 100, 110), 0u, "the best bid is what it was");
+    cr_assert_eq(rig_send(&rig, MD_DELETE, MD_MORE | MD_REPLACE, 99, 110), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 99, 110), 1u, "it has moved, amid the message");
+    free(rig.state);
+}
+
+Test(probe, triggers_of_all_instruments_are_counted_together_and_prices_apart)
+{
+    static const struct strategy_param two[] = {{"every", "2"}};
+    struct strategy_rig rig = rig_open("probe", two, 1, NULL, 0);
+    uint32_t orders = 0;
+
+    for (int32_t step = 0; step < 9; step++)
+        for (uint16_t i = 0; i < 4; i++) {
+            const struct md_event event = {.type = step ? MD_ADD : MD_DEFINE, .channel = i % 2, .instrument = i,
+                                           .bid_price = 100 * (i + 1) + step, .ask_price = 1000};
+            rig.out.count = 0;
+            rig.ops->on_event(rig.state, &event, 1, &rig.out);
+            cr_assert_eq(rig.out.count, step > 0 && i % 2 ? 1u : 0u);
+            if (rig.out.count == 0)
+                continue;
+            cr_assert_eq(rig.out.intent[0].instrument, i);
+            cr_assert_eq(rig.out.intent[0].side, orders++ % 2 ? 'S' : 'B');
+        }
+    cr_assert_eq(orders, 16u);
+    free(rig.state);
+}
+
+Test(probe, a_loss_or_a_refresh_is_no_trigger_and_the_count_goes_on)
+{
+    struct strategy_rig rig = rig_open("probe", params, 2, NULL, 0); /* every third */
+    rig_send(&rig, MD_DEFINE, 0, 100, 110);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 101, 110), 0u);
+    rig.ops->on_lost(rig.state, 1);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 105, 110), 0u, "the first after a loss sets the prices");
+    cr_assert_eq(rig_send(&rig, MD_ADD, MD_REFRESH, 106, 110), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 106, 110), 0u, "known from the refresh");
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 107, 110), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 108, 110), 1u);
+    free(rig.state);
+}
+
+Test(probe, whatever_comes_only_the_wanted_symbol_is_traded)
+{
+    static const struct strategy_param one[] = {{"every", "2"}};
+    const uint64_t symbols[] = {md_symbol("ABC"), md_symbol("XYZ")};
+    struct strategy_rig rig = rig_open("probe", one, 1, symbols, 2);
+    cr_assert_gt(rig_random(&rig, 200000), 1000u);
+    free(rig.state);
+}

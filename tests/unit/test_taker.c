@@ -96,3 +96,72 @@ Test(taker, whatever_comes_every_intent_is_well_formed)
     cr_assert_gt(rig_random(&rig, 200000), 1000u);
     free(rig.state);
 }
+
+Test(taker, a_loss_forgets_the_reference_and_not_the_cooldown)
+{
+    struct strategy_rig rig = rig_open("taker", params, 3, NULL, 0);
+    rig_send(&rig, MD_DEFINE, 0, 1000, 1010);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1020, 1030), 1u);
+    rig.ops->on_lost(rig.state, 1);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1100, 1110), 0u, "a new reference");
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1120, 1130), 0u, "the pause after our own order goes on");
+    rig.now_ns += 1000;
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1139, 1150), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1140, 1150), 1u);
+    free(rig.state);
+}
+
+Test(taker, a_spread_that_closes_from_both_sides_has_no_direction)
+{
+    struct strategy_rig rig = rig_open("taker", params, 3, NULL, 0);
+    rig_send(&rig, MD_DEFINE, 0, 1000, 1100);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1020, 1080), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1039, 1061), 0u, "the reference was taken anew");
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1040, 1061), 1u);
+    free(rig.state);
+}
+
+Test(taker, a_move_amid_a_message_or_in_a_refresh_is_not_seen)
+{
+    static const uint16_t flags[] = {MD_MORE, MD_REFRESH, MD_MORE | MD_STALE};
+    for (size_t i = 0; i < 3; i++) {
+        struct strategy_rig rig = rig_open("taker", params, 3, NULL, 0);
+        rig_send(&rig, MD_DEFINE, 0, 1000, 1010);
+        cr_assert_eq(rig_send(&rig, MD_DELETE, flags[i], 900, 910), 0u);
+        cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1000, 1010), 0u, "nor is it the new reference");
+        cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1020, 1030), 1u);
+        free(rig.state);
+    }
+}
+
+Test(taker, each_instrument_rests_on_its_own)
+{
+    struct strategy_rig rig = rig_open("taker", params, 3, NULL, 0);
+    for (int32_t step = 0; step < 3; step++)
+        for (uint16_t i = 0; i < 8; i++) {
+            const struct md_event event = {.type = step ? MD_ADD : MD_DEFINE, .channel = i % 2, .instrument = i,
+                                           .bid_price = 1000 + 20 * step, .ask_price = 1010 + 20 * step};
+            rig.out.count = 0;
+            rig.ops->on_event(rig.state, &event, 500 + i, &rig.out);
+            cr_assert_eq(rig.out.count, step == 1 ? 1u : 0u, "step %d, instrument %u", step, i);
+        }
+    free(rig.state);
+}
+
+Test(taker, an_untradable_book_has_no_market)
+{
+    struct strategy_rig rig = rig_open("taker", params, 3, NULL, 0);
+    rig_send(&rig, MD_DEFINE, 0, 1000, 1010);
+    cr_assert_eq(rig_send(&rig, MD_ADD, MD_UNTRADABLE, 1020, 1030), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1040, 1050), 0u);
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1060, 1070), 1u);
+    free(rig.state);
+}
+
+Test(taker, whatever_comes_only_the_wanted_symbols_are_traded)
+{
+    const uint64_t symbols[] = {md_symbol("ABC"), md_symbol("XYZ"), md_symbol("A")};
+    struct strategy_rig rig = rig_open("taker", params, 3, symbols, 3);
+    cr_assert_gt(rig_random(&rig, 200000), 1000u);
+    free(rig.state);
+}
