@@ -57,9 +57,10 @@ static inline uint64_t sum_even(uint64_t value)
     return (value & 0xffffffffu) + (value >> 32);
 }
 
-static inline uint64_t sum_odd(uint64_t value)
+/* Swapping the two bytes of a word is a multiplication by 256 modulo 2^16 - 1. */
+static inline uint64_t sum_odd(uint64_t sum)
 {
-    return __builtin_bswap16(fold(sum_even(value)));
+    return sum << 8;
 }
 
 /* Zero means "no checksum" on the wire, so zero is sent as its other form. */
@@ -164,7 +165,7 @@ static inline uint32_t encode_enter(const struct order_frame_template *template,
     store_be64(message + ENTER_PRICE, price);
     message[ENTER_TIF] = tif;
     store_be64(message + ENTER_CL_ORD_ID + CL_ORD_ID_CONSTANT_LEN, digits);
-    /* Fields at odd offsets are added up first and swapped together. */
+    /* Fields at odd offsets are added up first, to less than 2^34, and swapped together. */
     const uint64_t odd = sum_even(user_ref) + ((uint64_t)intent->side << 8) + sum_even(digits);
     const uint64_t even =
         sum_even(intent->qty) + sum_even(__builtin_bswap64(symbol)) + sum_even(price) + ((uint64_t)tif << 8);
@@ -200,10 +201,9 @@ static uint32_t encode_whole(const struct order_frame_template *template, uint8_
         cl_ord_id_of(user_ref, replace.cl_ord_id);
         ouch_encode_replace(&replace, message);
     }
-    checksum_store(frame,
-                   template->udp_sum[idx] + sum_bytes(message, template->message_len[idx]) -
-                       sum_bytes(template->bytes[idx] + ORDER_FRAME_HEADER_LEN, template->message_len[idx]) +
-                       0xffffu * 64u); /* a multiple of 2^16 - 1 counts as nothing and keeps the difference positive */
+    /* The template's message is zero where this one differs, so the difference of the sums is never negative. */
+    checksum_store(frame, template->udp_sum[idx] + sum_bytes(message, template->message_len[idx]) -
+                              sum_bytes(template->bytes[idx] + ORDER_FRAME_HEADER_LEN, template->message_len[idx]));
     return template->len[idx];
 }
 

@@ -48,9 +48,27 @@ static bool wanted(const struct instruments *instruments, const struct md_event 
     return false;
 }
 
+/* A session begins with an empty directory: a number may mean another symbol from here on. Walks the channel, as
+ * market_apply does. */
+static void forget(struct instruments *instruments, uint16_t channel)
+{
+    for (uint32_t i = 0; i < instruments->count[channel]; i++) {
+        struct instruments_mark *mark = (void *)(instruments->block[channel] + i * instruments->block_bytes);
+        mark->traded = false;
+        mark->seen = false;
+    }
+}
+
 void *instruments_of(struct instruments *instruments, const struct md_event *event)
 {
-    if (event->channel >= instruments->channel_count || event->instrument >= instruments->count[event->channel])
+    if (event->channel >= instruments->channel_count)
+        return NULL;
+    if (UNLIKELY(event->instrument == MD_INSTRUMENT_NONE)) {
+        if (event->type == MD_SESSION)
+            forget(instruments, event->channel);
+        return NULL;
+    }
+    if (event->instrument >= instruments->count[event->channel])
         return NULL;
     struct instruments_mark *mark =
         (void *)(instruments->block[event->channel] + event->instrument * instruments->block_bytes);

@@ -32,8 +32,10 @@ size_t instruments_bytes(const struct strategy_setup *setup, size_t block_bytes)
 void instruments_init(struct instruments *instruments, void *memory, const struct strategy_setup *setup,
                       size_t block_bytes);
 
-/* The block of the event's instrument if it is traded, else NULL. On MD_DEFINE the instrument is looked up by its
- * symbol: cost proportional to the symbols wanted. Every block begins with a struct instruments_mark. */
+/* The block of the event's instrument if it is traded, else NULL. To be called with every event. On MD_DEFINE the
+ * instrument is looked up by its symbol: cost proportional to the symbols wanted. MD_SESSION leaves none traded and
+ * none `seen` in its channel until they are defined again, as market_apply does; what else a block holds stays: cost
+ * proportional to the channel's instruments. Every block begins with a struct instruments_mark. */
 void *instruments_of(struct instruments *instruments, const struct md_event *event);
 
 /* Events were lost: `seen` is false in every block from here on. Costs the same for one instrument as for all, since it

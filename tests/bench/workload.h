@@ -1,7 +1,6 @@
-/* A trading day in small, for benchmarks: MoldUDP64 frames of ITCH 5.0 messages in one block of memory, from the session
- * model of the feed generator: symbols follow Zipf's law, orders live short or very long, prices cluster at the touch,
- * packets hold one message or many. The same arguments give the same bytes everywhere. Built before anything is
- * measured. */
+/* A trading day in small, for benchmarks: MoldUDP64 frames of ITCH 5.0 messages in one block of memory, from the model
+ * of the feed generator: symbols follow Zipf's law, orders live short or very long, prices cluster at the touch, packets
+ * hold one message or many. The same arguments give the same bytes everywhere. Built before anything is measured. */
 #ifndef TESTS_BENCH_WORKLOAD_H
 #define TESTS_BENCH_WORKLOAD_H
 
@@ -29,7 +28,7 @@ struct workload {
 /* The first `warm_count` messages (directory and a book that fills up), then `message_count` to be measured. */
 void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t warm_count, uint32_t message_count);
 
-/* Zipf-distributed rank 0 ... count - 1 from a table of its own, and a random number: for benchmarks without frames. */
+/* Zipf-distributed rank 0 ... count - 1, from a table of its own and a random number: for benchmarks without frames. */
 struct workload_zipf { double *cumulative; uint32_t count; };
 void workload_zipf_init(struct workload_zipf *zipf, uint32_t count);
 uint32_t workload_zipf_next(const struct workload_zipf *zipf, uint64_t *state);

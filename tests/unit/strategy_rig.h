@@ -81,13 +81,18 @@ static inline uint32_t rig_random(struct strategy_rig *rig, uint32_t steps)
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             dice[i] = seed >> 33;
         }
-        const struct md_event event = {.type = (uint8_t)(1 + dice[0] % (MD_TYPE_COUNT - 1)),
-                                       .flags = dice[1] % 4 ? 0 : (uint16_t)(dice[1] >> 4 & 0x1ff),
-                                       .channel = (uint16_t)(dice[2] % 20 ? dice[2] / 20 % 2 : dice[2]),
-                                       .instrument = (uint16_t)(dice[3] % 20 ? dice[3] / 20 % 8 : dice[3]),
-                                       .ref = dice[4] % 3 ? md_symbol("ABC") : dice[4],
-                                       .bid_price = dice[5] % 10 ? (int32_t)(dice[5] % 2000) - 100 : MD_PRICE_NONE,
-                                       .ask_price = dice[6] % 10 ? (int32_t)(dice[6] % 2000) - 100 : INT32_MAX};
+        struct md_event event = {.type = (uint8_t)(1 + dice[0] % (MD_TYPE_COUNT - 1)),
+                                 .flags = dice[1] % 4 ? 0 : (uint16_t)(dice[1] >> 4 & 0x1ff),
+                                 .channel = (uint16_t)(dice[2] % 20 ? dice[2] / 20 % 2 : dice[2]),
+                                 .instrument = (uint16_t)(dice[3] % 20 ? dice[3] / 20 % 8 : dice[3]),
+                                 .ref = dice[4] % 3 ? md_symbol("ABC") : dice[4],
+                                 .bid_price = dice[5] % 10 ? (int32_t)(dice[5] % 2000) - 100 : MD_PRICE_NONE,
+                                 .ask_price = dice[6] % 10 ? (int32_t)(dice[6] % 2000) - 100 : INT32_MAX};
+        if (event.type == MD_SESSION && dice[1] % 8 == 0) {
+            event.instrument = MD_INSTRUMENT_NONE;
+            if (event.channel < 2)
+                memset(defined[event.channel], 0, sizeof(defined[event.channel]));
+        }
         rig->out.count = 0;
         rig->now_ns += dice[7] % 1000000;
         rig->ops->on_event(rig->state, &event, rig->now_ns, &rig->out);

@@ -114,3 +114,38 @@ Test(instruments, behind_any_number_of_symbols_blocks_are_aligned)
         free(memory);
     }
 }
+
+Test(instruments, a_new_session_knows_none_until_it_defines_them)
+{
+    struct instruments instruments;
+    const struct md_event session = {.type = MD_SESSION, .channel = 1, .instrument = MD_INSTRUMENT_NONE};
+    void *memory = memory_of(&instruments, NULL, 0);
+    for (uint16_t i = 0; i < 3; i++) {
+        of(&instruments, MD_DEFINE, 0, i, 1)->mark.seen = true;
+        of(&instruments, MD_DEFINE, 1, i, 1)->mark.seen = true;
+    }
+    of(&instruments, MD_SESSION, 1, 0, 0);
+    cr_assert_not_null(of(&instruments, MD_ADD, 1, 0, 0), "a session begins for a channel, never for an instrument");
+    cr_assert_null(instruments_of(&instruments, &session));
+    for (uint16_t i = 0; i < 3; i++) {
+        cr_assert_null(of(&instruments, MD_ADD, 1, i, 0), "the number may be another symbol's now");
+        cr_assert(of(&instruments, MD_ADD, 0, i, 0)->mark.seen, "the other channel goes on");
+        const struct block *block = of(&instruments, MD_DEFINE, 1, i, 1);
+        cr_assert_not_null(block);
+        cr_assert_not(block->mark.seen, "prices of the session before are no reference");
+    }
+    free(memory);
+}
+
+Test(instruments, the_channel_as_a_whole_is_no_instrument_however_many_there_are)
+{
+    struct instruments instruments;
+    static const uint32_t all[1] = {65536};
+    const struct strategy_setup setup = {.channel_count = 1, .instrument_counts = all};
+    void *memory = calloc(1, instruments_bytes(&setup, sizeof(struct block)));
+    instruments_init(&instruments, memory, &setup, sizeof(struct block));
+    cr_assert_not_null(of(&instruments, MD_DEFINE, 0, MD_INSTRUMENT_NONE - 1, 1));
+    cr_assert_null(of(&instruments, MD_DEFINE, 0, MD_INSTRUMENT_NONE, 1));
+    cr_assert_null(of(&instruments, MD_STALE_BEGIN, 0, MD_INSTRUMENT_NONE, 0));
+    free(memory);
+}

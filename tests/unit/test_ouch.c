@@ -108,6 +108,13 @@ Test(ouch, an_appendage_ends_with_the_message_or_is_refused)
     cr_assert_lt(ouch_decode_enter(message, sizeof(message), &enter), 0, "an element that runs past the end");
     message[OUCH_ENTER_LEN] = 0;
     cr_assert_lt(ouch_decode_enter(message, sizeof(message), &enter), 0, "an element of nothing");
+    message[OUCH_ENTER_LEN - 1] = 1;
+    cr_assert_lt(ouch_decode_enter(message, OUCH_ENTER_LEN + 1, &enter), 0, "and one alone");
+    memcpy(message + OUCH_ENTER_LEN, "\x02\x12" "0\0", 4);
+    message[OUCH_ENTER_LEN - 1] = 4;
+    cr_assert_lt(ouch_decode_enter(message, OUCH_ENTER_LEN + 4, &enter), 0, "and one behind a good one");
+    message[OUCH_ENTER_LEN - 1] = 3;
+    cr_assert_eq(ouch_decode_enter(message, OUCH_ENTER_LEN + 3, &enter), 0);
 }
 
 Test(ouch, a_replace_may_have_an_appendage_and_a_cancel_none)

@@ -431,6 +431,21 @@ Test(risk, prices_at_the_ends_of_their_range_do_not_overflow)
     free(rig.memory);
 }
 
+Test(risk, a_notional_that_would_fit_32_bits_only_by_wrapping_is_refused)
+{
+    struct risk_limits limits = wide;
+    limits.order_qty_max = UINT32_MAX;
+    limits.position_max = UINT32_MAX;
+    limits.order_notional_max = 1000000000;
+    struct rig rig = rig_open(&limits);
+    rig.abc->ask_price = 1 << 16;
+    REFUSED(&rig, order('B', 1 << 16, 1 << 16), RISK_NOTIONAL); /* 2^32 */
+    REFUSED(&rig, order('B', 1 << 16, 1u << 31), RISK_NOTIONAL);
+    cr_assert_eq(ask(&rig, order('B', 1 << 16, 15258)), RISK_PASS); /* 999,948,288 */
+    REFUSED(&rig, order('B', 1 << 16, 15259), RISK_NOTIONAL);
+    free(rig.memory);
+}
+
 Test(risk, a_replace_goes_through_every_check_and_costs_a_token)
 {
     struct risk_limits limits = wide;
@@ -764,10 +779,12 @@ Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
                 const struct market_instrument *its =
                     market_find(&rig.market, (uint16_t)(intent.channel % 2), (uint16_t)(intent.instrument % 4));
                 if (random_below(2) && its->bid_price > 0 && its->ask_price > 0) /* near the market */
-                    intent.price = (intent.side == 'B' ? its->ask_price : its->bid_price) + (int32_t)random_below(3) - 1;
+                    intent.price =
+                        (intent.side == 'B' ? its->ask_price : its->bid_price) + (int32_t)random_below(3) - 1;
                 const bool replace = random_below(5) == 0;
                 const uint32_t had = replace ? random_below(600) : 0;
-                const uint64_t asked_ns = random_below(20) ? now_ns : now_ns - random_below((uint32_t)now_ns % 99999 + 1);
+                const uint64_t asked_ns =
+                    now_ns - (random_below(20) ? 0 : random_below((uint32_t)(now_ns % 99999) + 1));
                 intent.action = replace ? ORDER_REPLACE : ORDER_NEW;
                 const enum risk_verdict expected = model_ask(&model, &intent, had, asked_ns);
                 const enum risk_verdict verdict =
