@@ -1,5 +1,5 @@
 /* A trading day in small, for benchmarks: MoldUDP64 frames of ITCH 5.0 messages in one block of memory, from the model
- * of the feed generator: symbols follow Zipf's law, orders live short or very long, prices cluster at the touch, packets
+ * of the feed generator: symbols follow Zipf's law, orders live short or long, prices cluster at the touch, packets
  * hold one message or many. The same arguments give the same bytes everywhere. Built before anything is measured. */
 #ifndef TESTS_BENCH_WORKLOAD_H
 #define TESTS_BENCH_WORKLOAD_H

@@ -102,12 +102,15 @@ Test(market, a_session_forgets_the_market_and_keeps_the_position)
     struct market_instrument *instrument = market_find(market, 0, 1);
     send(market, MD_DEFINE, 0, 1, 0, 5);
     send(market, MD_STATE, 0, 1, 'H', 0);
+    send(market, MD_OPERATIONAL, 0, 1, 'H', 0);
+    send(market, MD_SHORT_SALE, 0, 1, '1', 0);
     send(market, MD_STALE_BEGIN, 0, MD_INSTRUMENT_NONE, 0, 0);
     send(market, MD_SESSION_END, 0, MD_INSTRUMENT_NONE, 0, 0);
     cr_assert(market->channel[0].session_ended && !market->channel[1].session_ended);
     instrument->position = -7;
     instrument->open_buy_qty = 3;
     send(market, MD_SESSION, 0, MD_INSTRUMENT_NONE, 0, 0);
+    cr_assert(instrument->state == 0 && instrument->operational == 0 && instrument->short_sale == 0);
     cr_assert(instrument->symbol == 0 && instrument->state == 0 && instrument->bid_price == MD_PRICE_NONE);
     cr_assert(instrument->position == -7 && instrument->open_buy_qty == 3);
     cr_assert(!market->channel[0].stale && !market->channel[0].session_ended);
@@ -130,7 +133,8 @@ Test(market, events_that_name_nobody_are_counted)
     send(market, MD_ADD, 2, 0, 'B', 0);
     send(market, MD_ADD, 0, 4, 'B', 0);
     send(market, MD_STALE_BEGIN, 7, MD_INSTRUMENT_NONE, 0, 0);
-    cr_assert_eq(market->out_of_range_count, 3u);
+    send(market, MD_STALE_BEGIN, 2, MD_INSTRUMENT_NONE, 0, 0); /* the first that there is not */
+    cr_assert_eq(market->out_of_range_count, 4u);
     market_drop(market);
 }
 
