@@ -22,6 +22,10 @@ parser.add_argument("--json", action="store_true")
 options = parser.parse_args()
 
 g.need_two_cpus()
+try:
+    os.setpriority(os.PRIO_PROCESS, 0, -20) # two hot threads on two CPUs: whatever else runs here would be measured
+except PermissionError:
+    print("not root: other processes share the CPUs as equals, expect longer tails", file=sys.stderr)
 work = g.Work()
 captures = work.session("bench", options.messages, "--symbols", "200")
 cases = {}

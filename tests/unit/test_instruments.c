@@ -129,8 +129,10 @@ Test(instruments, a_new_session_knows_none_until_it_defines_them)
     for (uint8_t type = MD_TIME; type < MD_TYPE_COUNT; type++)
         if (type != MD_SESSION)
             cr_assert_null(of(&instruments, (enum md_type)type, 1, MD_INSTRUMENT_NONE, 0));
-    for (uint16_t i = 0; i < 3; i++)
-        cr_assert(of(&instruments, MD_ADD, 1, i, 0)->mark.seen, "no other news of the channel ends it");
+    for (uint16_t i = 0; i < 3; i++) {
+        const struct block *block = of(&instruments, MD_ADD, 1, i, 0);
+        cr_assert(block && block->mark.seen, "no other news of the channel ends it");
+    }
     cr_assert_null(instruments_of(&instruments, &session));
     for (uint16_t i = 0; i < 3; i++) {
         cr_assert_null(of(&instruments, MD_ADD, 1, i, 0), "the number may be another symbol's now");

@@ -90,7 +90,7 @@ Test(strategy, the_largest_number_is_a_number)
     cr_assert_eq(value, UINT64_MAX);
     const struct strategy_param beyond = {"size", "18446744073709551616"};
     const struct strategy_setup refused = {.params = &beyond, .param_count = 1};
-    cr_assert_eq(strategy_param_u64(&refused, "size", 7, 0, UINT64_MAX, &value, error), -EINVAL, "the next one is none");
+    cr_assert_eq(strategy_param_u64(&refused, "size", 7, 0, UINT64_MAX, &value, error), -EINVAL, "one more is none");
 }
 
 Test(strategy, sentences_stay_inside_their_buffer)
