@@ -5,16 +5,18 @@
  *   quantity   shares an order (default 100) */
 #include "gateway/strategy/instruments.h"
 
+#include <stdalign.h>
+
 struct probe_instrument {
-    struct instruments_mark mark;  /* seen: the prices below are the last best prices */
+    alignas(uint64_t) struct instruments_mark mark; /* seen: the prices below are the last best prices */
     int32_t bid_price, ask_price;
+    bool sell_next; /* each instrument by itself, so that no position drifts */
 };
 
 struct probe {
     struct instruments instruments;
     uint32_t every, qty;
     uint32_t trigger_count; /* since the last order */
-    bool sell_next;
 };
 
 extern const struct strategy_ops probe_ops;
@@ -63,14 +65,14 @@ static void on_event(void *state, const struct md_event *event, uint64_t now_ns,
     probe->trigger_count = 0;
     out->intent[out->count++] = (struct order_intent){
         .action = ORDER_NEW,
-        .side = probe->sell_next ? 'S' : 'B',
+        .side = instrument->sell_next ? 'S' : 'B',
         .tif = ORDER_IOC,
         .channel = event->channel,
         .instrument = event->instrument,
-        .price = probe->sell_next ? event->bid_price : event->ask_price,
+        .price = instrument->sell_next ? event->bid_price : event->ask_price,
         .qty = probe->qty,
     };
-    probe->sell_next = !probe->sell_next;
+    instrument->sell_next = !instrument->sell_next;
 }
 
 static void on_order(void *state, const struct order_event *event, struct strategy_out *out)
