@@ -36,7 +36,7 @@ feeds:
 strategies:
   - {{name: probe, kind: probe, lcore: {strategy_lcore}, feed: itch, params: {{every: {every}, quantity: 100}}}}
   - {{name: taker, kind: taker, lcore: {strategy_lcore}, feed: itch, params: {{threshold: 100, quantity: 100}}}}
-orders:
+{more_strategies}orders:
   port: orders
   carrier: udp
   local_mac: "02:00:00:00:00:01"
@@ -79,7 +79,8 @@ class Work:
     def config(self, name="test", mode="two-core", **changes):
         cpus = sorted(os.sched_getaffinity(0))
         values = dict(name=name, mode=mode, memory="no-huge", burst=32, ring_slots=65536, date="2026-01-05", join="start",
-                      reorder_packets=64, reorder_us=500, lines=LINES, every=50, fills="none", rate_per_s=100000, stages="true", allow_stale="false")
+                      reorder_packets=64, reorder_us=500, lines=LINES, every=50, fills="none", rate_per_s=100000, stages="true", allow_stale="false",
+                      more_strategies="")
         values.update(changes)
         if mode == "inline":
             values["lcores"] = f"  - {{name: rx0, role: rx, cpu: {cpus[0]}}}"
@@ -88,6 +89,7 @@ class Work:
             values["lcores"] = (f"  - {{name: rx0, role: rx, cpu: {cpus[0]}}}\n"
                                 f"  - {{name: strategy0, role: strategy, cpu: {cpus[1]}}}")
             values["strategy_lcore"] = "strategy0"
+        values["more_strategies"] = values["more_strategies"].replace("LCORE", values["strategy_lcore"])
         path = self.path(f"{name}-{mode}-{abs(hash(str(values)))}.yaml")
         with open(path, "w") as file:
             file.write(CONFIG.format(**values))
