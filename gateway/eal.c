@@ -8,6 +8,7 @@
 #include <rte_log.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,6 +96,10 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
     static struct args args; /* the EAL keeps pointers into its arguments */
     const uint64_t free_mb = hugepages_free_mb();
 
+    /* The EAL takes an ordinary user's run directory at its word and fails where it is empty or gone: /tmp serves then. */
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    if (runtime && access(runtime, W_OK) != 0)
+        unsetenv("XDG_RUNTIME_DIR");
     memset(eal, 0, sizeof(*eal));
     args.count = 0;
     eal->hugepages = config->gateway.memory == CONFIG_MEMORY_HUGEPAGES ||
