@@ -96,7 +96,7 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
     static struct args args; /* the EAL keeps pointers into its arguments */
     const uint64_t free_mb = hugepages_free_mb();
 
-    /* The EAL takes an ordinary user's run directory at its word and fails where it is empty or gone: /tmp serves then. */
+    /* The EAL takes a user's run directory at its word and fails where it is empty or gone: /tmp serves then. */
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     if (runtime && access(runtime, W_OK) != 0)
         unsetenv("XDG_RUNTIME_DIR");
