@@ -18,12 +18,20 @@
 #define CONFIG_STRATEGIES_MAX 16u
 #define CONFIG_PARAMS_MAX 16u
 #define CONFIG_INSTRUMENTS_MAX 1024u
+#define CONFIG_SERVERS_MAX 4u
+#define CONFIG_FAULTS_MAX 64u
+#define CONFIG_USERNAME_MAX 6u     /* SoupBinTCP login */
+#define CONFIG_PASSWORD_MAX 10u
 
 enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
 enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
 enum config_role { CONFIG_RX, CONFIG_STRATEGY };
 enum config_protocol { CONFIG_ITCH50 };
-enum config_join { CONFIG_JOIN_START, CONFIG_JOIN_ANYWHERE };
+enum config_join { CONFIG_JOIN_START, CONFIG_JOIN_ANYWHERE, CONFIG_JOIN_SNAPSHOT };
+enum config_stale { CONFIG_STALE_AT_ONCE, CONFIG_STALE_AFTER_WINDOW };
+enum config_checksum { CONFIG_CHECKSUM_TRUST, CONFIG_CHECKSUM_VERIFY };
+enum config_transport { CONFIG_TRANSPORT_KERNEL, CONFIG_TRANSPORT_PORT };
+enum config_overrun { CONFIG_OVERRUN_RESYNC, CONFIG_OVERRUN_STOP };
 enum config_carrier { CONFIG_UDP };
 enum config_fills { CONFIG_FILLS_NONE, CONFIG_FILLS_IMMEDIATE };
 
@@ -63,6 +71,47 @@ struct config_line {
     uint32_t line;
 };
 
+struct config_server {
+    uint32_t ip;         /* host byte order, unicast */
+    uint16_t port;       /* UDP or TCP port, 1 ... 65535 */
+    uint32_t line;
+};
+
+/* MoldUDP64 re-request servers of a feed, asked in turn. */
+struct config_retransmission {
+    bool present;
+    enum config_transport transport; /* kernel: a UDP socket of the control thread; port: the feed port's own control
+                                      * queue, for interfaces that the kernel does not have */
+    uint32_t port_idx;           /* transport port */
+    uint32_t local_ip;           /* transport port: our address, host byte order, unicast; kernel: bind to it, 0 = any */
+    uint16_t local_port;         /* transport port: 1 ... 65535; kernel: 0 = any */
+    uint8_t peer_mac[6];         /* transport port: next hop */
+    struct config_server *server_list;
+    uint32_t server_count;       /* 1 ... CONFIG_SERVERS_MAX */
+    uint32_t request_messages;   /* messages asked for in one request, 1 ... 65,534 */
+    uint32_t in_flight;          /* ranges asked for at one time, 1 ... 16 */
+    uint32_t rate_per_s;         /* requests a second, 1 ... 100,000 */
+    uint32_t rate_burst;         /* 1 ... 1,000 */
+    uint32_t timeout_us;         /* first wait for an answer; doubles with each attempt, 100 ... 10,000,000 */
+    uint32_t timeout_max_us;     /* longest wait, timeout_us ... 60,000,000 */
+    uint32_t attempts;           /* for one range, all servers counted; then a snapshot, 1 ... 1,000 */
+    uint32_t gap_max;            /* messages; a larger gap is recovered by a snapshot where there is one, 1 ... 2^22 */
+    uint32_t line;
+};
+
+/* GLIMPSE 5.0 servers of a feed, tried in turn. */
+struct config_snapshot {
+    bool present;
+    struct config_server *server_list;
+    uint32_t server_count;       /* 1 ... CONFIG_SERVERS_MAX */
+    char username[CONFIG_USERNAME_MAX + 1];
+    char password[CONFIG_PASSWORD_MAX + 1];
+    uint32_t timeout_ms;         /* a spin that stands still for so long is broken off, 10 ... 60,000 */
+    uint32_t retry_ms;           /* wait before the next spin after a failed one; doubles, 1 ... 60,000 */
+    uint32_t retry_max_ms;       /* longest such wait, retry_ms ... 600,000 */
+    uint32_t line;
+};
+
 struct config_feed {
     char name[CONFIG_NAME_MAX + 1];
     enum config_protocol protocol;
@@ -76,6 +125,13 @@ struct config_feed {
     uint32_t levels_max;         /* 1024 ... 2^26 */
     uint32_t reorder_packets;    /* 0 ... 256 */
     uint32_t reorder_us;         /* 0 ... 10,000,000 */
+    uint32_t hold_messages;      /* messages kept behind a hole, a power of two, 1024 ... 2^22 */
+    enum config_stale stale;     /* a hole is announced at once, or when its reorder window has ended */
+    uint32_t silence_ms;         /* a line without a packet for so long is silent; all lines: the channel is stale.
+                                  * 0 = never, ... 3,600,000 */
+    enum config_checksum checksum; /* verify: UDP checksums are verified in software */
+    struct config_retransmission retransmission;
+    struct config_snapshot snapshot;
     struct config_line *line_list;
     uint32_t line_count;         /* 1 ... CONFIG_LINES_MAX */
     uint32_t line;
@@ -92,6 +148,21 @@ struct config_strategy {
     uint32_t feed_idx;               /* where these symbols are found */
     struct config_param *param_list; /* read by the strategy, which refuses what it does not know */
     uint32_t param_count;
+    enum config_overrun on_overrun;  /* after events were lost: be brought up to date, or send no new orders any more */
+    uint32_t line;
+};
+
+/* Faults that a replay puts into one line of a feed, before anything else sees its frames. Shares of packets are in
+ * parts of CONFIG_FAULT_PARTS. */
+#define CONFIG_FAULT_PARTS 1000000000u
+struct config_fault {
+    uint32_t feed_idx, line_idx;
+    uint32_t loss, duplicate, reorder, corrupt, truncate;
+    uint32_t skew_us;            /* every packet comes so much later ... */
+    uint32_t jitter_us;          /* ... and up to so much more */
+    uint32_t stall_every_ms;     /* 0 = never: after each such span the line stands still ... */
+    uint32_t stall_ms;           /* ... for so long, then everything comes at once */
+    uint64_t restart_at;         /* 0 = never: from this sequence on the session begins anew under another name */
     uint32_t line;
 };
 
@@ -144,6 +215,9 @@ struct config {
     struct config_risk risk;
     struct config_latency latency;
     struct config_telemetry telemetry;
+    uint64_t fault_seed;
+    struct config_fault *fault_list; /* replays only */
+    uint32_t fault_count;            /* 0 ... CONFIG_FAULTS_MAX */
 };
 
 /* One thing that is wrong or doubtful: a whole sentence, "FILE:LINE: key: what; the fix". */

@@ -45,12 +45,15 @@ enum md_type {
     MD_LISTING_COLLAR = 22, /* part 2: ref = upper collar high, lower collar low 32 bits, qty = execution time, s */
     MD_SYSTEM = 23,     /* system event of the channel: side = event code */
     MD_STALE_BEGIN = 24, /* messages are missing: every instrument of the channel is stale. ref = first missing
-                         * sequence, qty = how many (saturated) */
-    MD_STALE_END = 25,  /* the channel is whole again */
+                         * sequence, qty = how many as far as is known (saturated); qty 0: every line is silent */
+    MD_STALE_END = 25,  /* the channel is whole again: all that was missing has been applied. ref = sequence that is
+                         * delivered next */
     MD_SESSION = 26,    /* a feed session begins: books and directory are empty, ref = first 8 letters of its name */
     MD_SESSION_END = 27, /* the venue has ended the session */
     MD_UNRELIABLE = 28, /* an order of this instrument could not be entered: its book is not to be trusted (flag
-                         * MD_UNTRADABLE) until the next session */
+                         * MD_UNTRADABLE) until the next session or MD_RESET */
+    MD_RESET = 29,      /* books and directory of the channel are empty, as with MD_SESSION, but the session goes on: all
+                         * that is known of it follows (a snapshot; with MD_REFRESH: to this reader) */
     MD_TYPE_COUNT
 };
 

@@ -1,0 +1,70 @@
+/* The venue side of a feed, the pure half: what a feed has said so far, by sequence; answers to MoldUDP64 requests; the
+ * book as a venue would keep it, and GLIMPSE snapshots of it. tools/exchange puts sockets and clocks around it, the
+ * campaign drives it in simulated time. One owner, any thread; memory grows with the messages. */
+#ifndef TOOLS_VENUE_H
+#define TOOLS_VENUE_H
+
+#include "feed/itch.h"
+#include "feed/mold.h"
+#include "feed/soup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VENUE_PAYLOAD_MAX 1472u /* of a MoldUDP64 packet: Ethernet's 1,500 bytes without IPv4 and UDP headers */
+
+struct venue;
+
+struct venue_counters {
+    uint64_t request_count;       /* well-formed requests of this session */
+    uint64_t answered_count;
+    uint64_t other_session_count; /* refused by silence, as the protocol has it: so are the next three */
+    uint64_t beyond_count;        /* asked for what has not been said yet */
+    uint64_t empty_count;         /* asked for nothing */
+    uint64_t malformed_count;     /* not 20 bytes */
+    uint64_t spin_count;          /* snapshots begun */
+    uint64_t spin_end_count;      /* snapshots given to the end */
+};
+
+/* NULL: no memory. `session` names the MoldUDP64 session. */
+struct venue *venue_open(const char session[MOLD_SESSION_LEN]);
+void venue_close(struct venue *venue);
+/* A new session: nothing was said yet, the book is empty. Counters go on. False: no memory. */
+bool venue_restart(struct venue *venue, const char session[MOLD_SESSION_LEN]);
+
+/* Say one message: it gets the next sequence (from 1) and changes the book. Returns it; 0: no memory. */
+uint64_t venue_say(struct venue *venue, const uint8_t *message, uint32_t message_len);
+uint64_t venue_next_seq(const struct venue *venue); /* of the message that would be said next */
+/* The message said as `seq`; NULL if there is none. */
+const uint8_t *venue_message(const struct venue *venue, uint64_t seq, uint32_t *ret_len);
+
+/* A downstream packet with messages from `seq` on: as many whole ones as fit, at most `count_max`, below next_seq.
+ * Returns its bytes; a heartbeat (count 0) when there are none. */
+uint32_t venue_packet(const struct venue *venue, uint64_t seq, uint32_t count_max,
+                      uint8_t ret_payload[VENUE_PAYLOAD_MAX]);
+uint32_t venue_packet_end(const struct venue *venue, uint8_t ret_payload[VENUE_PAYLOAD_MAX]); /* end of session */
+/* The answer to a request datagram; 0 = silence. */
+uint32_t venue_answer(struct venue *venue, const uint8_t *request, uint32_t request_len,
+                      uint8_t ret_payload[VENUE_PAYLOAD_MAX]);
+
+/* One GLIMPSE connection, the server's side: SoupBinTCP bytes in, bytes out. The snapshot is of the moment of the
+ * login; it is made whole then, so that what is said meanwhile does not disturb it. */
+struct venue_spin;
+struct venue_spin_params {
+    char username[SOUP_USERNAME_LEN], password[SOUP_PASSWORD_LEN]; /* space padded; who may log in */
+    uint64_t break_after;  /* messages after which the connection is closed, for tests; 0 = never */
+    int64_t end_seq_add;   /* added to the sequence at the end, for tests */
+};
+struct venue_spin *venue_spin_open(struct venue *venue, const struct venue_spin_params *params, uint64_t now_ns);
+void venue_spin_close(struct venue_spin *spin);
+/* Bytes of the client. */
+void venue_spin_receive(struct venue_spin *spin, const uint8_t *bytes, uint32_t len, uint64_t now_ns);
+/* Up to `bytes_max` bytes for the client; 0 = nothing now. */
+uint32_t venue_spin_send(struct venue_spin *spin, uint64_t now_ns, uint8_t *ret_bytes, uint32_t bytes_max);
+/* Everything is said: the connection may be closed once the bytes are out. */
+bool venue_spin_ended(const struct venue_spin *spin);
+
+const struct venue_counters *venue_counters(const struct venue *venue);
+
+#endif
