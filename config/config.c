@@ -179,8 +179,11 @@ void config_free(struct config *config)
         return;
     for (uint32_t i = 0; i < config->port_count; i++)
         free(config->port[i].device);
-    for (uint32_t i = 0; i < config->feed_count; i++)
+    for (uint32_t i = 0; i < config->feed_count; i++) {
         free(config->feed[i].line_list);
+        free(config->feed[i].retransmission.server_list);
+        free(config->feed[i].snapshot.server_list);
+    }
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         struct config_strategy *strategy = &config->strategy[i];
         for (uint32_t j = 0; j < strategy->param_count; j++) {
@@ -190,6 +193,7 @@ void config_free(struct config *config)
         free(strategy->param_list);
         free(strategy->symbol_list);
     }
+    free(config->fault_list);
     free(config->path);
     free(config);
 }

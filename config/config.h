@@ -80,11 +80,11 @@ struct config_server {
 /* MoldUDP64 re-request servers of a feed, asked in turn. */
 struct config_retransmission {
     bool present;
-    enum config_transport transport; /* kernel: a UDP socket of the control thread; port: the feed port's own control
-                                      * queue, for interfaces that the kernel does not have */
+    enum config_transport transport; /* kernel: a UDP socket of the control thread; port: a queue of the feed's
+                                      * own port, for interfaces that the kernel does not have */
     uint32_t port_idx;           /* transport port */
-    uint32_t local_ip;           /* transport port: our address, host byte order, unicast; kernel: bind to it, 0 = any */
-    uint16_t local_port;         /* transport port: 1 ... 65535; kernel: 0 = any */
+    uint32_t local_ip;           /* our address, host byte order, unicast; transport kernel: bind to it, 0 = any */
+    uint16_t local_port;         /* 1 ... 65535; transport kernel: 0 = any */
     uint8_t peer_mac[6];         /* transport port: next hop */
     struct config_server *server_list;
     uint32_t server_count;       /* 1 ... CONFIG_SERVERS_MAX */
@@ -95,7 +95,8 @@ struct config_retransmission {
     uint32_t timeout_us;         /* first wait for an answer; doubles with each attempt, 100 ... 10,000,000 */
     uint32_t timeout_max_us;     /* longest wait, timeout_us ... 60,000,000 */
     uint32_t attempts;           /* for one range, all servers counted; then a snapshot, 1 ... 1,000 */
-    uint32_t gap_max;            /* messages; a larger gap is recovered by a snapshot where there is one, 1 ... 2^22 */
+    uint32_t gap_max;            /* messages; a larger gap is recovered by a snapshot where there is one, 1 ...
+                                  * hold_messages */
     uint32_t line;
 };
 
@@ -158,10 +159,10 @@ struct config_strategy {
 struct config_fault {
     uint32_t feed_idx, line_idx;
     uint32_t loss, duplicate, reorder, corrupt, truncate;
-    uint32_t skew_us;            /* every packet comes so much later ... */
-    uint32_t jitter_us;          /* ... and up to so much more */
-    uint32_t stall_every_ms;     /* 0 = never: after each such span the line stands still ... */
-    uint32_t stall_ms;           /* ... for so long, then everything comes at once */
+    uint32_t skew_us;            /* every packet comes so much later, 0 ... 10,000,000 ... */
+    uint32_t jitter_us;          /* ... and up to so much more, 0 ... 10,000,000 */
+    uint32_t stall_every_ms;     /* 0 = never: after each such span the line stands still, 0 ... 3,600,000 ... */
+    uint32_t stall_ms;           /* ... for so long, then everything comes at once, 0 ... 3,600,000 */
     uint64_t restart_at;         /* 0 = never: from this sequence on the session begins anew under another name */
     uint32_t line;
 };

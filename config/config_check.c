@@ -120,6 +120,81 @@ static void check_group(const struct config_load *load, const struct config *con
         }
 }
 
+/* A wait that doubles ends at `longest`, which therefore is not shorter than the first one. */
+static void check_longest(const struct config_load *load, struct config_at at, uint32_t longest, const char *first_key,
+                          uint32_t first)
+{
+    if (longest < first)
+        config_say(load, false, at.path, "%u is less than %s %u; write at least as much", longest, first_key, first);
+}
+
+static void check_servers(const struct config_load *load, struct config_at at, const struct config_server *server,
+                          uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (server[i].ip != 0 && server[i].ip == server[j].ip && server[i].port == server[j].port) {
+                config_say(load, false, config_at("%s[%u]", at.path, i).path,
+                           "is the same as servers[%u]; write another, or remove one", j);
+                break;
+            }
+}
+
+static void check_retransmission(const struct config_load *load, const struct config *config, uint32_t f)
+{
+    const struct config_feed *feed = &config->feed[f];
+    const struct config_retransmission *retransmission = &feed->retransmission;
+    const struct config_at at = config_at("feeds[%u].retransmission", f);
+
+    if (!retransmission->present)
+        return;
+    check_servers(load, config_at("%s.servers", at.path), retransmission->server_list, retransmission->server_count);
+    check_longest(load, config_at("%s.timeout_max_us", at.path), retransmission->timeout_max_us, "timeout_us",
+                  retransmission->timeout_us);
+    if (retransmission->gap_max > feed->hold_messages)
+        config_say(load, false, config_at("%s.gap_max", at.path).path,
+                   "%u is more than hold_messages %u, so what follows could not be kept meanwhile; lower one or raise "
+                   "the other",
+                   retransmission->gap_max, feed->hold_messages);
+    /* Answers are told apart by the address that they come to. */
+    for (uint32_t i = 0; i < f; i++) {
+        const struct config_retransmission *other = &config->feed[i].retransmission;
+        if (retransmission->local_port != 0 && retransmission->local_port == other->local_port &&
+            retransmission->transport == other->transport &&
+            (retransmission->local_ip == other->local_ip || retransmission->local_ip == 0 || other->local_ip == 0)) {
+            config_say(load, false, config_at("%s.local_port", at.path).path,
+                       "%u is that of feed '%s' already; write another", retransmission->local_port,
+                       config->feed[i].name);
+            break;
+        }
+    }
+    if (retransmission->transport != CONFIG_TRANSPORT_PORT || retransmission->port_idx == CONFIG_IDX_NONE)
+        return;
+    bool received = false;
+    for (uint32_t l = 0; l < feed->line_count; l++)
+        received = received || feed->line_list[l].port_idx == retransmission->port_idx;
+    if (!received)
+        config_say(load, false, config_at("%s.port", at.path).path,
+                   "no line of feed '%s' is on port '%s', so no answer would be seen; name the port of one of its "
+                   "lines",
+                   feed->name, config->port[retransmission->port_idx].name);
+}
+
+static void check_snapshot(const struct config_load *load, const struct config_feed *feed, uint32_t f)
+{
+    const struct config_snapshot *snapshot = &feed->snapshot;
+    const struct config_at at = config_at("feeds[%u].snapshot", f);
+
+    if (!snapshot->present) {
+        if (feed->join == CONFIG_JOIN_SNAPSHOT)
+            config_say(load, false, config_at("feeds[%u].join", f).path,
+                       "there is no server to take a snapshot from; add the section snapshot, or join otherwise");
+        return;
+    }
+    check_servers(load, config_at("%s.servers", at.path), snapshot->server_list, snapshot->server_count);
+    check_longest(load, config_at("%s.retry_max_ms", at.path), snapshot->retry_max_ms, "retry_ms", snapshot->retry_ms);
+}
+
 static void check_feeds(const struct config_load *load, const struct config *config)
 {
     if (config->feed_count == 0)
@@ -135,7 +210,9 @@ static void check_feeds(const struct config_load *load, const struct config *con
             CHECK_NAMES(load, config_at("feeds[%u].lines", f).path, feed->line_list, feed->line_count);
         for (uint32_t l = 0; l < feed->line_count; l++)
             check_group(load, config, f, l);
-        if (feed->line_count == 1)
+        check_retransmission(load, config, f);
+        check_snapshot(load, feed, f);
+        if (feed->line_count == 1 && !feed->retransmission.present && !feed->snapshot.present)
             config_say(load, true, config_at("feeds[%u].lines", f).path,
                        "feed '%s' has one line, so a lost packet stays lost; add its "
                        "second line",
@@ -203,6 +280,32 @@ static void check_orders(const struct config_load *load, const struct config *co
                    "lets orders pass while the feed has a hole; set false outside a laboratory");
 }
 
+static void check_faults(const struct config_load *load, const struct config *config)
+{
+    for (uint32_t i = 0; i < config->fault_count; i++) {
+        const struct config_fault *fault = &config->fault_list[i];
+        const struct config_at every_at = config_at("faults.lines[%u].stall_every_ms", i);
+        const struct config_at stall_at = config_at("faults.lines[%u].stall_ms", i);
+        const bool every = config_lines_find(&load->lines, every_at.path, NULL) != CONFIG_NODE_NONE;
+        const bool stall = config_lines_find(&load->lines, stall_at.path, NULL) != CONFIG_NODE_NONE;
+        if (every != stall)
+            config_say(load, false, every ? every_at.path : stall_at.path,
+                       "does nothing without %s; give both or neither", every ? "stall_ms" : "stall_every_ms");
+        for (uint32_t j = 0; j < i && fault->line_idx != CONFIG_IDX_NONE; j++)
+            if (fault->feed_idx == config->fault_list[j].feed_idx &&
+                fault->line_idx == config->fault_list[j].line_idx) {
+                config_say(load, false, config_at("faults.lines[%u].line", i).path,
+                           "line '%s' of feed '%s' has its faults in faults.lines[%u] already; make one entry of them",
+                           config->feed[fault->feed_idx].line_list[fault->line_idx].name,
+                           config->feed[fault->feed_idx].name, j);
+                break;
+            }
+    }
+    if (config->fault_count > 0)
+        config_say(load, true, "faults",
+                   "are put into replays only, a live gateway ignores them; remove them from its config");
+}
+
 void config_check(const struct config_load *load, const struct config *config)
 {
     check_lcores(load, config);
@@ -210,4 +313,5 @@ void config_check(const struct config_load *load, const struct config *config)
     check_feeds(load, config);
     check_strategies(load, config);
     check_orders(load, config);
+    check_faults(load, config);
 }

@@ -149,15 +149,17 @@ static uint32_t unicast(const struct config_load *load, struct config_at at, con
     return 0;
 }
 
-static void mac(const struct config_load *load, struct config_at at, const char *raw, bool required, uint8_t ret_mac[6])
+/* `sent`: what is sent to it, of one that must be given; NULL: it need not. */
+static void mac(const struct config_load *load, struct config_at at, const char *raw, const char *sent,
+                uint8_t ret_mac[6])
 {
     uint8_t value[6] = {0};
 
     if (bad(load, &at))
         return;
     if (!raw) {
-        if (required)
-            config_say(load, false, at.path, "is missing; write the MAC address that orders are sent to");
+        if (sent)
+            config_say(load, false, at.path, "is missing; write the MAC address that %s are sent to", sent);
         return;
     }
     bool good = strlen(raw) == 17;
@@ -172,6 +174,68 @@ static void mac(const struct config_load *load, struct config_at at, const char 
         config_say(load, false, at.path, "%s is not the address of one station; write a unicast MAC address", raw);
     else
         memcpy(ret_mac, value, 6);
+}
+
+/* A UDP or TCP port that must be given. */
+static uint16_t ip_port(const struct config_load *load, struct config_at at, const uint64_t *raw)
+{
+    const uint64_t value = number(load, at, raw, 1, 65535, REQUIRED);
+    return value == REQUIRED ? 0 : (uint16_t)value;
+}
+
+/* Only letters that show: no blank, nothing outside ASCII. */
+static bool printable(const char *text)
+{
+    while (*text > ' ' && *text < 0x7f)
+        text++;
+    return *text == '\0';
+}
+
+/* Goes into a field of a login that blanks fill up. A finding does not quote it: it may be a secret. */
+static void credential(const struct config_load *load, struct config_at at, const char *raw, bool required,
+                       uint32_t len_max, char *ret_text)
+{
+    if (bad(load, &at))
+        return;
+    if (!raw) {
+        if (required)
+            config_say(load, false, at.path, "is missing; write the one that the venue gave you");
+    } else if (strlen(raw) > len_max)
+        config_say(load, false, at.path, "has %zu letters, but a login holds %u; write the one that the venue gave you",
+                   strlen(raw), len_max);
+    else if (!printable(raw))
+        config_say(load, false, at.path,
+                   "holds a blank or a letter outside ASCII; write the one that the venue gave you");
+    else
+        memcpy(ret_text, raw, strlen(raw) + 1);
+}
+
+#define SHARE_DECIMALS 7u /* one percent is 10^7 parts: whatever is written is kept exactly */
+_Static_assert(CONFIG_FAULT_PARTS == 100u * 10000000u, "a share has SHARE_DECIMALS decimals");
+
+/* A percentage, in parts of CONFIG_FAULT_PARTS; 0 where the key is absent. */
+static uint32_t share(const struct config_load *load, struct config_at at, const char *raw)
+{
+    static const char digits[] = "0123456789";
+
+    if (!raw || bad(load, &at))
+        return 0;
+    const size_t whole = strspn(raw, digits);
+    const bool fraction = raw[whole] == '.';
+    const char *decimal = raw + whole + fraction;
+    const size_t decimals = fraction ? strspn(decimal, digits) : 0;
+    if (whole >= 1 && whole <= 3 && (whole == 1 || raw[0] != '0') && fraction == (decimals > 0) &&
+        decimals <= SHARE_DECIMALS && decimal[decimals] == '\0') {
+        uint64_t parts = strtoul(raw, NULL, 10);
+        for (uint32_t i = 0; i < SHARE_DECIMALS; i++)
+            parts = parts * 10 + (i < decimals ? (uint64_t)(decimal[i] - '0') : 0);
+        if (parts <= CONFIG_FAULT_PARTS)
+            return (uint32_t)parts;
+    }
+    config_say(load, false, at.path,
+               "'%.48s' is no share; write a percentage from 0 to 100 with at most %u decimals, as in 0.5", raw,
+               SHARE_DECIMALS);
+    return 0;
 }
 
 #define OR(raw, fallback) ((raw) ? *(raw) : (fallback))
@@ -322,12 +386,115 @@ static int convert_lines(const struct config_load *load, uint32_t i, const struc
         to->port_idx = INDEX_OF(load, config_at("feeds[%u].lines[%u].port", i, j), line->port, "port", config->port,
                                 config->port_count, config->port_count == 1 ? 0 : CONFIG_IDX_NONE);
         to->group = multicast(load, config_at("feeds[%u].lines[%u].group", i, j), line->group);
-        const struct config_at port_at = config_at("feeds[%u].lines[%u].udp_port", i, j);
-        const uint64_t udp_port = number(load, port_at, line->udp_port, 1, 65535, REQUIRED);
-        to->udp_port = udp_port == REQUIRED ? 0 : (uint16_t)udp_port;
+        to->udp_port = ip_port(load, config_at("feeds[%u].lines[%u].udp_port", i, j), line->udp_port);
         to->source = unicast(load, config_at("feeds[%u].lines[%u].source", i, j), line->source, false);
     }
     return 0;
+}
+
+/* The servers of section `at`; `port_key`: udp_port or tcp_port. */
+static int convert_servers(const struct config_load *load, const struct config_at *at, const char *port_key,
+                           const struct raw_server *raw, uint32_t raw_count, struct config_server **ret_list,
+                           uint32_t *ret_count)
+{
+    const struct config_at list_at = config_at("%s.servers", at->path);
+
+    if (raw_count == 0) {
+        if (!bad(load, &list_at))
+            config_say(load, false, list_at.path, "there is no server to ask; list at least one, address and %s",
+                       port_key);
+        return 0;
+    }
+    struct config_server *list = calloc(raw_count, sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < raw_count; i++) {
+        list[i].line = line_of(load, config_at("%s[%u]", list_at.path, i));
+        list[i].ip = unicast(load, config_at("%s[%u].address", list_at.path, i), raw[i].address, true);
+        list[i].port = ip_port(load, config_at("%s[%u].%s", list_at.path, i, port_key), raw[i].port);
+    }
+    *ret_list = list;
+    *ret_count = raw_count;
+    return 0;
+}
+
+static void port_only(const struct config_load *load, struct config_at at, const char *raw)
+{
+    if (raw)
+        config_say(load, false, at.path,
+                   "means nothing to transport kernel, which finds its way by itself; remove it, or set "
+                   "transport: port");
+}
+
+/* Transport port needs our whole address, since nobody else has it; the kernel may choose all of it. */
+static void convert_transport(const struct config_load *load, const struct config_at *at,
+                              const struct raw_retransmission *from, const struct config *config,
+                              const struct config_feed *feed, struct config_retransmission *to)
+{
+    const struct config_at port_at = config_at("%s.port", at->path);
+    const struct config_at peer_mac_at = config_at("%s.peer_mac", at->path);
+    const struct config_at local_port_at = config_at("%s.local_port", at->path);
+
+    to->transport = OR(from->transport, CONFIG_TRANSPORT_KERNEL);
+    to->local_ip =
+        unicast(load, config_at("%s.local_ip", at->path), from->local_ip, to->transport == CONFIG_TRANSPORT_PORT);
+    if (to->transport == CONFIG_TRANSPORT_KERNEL) {
+        to->local_port = (uint16_t)number(load, local_port_at, from->local_port, 0, 65535, 0);
+        port_only(load, port_at, from->port);
+        port_only(load, peer_mac_at, from->peer_mac);
+        return;
+    }
+    to->local_port = ip_port(load, local_port_at, from->local_port);
+    mac(load, peer_mac_at, from->peer_mac, "requests", to->peer_mac);
+    if (from->port)
+        to->port_idx = INDEX_OF(load, port_at, from->port, "port", config->port, config->port_count, CONFIG_IDX_NONE);
+    else
+        to->port_idx = feed->line_count > 0 ? feed->line_list[0].port_idx : CONFIG_IDX_NONE;
+}
+
+static int convert_retransmission(const struct config_load *load, uint32_t i, const struct raw_retransmission *from,
+                                  const struct config *config, struct config_feed *feed)
+{
+    const struct config_at at = config_at("feeds[%u].retransmission", i);
+    struct config_retransmission *to = &feed->retransmission;
+
+    if (!from)
+        return 0;
+    to->present = true;
+    to->line = line_of(load, at);
+    convert_transport(load, &at, from, config, feed, to);
+    to->request_messages =
+        (uint32_t)number(load, config_at("%s.request_messages", at.path), from->request_messages, 1, 65534, 64);
+    to->in_flight = (uint32_t)number(load, config_at("%s.in_flight", at.path), from->in_flight, 1, 16, 4);
+    to->rate_per_s = (uint32_t)number(load, config_at("%s.rate_per_s", at.path), from->rate_per_s, 1, 100000, 200);
+    to->rate_burst = (uint32_t)number(load, config_at("%s.rate_burst", at.path), from->rate_burst, 1, 1000, 20);
+    to->timeout_us = (uint32_t)number(load, config_at("%s.timeout_us", at.path), from->timeout_us, 100, 10000000, 5000);
+    to->timeout_max_us = (uint32_t)number(load, config_at("%s.timeout_max_us", at.path), from->timeout_max_us, 100,
+                                          60000000, to->timeout_us > 500000 ? to->timeout_us : 500000);
+    to->attempts = (uint32_t)number(load, config_at("%s.attempts", at.path), from->attempts, 1, 1000, 6);
+    to->gap_max = (uint32_t)number(load, config_at("%s.gap_max", at.path), from->gap_max, 1, 1u << 22,
+                                   feed->hold_messages < 20000 ? feed->hold_messages : 20000);
+    return convert_servers(load, &at, "udp_port", from->servers, from->servers_count, &to->server_list,
+                           &to->server_count);
+}
+
+static int convert_snapshot(const struct config_load *load, uint32_t i, const struct raw_snapshot *from,
+                            struct config_snapshot *to)
+{
+    const struct config_at at = config_at("feeds[%u].snapshot", i);
+
+    if (!from)
+        return 0;
+    to->present = true;
+    to->line = line_of(load, at);
+    credential(load, config_at("%s.username", at.path), from->username, true, CONFIG_USERNAME_MAX, to->username);
+    credential(load, config_at("%s.password", at.path), from->password, false, CONFIG_PASSWORD_MAX, to->password);
+    to->timeout_ms = (uint32_t)number(load, config_at("%s.timeout_ms", at.path), from->timeout_ms, 10, 60000, 5000);
+    to->retry_ms = (uint32_t)number(load, config_at("%s.retry_ms", at.path), from->retry_ms, 1, 60000, 500);
+    to->retry_max_ms = (uint32_t)number(load, config_at("%s.retry_max_ms", at.path), from->retry_max_ms, 1, 600000,
+                                        to->retry_ms > 30000 ? to->retry_ms : 30000);
+    return convert_servers(load, &at, "tcp_port", from->servers, from->servers_count, &to->server_list,
+                           &to->server_count);
 }
 
 static int convert_feeds(const struct config_load *load, const struct raw *raw, struct config *config)
@@ -353,7 +520,15 @@ static int convert_feeds(const struct config_load *load, const struct raw *raw, 
             (uint32_t)number(load, config_at("feeds[%u].reorder_packets", i), from->reorder_packets, 0, 256, 64);
         feed->reorder_us =
             (uint32_t)number(load, config_at("feeds[%u].reorder_us", i), from->reorder_us, 0, 10000000, 2000);
-        if (convert_lines(load, i, from, config, feed) != 0)
+        feed->hold_messages =
+            power_of_two(load, config_at("feeds[%u].hold_messages", i), from->hold_messages, 1024, 1u << 22, 65536);
+        feed->stale = OR(from->stale, CONFIG_STALE_AT_ONCE);
+        feed->silence_ms =
+            (uint32_t)number(load, config_at("feeds[%u].silence_ms", i), from->silence_ms, 0, 3600000, 3000);
+        feed->checksum = OR(from->checksum, CONFIG_CHECKSUM_TRUST);
+        if (convert_lines(load, i, from, config, feed) != 0 ||
+            convert_retransmission(load, i, from->retransmission, config, feed) != 0 ||
+            convert_snapshot(load, i, from->snapshot, &feed->snapshot) != 0)
             return -ENOMEM;
     }
     return 0;
@@ -383,16 +558,13 @@ static int convert_symbols(const struct config_load *load, uint32_t i, const str
     for (uint32_t j = 0; j < from->symbols_count; j++) {
         const char *text = from->symbols[j];
         const struct config_at where = config_at("strategies[%u].symbols[%u]", i, j);
-        bool printable = true;
-        for (const char *c = text; *c; c++)
-            printable = printable && *c > ' ' && *c < 0x7f;
         if (bad(load, &where))
             continue;
         if (strlen(text) > 8) {
             config_say(load, false, where.path, "'%.48s' is longer than a symbol; write at most 8 letters", text);
             continue;
         }
-        if (!printable) {
+        if (!printable(text)) {
             config_say(load, false, where.path,
                        "'%s' holds a blank or a letter outside ASCII; write the venue's symbol", text);
             continue;
@@ -468,16 +640,11 @@ static int convert_strategies(const struct config_load *load, const struct raw *
                                        config->lcore_count, lcore_only(config, role));
         strategy->feed_idx = INDEX_OF(load, config_at("strategies[%u].feed", i), from->feed, "feed", config->feed,
                                       config->feed_count, config->feed_count == 1 ? 0 : CONFIG_IDX_NONE);
+        strategy->on_overrun = OR(from->on_overrun, CONFIG_OVERRUN_RESYNC);
         if (convert_symbols(load, i, from, strategy) != 0 || convert_params(load, i, strategy) != 0)
             return -ENOMEM;
     }
     return 0;
-}
-
-static uint16_t udp_port(const struct config_load *load, struct config_at at, const uint64_t *raw)
-{
-    const uint64_t value = number(load, at, raw, 1, 65535, REQUIRED);
-    return value == REQUIRED ? 0 : (uint16_t)value;
 }
 
 static void convert_orders(const struct config_load *load, const struct raw_orders *raw, const struct config *config,
@@ -490,12 +657,12 @@ static void convert_orders(const struct config_load *load, const struct raw_orde
         orders->line = line_of(load, config_at("orders"));
         orders->port_idx = INDEX_OF(load, config_at("orders.port"), raw->port, "port", config->port, config->port_count,
                                     config->port_count == 1 ? 0 : CONFIG_IDX_NONE);
-        mac(load, config_at("orders.local_mac"), raw->local_mac, false, orders->local_mac);
-        mac(load, config_at("orders.peer_mac"), raw->peer_mac, true, orders->peer_mac);
+        mac(load, config_at("orders.local_mac"), raw->local_mac, NULL, orders->local_mac);
+        mac(load, config_at("orders.peer_mac"), raw->peer_mac, "orders", orders->peer_mac);
         orders->local_ip = unicast(load, config_at("orders.local_ip"), raw->local_ip, true);
         orders->peer_ip = unicast(load, config_at("orders.peer_ip"), raw->peer_ip, true);
-        orders->local_port = udp_port(load, config_at("orders.local_port"), raw->local_port);
-        orders->peer_port = udp_port(load, config_at("orders.peer_port"), raw->peer_port);
+        orders->local_port = ip_port(load, config_at("orders.local_port"), raw->local_port);
+        orders->peer_port = ip_port(load, config_at("orders.peer_port"), raw->peer_port);
     } else {
         raw = &nothing;
     }
@@ -527,6 +694,43 @@ static void convert_risk(const struct config_load *load, const struct raw_risk *
     risk->allow_stale = OR(raw->allow_stale, false);
 }
 
+static int convert_faults(const struct config_load *load, const struct raw_faults *raw, struct config *config)
+{
+    config->fault_seed = number(load, config_at("faults.seed"), raw ? raw->seed : NULL, 0, UINT64_MAX, 1);
+    if (!raw || raw->lines_count == 0)
+        return 0;
+    config->fault_list = calloc(raw->lines_count, sizeof(*config->fault_list));
+    if (!config->fault_list)
+        return -ENOMEM;
+    config->fault_count = raw->lines_count;
+    for (uint32_t i = 0; i < raw->lines_count; i++) {
+        const struct raw_fault *from = &raw->lines[i];
+        struct config_fault *to = &config->fault_list[i];
+        const struct config_at at = config_at("faults.lines[%u]", i);
+        to->line = line_of(load, at);
+        to->feed_idx = INDEX_OF(load, config_at("%s.feed", at.path), from->feed, "feed", config->feed,
+                                config->feed_count, config->feed_count == 1 ? 0 : CONFIG_IDX_NONE);
+        to->line_idx = CONFIG_IDX_NONE;
+        if (to->feed_idx != CONFIG_IDX_NONE && config->feed[to->feed_idx].line_count > 0) {
+            const struct config_feed *feed = &config->feed[to->feed_idx];
+            to->line_idx = INDEX_OF(load, config_at("%s.line", at.path), from->line, "line", feed->line_list,
+                                    feed->line_count, feed->line_count == 1 ? 0 : CONFIG_IDX_NONE);
+        }
+        to->loss = share(load, config_at("%s.loss", at.path), from->loss);
+        to->duplicate = share(load, config_at("%s.duplicate", at.path), from->duplicate);
+        to->reorder = share(load, config_at("%s.reorder", at.path), from->reorder);
+        to->corrupt = share(load, config_at("%s.corrupt", at.path), from->corrupt);
+        to->truncate = share(load, config_at("%s.truncate", at.path), from->truncate);
+        to->skew_us = (uint32_t)number(load, config_at("%s.skew_us", at.path), from->skew_us, 0, 10000000, 0);
+        to->jitter_us = (uint32_t)number(load, config_at("%s.jitter_us", at.path), from->jitter_us, 0, 10000000, 0);
+        to->stall_every_ms =
+            (uint32_t)number(load, config_at("%s.stall_every_ms", at.path), from->stall_every_ms, 0, 3600000, 0);
+        to->stall_ms = (uint32_t)number(load, config_at("%s.stall_ms", at.path), from->stall_ms, 0, 3600000, 0);
+        to->restart_at = number(load, config_at("%s.restart_at", at.path), from->restart_at, 0, UINT64_MAX, 0);
+    }
+    return 0;
+}
+
 int config_convert(struct config_load *load, const struct raw *raw, struct config *config)
 {
     convert_gateway(load, raw->gateway, &config->gateway);
@@ -540,5 +744,5 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
     config->telemetry.enabled = !raw->telemetry || OR(raw->telemetry->enabled, true);
     config->telemetry.report_s = (uint32_t)number(load, config_at("telemetry.report_s"),
                                                   raw->telemetry ? raw->telemetry->report_s : NULL, 0, 86400, 10);
-    return 0;
+    return convert_faults(load, raw->faults, config);
 }

@@ -17,7 +17,14 @@ static const cyaml_strval_t memory_words[] = {
     {"auto", CONFIG_MEMORY_AUTO}, {"hugepages", CONFIG_MEMORY_HUGEPAGES}, {"no-huge", CONFIG_MEMORY_NO_HUGE}};
 static const cyaml_strval_t role_words[] = {{"rx", CONFIG_RX}, {"strategy", CONFIG_STRATEGY}};
 static const cyaml_strval_t protocol_words[] = {{"itch50", CONFIG_ITCH50}};
-static const cyaml_strval_t join_words[] = {{"start", CONFIG_JOIN_START}, {"anywhere", CONFIG_JOIN_ANYWHERE}};
+static const cyaml_strval_t join_words[] = {
+    {"start", CONFIG_JOIN_START}, {"anywhere", CONFIG_JOIN_ANYWHERE}, {"snapshot", CONFIG_JOIN_SNAPSHOT}};
+static const cyaml_strval_t stale_words[] = {{"at-once", CONFIG_STALE_AT_ONCE},
+                                             {"after-window", CONFIG_STALE_AFTER_WINDOW}};
+static const cyaml_strval_t checksum_words[] = {{"trust", CONFIG_CHECKSUM_TRUST}, {"verify", CONFIG_CHECKSUM_VERIFY}};
+static const cyaml_strval_t transport_words[] = {{"kernel", CONFIG_TRANSPORT_KERNEL}, {"port", CONFIG_TRANSPORT_PORT}};
+static const cyaml_strval_t on_overrun_words[] = {{"resync", CONFIG_OVERRUN_RESYNC},
+                                                  {"stop-trading", CONFIG_OVERRUN_STOP}};
 static const cyaml_strval_t carrier_words[] = {{"udp", CONFIG_UDP}};
 static const cyaml_strval_t fills_words[] = {{"none", CONFIG_FILLS_NONE}, {"immediate", CONFIG_FILLS_IMMEDIATE}};
 
@@ -53,6 +60,44 @@ static const cyaml_schema_field_t line_fields[] = {STRING(struct raw_line, name)
                                                    STRING(struct raw_line, source), CYAML_FIELD_END};
 static const cyaml_schema_value_t line_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_line, line_fields)};
 
+/* The two kinds of servers differ in the name of their port. */
+static const cyaml_schema_field_t udp_server_fields[] = {STRING(struct raw_server, address),
+                                                         CYAML_FIELD_UINT_PTR("udp_port", KEY, struct raw_server, port),
+                                                         CYAML_FIELD_END};
+static const cyaml_schema_value_t udp_server_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_server, udp_server_fields)};
+static const cyaml_schema_field_t tcp_server_fields[] = {STRING(struct raw_server, address),
+                                                         CYAML_FIELD_UINT_PTR("tcp_port", KEY, struct raw_server, port),
+                                                         CYAML_FIELD_END};
+static const cyaml_schema_value_t tcp_server_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_server, tcp_server_fields)};
+
+static const cyaml_schema_field_t retransmission_fields[] = {
+    WORD(struct raw_retransmission, transport),
+    STRING(struct raw_retransmission, port),
+    STRING(struct raw_retransmission, local_ip),
+    NUMBER(struct raw_retransmission, local_port),
+    STRING(struct raw_retransmission, peer_mac),
+    CYAML_FIELD_SEQUENCE("servers", LIST, struct raw_retransmission, servers, &udp_server_value, 0, CONFIG_SERVERS_MAX),
+    NUMBER(struct raw_retransmission, request_messages),
+    NUMBER(struct raw_retransmission, in_flight),
+    NUMBER(struct raw_retransmission, rate_per_s),
+    NUMBER(struct raw_retransmission, rate_burst),
+    NUMBER(struct raw_retransmission, timeout_us),
+    NUMBER(struct raw_retransmission, timeout_max_us),
+    NUMBER(struct raw_retransmission, attempts),
+    NUMBER(struct raw_retransmission, gap_max),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t snapshot_fields[] = {
+    CYAML_FIELD_SEQUENCE("servers", LIST, struct raw_snapshot, servers, &tcp_server_value, 0, CONFIG_SERVERS_MAX),
+    STRING(struct raw_snapshot, username),
+    STRING(struct raw_snapshot, password),
+    NUMBER(struct raw_snapshot, timeout_ms),
+    NUMBER(struct raw_snapshot, retry_ms),
+    NUMBER(struct raw_snapshot, retry_max_ms),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t feed_fields[] = {
     STRING(struct raw_feed, name),
     WORD(struct raw_feed, protocol),
@@ -65,6 +110,12 @@ static const cyaml_schema_field_t feed_fields[] = {
     NUMBER(struct raw_feed, levels_max),
     NUMBER(struct raw_feed, reorder_packets),
     NUMBER(struct raw_feed, reorder_us),
+    NUMBER(struct raw_feed, hold_messages),
+    WORD(struct raw_feed, stale),
+    NUMBER(struct raw_feed, silence_ms),
+    WORD(struct raw_feed, checksum),
+    CYAML_FIELD_MAPPING_PTR("retransmission", KEY, struct raw_feed, retransmission, retransmission_fields),
+    CYAML_FIELD_MAPPING_PTR("snapshot", KEY, struct raw_feed, snapshot, snapshot_fields),
     CYAML_FIELD_SEQUENCE("lines", LIST, struct raw_feed, lines, &line_value, 0, CONFIG_LINES_MAX),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t feed_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_feed, feed_fields)};
@@ -76,6 +127,7 @@ static const cyaml_schema_field_t strategy_fields[] = {
     STRING(struct raw_strategy, lcore),
     STRING(struct raw_strategy, feed),
     CYAML_FIELD_SEQUENCE("symbols", LIST, struct raw_strategy, symbols, &symbol_value, 0, CONFIG_INSTRUMENTS_MAX),
+    WORD(struct raw_strategy, on_overrun),
     CYAML_FIELD_IGNORE("params", CYAML_FLAG_OPTIONAL), /* a free map: the strategy knows its own keys */
     CYAML_FIELD_END};
 static const cyaml_schema_value_t strategy_value = {
@@ -109,6 +161,25 @@ static const cyaml_schema_field_t latency_fields[] = {BOOLEAN(struct raw_latency
 static const cyaml_schema_field_t telemetry_fields[] = {BOOLEAN(struct raw_telemetry, enabled),
                                                         NUMBER(struct raw_telemetry, report_s), CYAML_FIELD_END};
 
+static const cyaml_schema_field_t fault_fields[] = {STRING(struct raw_fault, feed),
+                                                    STRING(struct raw_fault, line),
+                                                    STRING(struct raw_fault, loss),
+                                                    STRING(struct raw_fault, duplicate),
+                                                    STRING(struct raw_fault, reorder),
+                                                    STRING(struct raw_fault, corrupt),
+                                                    STRING(struct raw_fault, truncate),
+                                                    NUMBER(struct raw_fault, skew_us),
+                                                    NUMBER(struct raw_fault, jitter_us),
+                                                    NUMBER(struct raw_fault, stall_every_ms),
+                                                    NUMBER(struct raw_fault, stall_ms),
+                                                    NUMBER(struct raw_fault, restart_at),
+                                                    CYAML_FIELD_END};
+static const cyaml_schema_value_t fault_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_fault, fault_fields)};
+static const cyaml_schema_field_t faults_fields[] = {
+    NUMBER(struct raw_faults, seed),
+    CYAML_FIELD_SEQUENCE("lines", LIST, struct raw_faults, lines, &fault_value, 0, CONFIG_FAULTS_MAX), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t root_fields[] = {
     CYAML_FIELD_MAPPING_PTR("gateway", KEY, struct raw, gateway, gateway_fields),
     CYAML_FIELD_SEQUENCE("lcores", LIST, struct raw, lcores, &lcore_value, 0, CONFIG_LCORES_MAX),
@@ -119,6 +190,7 @@ static const cyaml_schema_field_t root_fields[] = {
     CYAML_FIELD_MAPPING_PTR("risk", KEY, struct raw, risk, risk_fields),
     CYAML_FIELD_MAPPING_PTR("latency", KEY, struct raw, latency, latency_fields),
     CYAML_FIELD_MAPPING_PTR("telemetry", KEY, struct raw, telemetry, telemetry_fields),
+    CYAML_FIELD_MAPPING_PTR("faults", KEY, struct raw, faults, faults_fields),
     CYAML_FIELD_END};
 
 const struct cyaml_schema_value config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw, root_fields)};

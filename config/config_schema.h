@@ -31,12 +31,36 @@ struct raw_line {
     uint64_t *udp_port;
     char *source;
 };
+struct raw_server {
+    char *address;
+    uint64_t *port; /* udp_port or tcp_port */
+};
+struct raw_retransmission {
+    enum config_transport *transport;
+    char *port, *local_ip;
+    uint64_t *local_port;
+    char *peer_mac;
+    struct raw_server *servers;
+    uint32_t servers_count;
+    uint64_t *request_messages, *in_flight, *rate_per_s, *rate_burst, *timeout_us, *timeout_max_us, *attempts, *gap_max;
+};
+struct raw_snapshot {
+    struct raw_server *servers;
+    uint32_t servers_count;
+    char *username, *password;
+    uint64_t *timeout_ms, *retry_ms, *retry_max_ms;
+};
 struct raw_feed {
     char *name;
     enum config_protocol *protocol;
     char *lcore, *session_date, *time_zone;
     enum config_join *join;
-    uint64_t *instruments_max, *orders_max, *levels_max, *reorder_packets, *reorder_us;
+    uint64_t *instruments_max, *orders_max, *levels_max, *reorder_packets, *reorder_us, *hold_messages;
+    enum config_stale *stale;
+    uint64_t *silence_ms;
+    enum config_checksum *checksum;
+    struct raw_retransmission *retransmission;
+    struct raw_snapshot *snapshot;
     struct raw_line *lines;
     uint32_t lines_count;
 };
@@ -44,6 +68,7 @@ struct raw_strategy {
     char *name, *kind, *lcore, *feed;
     char **symbols;
     uint32_t symbols_count;
+    enum config_overrun *on_overrun;
 };
 struct raw_orders {
     char *port;
@@ -65,6 +90,15 @@ struct raw_telemetry {
     bool *enabled;
     uint64_t *report_s;
 };
+struct raw_fault {
+    char *feed, *line, *loss, *duplicate, *reorder, *corrupt, *truncate; /* shares have a fraction: texts here */
+    uint64_t *skew_us, *jitter_us, *stall_every_ms, *stall_ms, *restart_at;
+};
+struct raw_faults {
+    uint64_t *seed;
+    struct raw_fault *lines;
+    uint32_t lines_count;
+};
 struct raw {
     struct raw_gateway *gateway;
     struct raw_lcore *lcores;
@@ -79,6 +113,7 @@ struct raw {
     struct raw_risk *risk;
     struct raw_latency *latency;
     struct raw_telemetry *telemetry;
+    struct raw_faults *faults;
 };
 
 extern const struct cyaml_schema_value config_schema;

@@ -111,6 +111,7 @@ struct book {
     uint32_t order_fresh;                          /* orders from here on were never used */
     uint32_t level_free, level_fresh;
     uint32_t order_count;
+    uint64_t clear_at;                             /* book_clear_slice goes on here */
     uint32_t chunk_free[LADDER_CLASSES]; /* lists of free chunks, by their first rung; NONE = empty; class 0 unused */
     struct book_counters counters;
 };
@@ -288,18 +289,40 @@ static inline uint32_t ladder_home(uint32_t instrument, uint32_t side)
     return (instrument * 2 + side) * RUNGS_MIN;
 }
 
-void book_clear(struct book *book)
+bool book_clear_slice(struct book *book, uint32_t lines)
 {
-    memset(book->buckets, 0, (size_t)book->bucket_count * sizeof(struct bucket));
-    for (uint32_t i = 0; i < book->params.instruments_max; i++)
-        book->headers[i] = (struct header){
+    const uint32_t header_count = book->params.instruments_max;
+    const uint64_t line_count = (uint64_t)book->bucket_count + header_count;
+    const uint64_t end = book->clear_at + lines < line_count ? book->clear_at + lines : line_count;
+
+    for (uint64_t i = book->clear_at; i < end; i++) {
+        if (i < book->bucket_count) {
+            book->buckets[i] = (struct bucket){.passed_count = 0};
+            continue;
+        }
+        const uint32_t instrument = (uint32_t)(i - book->bucket_count);
+        book->headers[instrument] = (struct header){
             .bbo = {.bid_price = BOOK_PRICE_NONE, .ask_price = BOOK_PRICE_NONE},
-            .ladder = {{.first = ladder_home(i, 0), .best = NONE}, {.first = ladder_home(i, 1), .best = NONE}},
+            .ladder = {{.first = ladder_home(instrument, 0), .best = NONE},
+                       {.first = ladder_home(instrument, 1), .best = NONE}},
         };
+    }
+    book->clear_at = end;
+    if (end < line_count)
+        return false;
+    book->clear_at = 0;
     book->order_free = book->level_free = NONE;
     book->order_fresh = book->level_fresh = 0;
     book->order_count = 0;
     chunks_reset(book);
+    return true;
+}
+
+void book_clear(struct book *book)
+{
+    book->clear_at = 0; /* one that was begun in slices is begun again */
+    while (!book_clear_slice(book, UINT32_MAX))
+        ;
 }
 
 /* ---- references to orders ---- */
@@ -851,4 +874,27 @@ uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, 
     for (; i != NONE && count < max_count; i = book->orders[i].next)
         ret_refs[count++] = book->orders[i].ref;
     return count;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 32;
+}
+
+uint64_t book_hash(const struct book *book)
+{
+    uint64_t hash = 0;
+
+    for (uint32_t instrument = 0; instrument < book->params.instruments_max; instrument++)
+        for (uint32_t side = 0; side < 2; side++) {
+            const struct ladder *ladder = &book->headers[instrument].ladder[side];
+            for (uint32_t i = 0; i < ladder->count; i++) {
+                const struct level *level = level_at(book, ladder, i);
+                hash = mix(hash, (uint64_t)instrument << 33 | (uint64_t)side << 32 | (uint32_t)level->price);
+                for (uint32_t order = level->head; order != NONE; order = book->orders[order].next)
+                    hash = mix(mix(hash, book->orders[order].ref), book->orders[order].qty);
+            }
+        }
+    return hash;
 }

@@ -76,6 +76,9 @@ struct book *book_init(void *memory, const struct book_params *params);
 
 /* Take every order and level out, keep the counters. Cost: proportional to the memory. */
 void book_clear(struct book *book);
+/* The same a slice at a time, so that nobody has to wait for it: at most `lines` cache lines with each call. True: the
+ * book is empty. No other operation in between but reading book_order_count. */
+bool book_clear_slice(struct book *book, uint32_t lines);
 
 enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref, uint8_t side, int32_t price,
                            uint32_t qty);
@@ -118,5 +121,9 @@ bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty);
 /* The live orders of a price level in queue order, up to `max_count`; returns how many. For tests and snapshots. */
 uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
                     uint64_t *ret_refs);
+
+/* A hash of everything: instruments, levels, orders in their queues. Equal books have equal hashes, whatever way led to
+ * them. Walks everything. */
+uint64_t book_hash(const struct book *book);
 
 #endif

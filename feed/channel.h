@@ -13,22 +13,41 @@
 
 #include "feed/arb.h"
 #include "feed/book.h"
+#include "feed/health.h"
+#include "feed/hold.h"
 #include "feed/instrument.h"
 #include "feed/itch.h"
 #include "feed/mold.h"
+#include "feed/retransmit.h"
 #include "ring/md_event.h"
 
 #define CHANNEL_EVENTS_MAX 4u      /* events that one message can give; 3 are used: define and two parts, or V */
-#define CHANNEL_HELD_MAX 256u      /* packets that may be kept behind a hole */
-#define CHANNEL_HELD_BYTES_MAX 2048u /* a longer payload is not held: the hole is passed at once, counted */
-/* Events of one held packet, at most. */
-#define CHANNEL_HELD_EVENTS_MAX ((CHANNEL_HELD_BYTES_MAX / 14u + 2u) * CHANNEL_EVENTS_MAX)
+#define CHANNEL_REORDER_PACKETS_MAX 256u
+#define CHANNEL_SLICE_MESSAGES 64u /* held messages that one call delivers, where there is recovery */
+/* Lines that are none: who brought a message that no line did. */
+#define CHANNEL_LINE_RETRANSMISSION ARB_LINES_MAX
+#define CHANNEL_LINE_SNAPSHOT (ARB_LINES_MAX + 1u)
+
+/* Where missing messages may be had. All zero: nowhere, a hole is passed when its reorder window has ended, and the
+ * channel is stale until the next session. */
+struct channel_recovery {
+    struct retransmit_params retransmit; /* server_count 0 = none */
+    uint64_t gap_max;          /* messages; a longer hole is for a snapshot, where there is one */
+    bool snapshot;             /* there are snapshot servers */
+    bool join_snapshot;        /* what was before the first packet is always for a snapshot */
+    uint64_t spin_retry_ns, spin_retry_max_ns; /* wait after a failed spin: doubles */
+};
 
 struct channel_params {
     struct book_params book;
     uint32_t line_count;       /* 1 ... ARB_LINES_MAX */
-    uint32_t reorder_packets;  /* packets kept behind a hole before it is passed, 0 ... CHANNEL_HELD_MAX; 0 = at once */
-    uint64_t reorder_ns;       /* longest wait for a hole to be filled, frame time */
+    uint32_t reorder_packets;  /* packets kept behind a hole while its reorder window lasts; one more ends it;
+                                * 0 ... CHANNEL_REORDER_PACKETS_MAX, 0 = there is none */
+    uint64_t reorder_ns;       /* longest wait for another line to fill a hole, frame time */
+    uint32_t hold_messages;    /* messages that can be kept behind a hole, as hold_footprint */
+    bool stale_at_once;        /* the channel is stale from the first sight of a hole, not from its window's end */
+    uint64_t silence_ns;       /* lines silent for so long: alarm; all of them: stale. 0 = never */
+    struct channel_recovery recovery;
     uint64_t midnight_ns;      /* exchange's midnight, ns since the UTC epoch; added to message timestamps */
     uint64_t first_seq;        /* as arb_init: 1 = whole session wanted, 0 = join where the capture begins */
     uint16_t index;            /* channel number in events */
@@ -43,8 +62,27 @@ struct channel_counters {
     uint64_t session_count;            /* sessions begun */
     uint64_t old_session_count;        /* packets of a session that was left before */
     uint64_t held_count;               /* packets kept behind a hole */
-    uint64_t held_overflow_count;      /* holes passed because no more packets, or none so long, could be kept */
-    uint64_t expired_count;            /* holes passed because the reorder window ended */
+    uint64_t held_overflow_count;      /* reorder windows that ended because no more packets may be kept in them */
+    uint64_t expired_count;            /* reorder windows that ended by time */
+    uint64_t filled_line_count;        /* times that everything missing came by itself: no request, no snapshot */
+    uint64_t filled_request_count;     /* ... with the help of retransmission, without a snapshot */
+    uint64_t given_up_count;           /* holes that were for no snapshot and nobody retransmitted: passed */
+    uint64_t reply_count;              /* retransmitted packets, by verdict: */
+    uint64_t reply_fresh_count;        /* ... delivered at least one message */
+    uint64_t reply_held_count;         /* ... kept behind a hole */
+    uint64_t reply_useless_count;      /* ... nothing new, no data, another session */
+    uint64_t far_count;                /* packets too far ahead to be believed alone */
+    uint64_t unkept_count;             /* packets beyond the window of what can be kept */
+    uint64_t overflow_count;           /* times that messages were forgotten because they could not be kept any more */
+    uint64_t spin_count;               /* snapshot spins asked for */
+    uint64_t spin_lost_count;          /* ... broken off on their way */
+    uint64_t spin_old_count;           /* ... complete, but older than what can be gone on from */
+    uint64_t spin_far_count;           /* ... whose end is further ahead than can be true */
+    uint64_t spliced_count;            /* ... spliced */
+    uint64_t contradicted_count;       /* books that should have been whole and were not: loaded anew */
+    uint64_t snapshot_message_count;   /* messages of snapshots; they are in message_count too */
+    uint64_t stale_count;              /* times that the channel became stale */
+    uint64_t silent_count;             /* ... because every line was silent */
     uint64_t message_count;            /* messages delivered to the decoder (not those of no bytes) */
     uint64_t message_type_count[256];  /* the same by type byte */
     uint64_t empty_count;              /* blocks of length 0 */
@@ -64,7 +102,8 @@ struct channel_cursor {
     struct md_event event[CHANNEL_EVENTS_MAX]; /* rx_tsc is 0 unless the caller sets it: see channel_receive */
     const uint8_t *message;   /* the message these came from; NULL for MD_STALE_*, MD_SESSION and the like */
     uint32_t message_len;
-    uint64_t seq;             /* its feed sequence, 0 = unsequenced or no message */
+    uint64_t seq;             /* its feed sequence, 0 = unsequenced, of a snapshot or no message */
+    uint32_t line;            /* that brought it, CHANNEL_LINE_* */
     /* the channel's own */
     const uint8_t *block;
     uint64_t block_seq;
@@ -72,7 +111,11 @@ struct channel_cursor {
     uint32_t pending;         /* enum bits of what is to be said before the next message */
     uint64_t now_ns;
     uint64_t rx_tsc;
-    uint64_t pass_seq;        /* holes that end here or before are passed; UINT64_MAX: all, the input has ended */
+    bool flushing;            /* the input has ended: every hole is passed */
+    uint32_t budget;          /* held messages that this call may still deliver */
+    const uint8_t *deferred_blocks; /* a packet that cannot be kept, behind holes that are passed for it */
+    uint64_t deferred_seq;
+    uint32_t deferred_count;  /* 0 = none */
 };
 
 /* Bytes of memory that a channel needs, 0 if a parameter is out of range. */
@@ -85,10 +128,13 @@ struct channel *channel_init(void *memory, const struct channel_params *params);
  * nothing to deliver (duplicate, malformed, a heartbeat that says nothing new, a packet now kept behind a hole).
  * A packet behind a hole is copied and kept; the payload is not referred to after the cursor is drained.
  *
- * Events of the channel itself (MD_STALE_BEGIN, MD_SESSION, MD_SESSION_END) have no time of the venue: their
- * exchange_ns is that of the last message delivered (0 before the first), so that it does not depend on when frames
- * arrived. A new session is whole again: MD_SESSION ends the staleness of the one before. An add of a known reference,
- * or one for which there is no room, gives no event; a replace whose new order is refused gives a plain MD_DELETE. */
+ * Events of the channel itself (MD_STALE_*, MD_SESSION*, MD_RESET) have no time of the venue: their exchange_ns is
+ * that of the last message delivered (0 before the first), so that it does not depend on when frames arrived. A new
+ * session is whole again: MD_SESSION ends the staleness of the one before. An add of a known reference, or one for
+ * which there is no room, gives no event; a replace whose new order is refused gives a plain MD_DELETE.
+ *
+ * Where there is recovery, one call delivers at most CHANNEL_SLICE_MESSAGES that were held, so that other channels
+ * need not wait; the rest goes on with later packets, or with channel_expire: the deadline is 0 then. */
 bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payload, uint32_t payload_len,
                      uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor);
 
@@ -96,19 +142,53 @@ bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payl
  * it, with 0 ... CHANNEL_EVENTS_MAX events. False: nothing left. */
 bool channel_next(struct channel *channel, struct channel_cursor *cursor);
 
-/* When the reorder window of the hole that is waiting ends, frame time; UINT64_MAX if none waits. */
+/* When channel_expire has something to do, frame time: a reorder window or the patience with silence ends. 0: at once.
+ * UINT64_MAX: nothing. */
 uint64_t channel_deadline_ns(const struct channel *channel);
-/* Time has come to `now_ns`: pass a hole whose window has ended and deliver what was held behind it. To be called with
- * a frame's time before that frame is received. True if the cursor has something. */
+/* Time has come to `now_ns`: a hole whose window has ended is passed, or goes on to recovery; held messages go on. To be
+ * called once with a frame's time before that frame is received. True if the cursor has something. */
 bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor);
 /* The input has ended: pass every hole and deliver all that is held. True if the cursor has something. */
 bool channel_flush(struct channel *channel, uint64_t now_ns, struct channel_cursor *ret_cursor);
 
-/* Packets now held behind a hole: each may add its events to those of the packet that fills it. */
+/* ---- recovery: what to ask servers for, and their answers. By the rx loop, each turn; costs a look otherwise ---- */
+
+enum channel_ask_type {
+    CHANNEL_ASK_NOTHING = 0,
+    CHANNEL_ASK_REQUEST,   /* messages [seq, seq + count) from re-request server `server` */
+    CHANNEL_ASK_SPIN,      /* snapshot spin number `spin`; one that runs is not wanted any more */
+    CHANNEL_ASK_SPIN_STOP, /* no spin is wanted any more */
+};
+
+struct channel_ask { enum channel_ask_type type; uint32_t server, count, spin; uint64_t seq; };
+
+/* Is anything missing, being loaded or left to be delivered? */
+bool channel_recovering(const struct channel *channel);
+/* The next thing to ask for, until CHANNEL_ASK_NOTHING. A spin that could not be asked for: channel_snapshot_lost. */
+struct channel_ask channel_ask_next(struct channel *channel, uint64_t now_ns);
+/* A retransmitted packet. Like channel_receive, but no line's. */
+bool channel_reply(struct channel *channel, const uint8_t *payload, uint32_t payload_len, uint64_t now_ns,
+                   uint64_t rx_tsc, struct channel_cursor *ret_cursor);
+/* May messages of spin `spin` be given now? False: books are still being emptied, a slice with each call; ask again
+ * next turn. True for spins that are not wanted any more: their messages are dropped. */
+bool channel_snapshot_ready(struct channel *channel, uint32_t spin);
+/* Messages of a snapshot, as blocks of {length, message} that fill `len` bytes. True if the cursor has something. */
+bool channel_snapshot(struct channel *channel, uint32_t spin, const uint8_t *blocks, uint32_t len, uint64_t now_ns,
+                      uint64_t rx_tsc, struct channel_cursor *ret_cursor);
+/* The snapshot is complete; live messages go on from `seq`. Spliced, or begun again if that cannot be. */
+bool channel_snapshot_end(struct channel *channel, uint32_t spin, uint64_t seq, uint64_t now_ns, uint64_t rx_tsc,
+                          struct channel_cursor *ret_cursor);
+/* The spin was broken off. */
+void channel_snapshot_lost(struct channel *channel, uint32_t spin, uint64_t now_ns);
+
+/* Packets, and messages, now held behind a hole: each may add its events to those of the packet that fills it. */
 uint32_t channel_held_count(const struct channel *channel);
+uint32_t channel_held_messages(const struct channel *channel);
 bool channel_stale(const struct channel *channel);
 const struct channel_counters *channel_counters(const struct channel *channel);
 const struct arb *channel_arb(const struct channel *channel);
+const struct health *channel_health(const struct channel *channel);
+const struct retransmit *channel_retransmit(const struct channel *channel);
 struct book *channel_book(struct channel *channel);
 uint32_t channel_order_count(const struct channel *channel); /* live orders of all its books */
 const struct instrument *channel_instruments(const struct channel *channel);

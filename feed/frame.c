@@ -6,7 +6,7 @@
  * a checksum, keeps state or writes the view of a frame that it refuses. */
 #include "feed/frame.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 #include "feed/wire.h"
 #include "ring/check.h"
@@ -152,6 +152,50 @@ enum frame_verdict frame_parse(const uint8_t *frame, uint32_t frame_len, struct 
         }
     }
     return parse_any(frame, frame_len, ret_view);
+}
+
+/* Ones' complement sums do not mind the byte order as long as it is one (RFC 1071), so that words are taken as they lie and
+ * folded at the end. */
+static uint64_t sum_words(const uint8_t *bytes, uint32_t len)
+{
+    uint64_t sum = 0, word;
+
+    for (; len >= sizeof(word); bytes += sizeof(word), len -= (uint32_t)sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        sum += word;
+        sum += sum < word; /* the carry comes back in */
+    }
+    word = 0;
+    memcpy(&word, bytes, len);
+    sum += word;
+    return sum + (sum < word);
+}
+
+static uint32_t fold(uint64_t sum)
+{
+    sum = (sum >> 32) + (sum & UINT32_MAX);
+    sum = (sum >> 32) + (sum & UINT32_MAX);
+    sum = (sum >> 16) + (sum & UINT16_MAX);
+    sum = (sum >> 16) + (sum & UINT16_MAX);
+    return (uint32_t)sum;
+}
+
+bool frame_checksum_good(const struct frame_view *view)
+{
+    const uint8_t *udp = view->payload - UDP_LEN;
+    const uint32_t udp_len = view->payload_len + UDP_LEN;
+    uint8_t pseudo[12];
+
+    if (load_be16(&((const struct udp_wire *)udp)->checksum) == 0)
+        return true;
+    store_be32((struct be32 *)pseudo, view->src_ip);
+    store_be32((struct be32 *)(pseudo + 4), view->dst_ip);
+    pseudo[8] = 0;
+    pseudo[9] = IPV4_PROTOCOL_UDP;
+    store_be16((struct be16 *)(pseudo + 10), (uint16_t)udp_len);
+    const uint64_t sum = sum_words(udp, udp_len);
+    const uint64_t all = sum + sum_words(pseudo, sizeof(pseudo));
+    return fold(all + (all < sum)) == UINT16_MAX;
 }
 
 const char *frame_verdict_name(enum frame_verdict verdict)

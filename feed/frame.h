@@ -1,11 +1,12 @@
 /* Ethernet II, up to two VLAN tags, IPv4, UDP: bytes of a frame to a view of its datagram.
  *
  * Called by the rx loop for each frame and by `tickgate inspect`, on any thread; pure. The UDP length rules: captures
- * carry Ethernet padding and frame check sequences behind it. Checksums are not verified here: NICs do that, and real
- * captures have wrong ones (scrubbed addresses, offload). */
+ * carry Ethernet padding and frame check sequences behind it. frame_parse does not verify checksums: NICs do that, and
+ * real captures have wrong ones (scrubbed addresses, offload). */
 #ifndef FEED_FRAME_H
 #define FEED_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum frame_verdict {
@@ -34,5 +35,9 @@ const char *frame_verdict_name(enum frame_verdict verdict);
 
 /* Parse a frame of `frame_len` bytes. `ret_view` is written only with FRAME_UDP. Never reads past the end. */
 enum frame_verdict frame_parse(const uint8_t *frame, uint32_t frame_len, struct frame_view *ret_view);
+
+/* Is the UDP checksum of a datagram that frame_parse has accepted right, or was none sent? It covers the payload, the
+ * ports and the addresses. For devices that do not look themselves; a step for 8 bytes. */
+bool frame_checksum_good(const struct frame_view *view);
 
 #endif

@@ -24,7 +24,8 @@ enum glimpse_verdict {
     GLIMPSE_REJECTED,   /* login refused */
     GLIMPSE_BROKEN,     /* the server ended the session, or closed (glimpse_closed), before the end of the snapshot */
     GLIMPSE_TIMEOUT,    /* nothing came for timeout_ns */
-    GLIMPSE_BAD,        /* bytes that are not SoupBinTCP, an end message that is not one, data before the login */
+    GLIMPSE_BAD,        /* bytes that are not SoupBinTCP, an end message that is not one, data before the login, a login
+                         * accepted twice or not from the first message on */
     GLIMPSE_VERDICT_COUNT
 };
 
@@ -35,12 +36,13 @@ struct glimpse_params {
 
 struct glimpse {
     struct glimpse_params params;
-    uint8_t state;               /* the module's */
-    bool login_sent;
+    uint8_t verdict;             /* enum glimpse_verdict: the final one, GLIMPSE_MORE until then */
+    bool login_sent, accepted, logout_sent, closed;
     char session[SOUP_SESSION_LEN]; /* of the server, after the login */
     uint64_t end_seq;
     uint64_t message_count;      /* of this spin */
-    uint64_t received_ns, sent_ns; /* newest bytes each way */
+    uint64_t received_ns, sent_ns; /* newest bytes each way; a reader that is behind is no silence of the server's, so
+                                    * taking a packet out of the buffer counts as receiving it */
     uint32_t head, tail;         /* unread bytes of the buffer */
     uint8_t buffer[GLIMPSE_BUFFER_BYTES];
 };
@@ -50,12 +52,12 @@ void glimpse_begin(struct glimpse *glimpse, const struct glimpse_params *params,
 uint32_t glimpse_send(struct glimpse *glimpse, uint64_t now_ns, uint8_t *ret_bytes, uint32_t bytes_max);
 /* Room in the buffer: how much may be read from the socket. */
 uint32_t glimpse_room(const struct glimpse *glimpse);
-/* `len` <= glimpse_room(). */
+/* `len` <= glimpse_room(). After a final verdict bytes are dropped. */
 void glimpse_receive(struct glimpse *glimpse, const uint8_t *bytes, uint32_t len, uint64_t now_ns);
 /* The server closed the connection: what was received before still counts. */
 void glimpse_closed(struct glimpse *glimpse);
-/* The next message; it stays readable until the next call that is not glimpse_end_seq. A verdict from GLIMPSE_END on is
- * final and repeated. */
+/* The next message; it stays readable until the next glimpse_next, glimpse_receive or glimpse_begin. A verdict from
+ * GLIMPSE_END on is final and repeated. */
 enum glimpse_verdict glimpse_next(struct glimpse *glimpse, uint64_t now_ns, const uint8_t **ret_message,
                                   uint32_t *ret_message_len);
 /* ITCH sequence number from which live messages go on. */

@@ -1,13 +1,14 @@
 /* MoldUDP64 framing. Contract in mold.h.
  *
- * Called once for each payload that arrives on a line of a channel, on its rx lcore; by the feed generator for headers.
- * Looks at lengths only, never at messages. Count 0xffff is the end of the session, not 65,535 messages. */
+ * Called once for each payload that arrives on a line of a channel, on its rx lcore; by the feed generator for headers;
+ * by the control thread for requests. Looks at lengths only, never at messages. Count 0xffff is the end of
+ * the session, not 65,535 messages. */
 #include "feed/mold.h"
 
 #include "feed/wire.h"
 #include "ring/check.h"
 
-/* Specification 1.00, "Downstream Packet" */
+/* Specification 1.00, "Downstream Packet"; a "Request Packet" has the same fields */
 struct mold_wire {
     uint8_t session[MOLD_SESSION_LEN];
     struct be64 seq;
@@ -15,6 +16,7 @@ struct mold_wire {
 };
 
 _Static_assert(sizeof(struct mold_wire) == MOLD_HEADER_LEN, "MoldUDP64 1.00, Downstream Packet");
+_Static_assert(sizeof(struct mold_wire) == MOLD_REQUEST_LEN, "MoldUDP64 1.00, Request Packet");
 
 #define BLOCK_LENGTH_LEN 2u /* the length field of a block, not counted in its length */
 
@@ -58,6 +60,12 @@ void mold_encode_header(uint8_t *ret_header, const char session[MOLD_SESSION_LEN
     memcpy(wire->session, session, MOLD_SESSION_LEN);
     store_be64(&wire->seq, seq);
     store_be16(&wire->count, count);
+}
+
+void mold_encode_request(uint8_t ret_request[MOLD_REQUEST_LEN], const uint8_t session[MOLD_SESSION_LEN], uint64_t seq,
+                         uint16_t count)
+{
+    mold_encode_header(ret_request, (const char *)session, seq, count);
 }
 
 const char *mold_verdict_name(enum mold_verdict verdict)

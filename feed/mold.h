@@ -8,6 +8,7 @@
 
 #define MOLD_HEADER_LEN 20u
 #define MOLD_SESSION_LEN 10u
+#define MOLD_REQUEST_LEN 20u
 #define MOLD_COUNT_END 0xffffu /* end of session, no blocks follow; not 65,535 messages */
 
 enum mold_verdict {
@@ -47,5 +48,9 @@ static inline const uint8_t *mold_next(const uint8_t *block, const uint8_t **ret
 
 /* Write a downstream header of MOLD_HEADER_LEN bytes (feed generator, BinaryFILE wrapping, tests). */
 void mold_encode_header(uint8_t *ret_header, const char session[MOLD_SESSION_LEN], uint64_t seq, uint16_t count);
+
+/* Write a request to a re-request server: `count` messages from `seq` on, again ("Request Packet"). */
+void mold_encode_request(uint8_t ret_request[MOLD_REQUEST_LEN], const uint8_t session[MOLD_SESSION_LEN], uint64_t seq,
+                         uint16_t count);
 
 #endif

@@ -67,5 +67,7 @@ bool soup_decode_accepted(const struct soup_packet *packet, char ret_session[SOU
 
 /* A number as these fields have it: ASCII digits, spaces around them. False: anything else, or beyond 64 bits. */
 bool soup_number(const uint8_t *field, uint32_t len, uint64_t *ret_number);
+/* The same, written: padded with spaces on the left. */
+void soup_encode_number(uint8_t ret_field[SOUP_SEQUENCE_LEN], uint64_t number);
 
 #endif

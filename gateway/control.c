@@ -44,9 +44,17 @@ int control_init(struct control *control)
 
 void control_finish(struct control *control)
 {
+    recovery_close(&control->recovery);
     if (control->signal_fd >= 0)
         close(control->signal_fd);
     control->signal_fd = -1;
+}
+
+static const char *line_name(const struct config_feed *feed, uint32_t line)
+{
+    if (line < feed->line_count)
+        return feed->line_list[line].name;
+    return line == CHANNEL_LINE_RETRANSMISSION ? "retransmission" : "snapshot";
 }
 
 /* One line: when, who, what, why. */
@@ -82,7 +90,7 @@ static void journal_write(struct control *control, const struct strategy_lcore *
     }
     const struct config_feed *feed = &control->topology->config->feed[cause.channel_line >> 32];
     fprintf(control->journal, " cause=%s/%s:%" PRIu64 "\n", feed->name,
-            feed->line_list[cause.channel_line & UINT32_MAX].name, cause.feed_seq);
+            line_name(feed, (uint32_t)cause.channel_line), cause.feed_seq);
 }
 
 /* Orders that went out, to the files that want them. True: there were some. */
@@ -145,17 +153,43 @@ static void schedule_start(struct control *control)
     }
 }
 
+static bool port_send(void *arg, uint32_t feed_idx, uint32_t ip, uint16_t port, const uint8_t *payload, uint32_t len)
+{
+    const struct topology *topology = arg;
+
+    return request_tx_send(topology->request_tx[feed_idx], ip, port, payload, len);
+}
+
+/* Until a signal, a server's answer, or time for the next look. What hot threads ask for cannot wake us: that would be a
+ * system call of theirs. */
+static void rest(const struct control *control)
+{
+    const struct topology *topology = control->topology;
+    struct pollfd fds[1 + RECOVERY_FDS_MAX] = {{.fd = control->signal_fd, .events = POLLIN}};
+    const bool streaming = control->loader && !control->loader->ended;
+    const bool looking = streaming || topology->options.recording || control->recovery.feed_count > 0;
+
+    const uint32_t fd_count = recovery_fds(&control->recovery, fds + 1);
+    poll(fds, 1 + fd_count, looking ? SLEEP_BUSY_MS : SLEEP_MS);
+}
+
 int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
 {
     struct topology *topology = control->topology;
-    struct pollfd fds = {.fd = control->signal_fd, .events = POLLIN};
 
     if (control->loader) { /* what fits is in memory before the first frame is due */
         while (loader_step(control->loader, topology, LOAD_FRAMES_A_STEP) && !signalled(control))
             ;
         schedule_start(control);
     }
-    const int error = topology_arm(topology, ret_error);
+    int error = 0;
+    if (topology_recovering(topology)) {
+        error = recovery_open(&control->recovery, topology->config, topology->link, ret_error);
+        control->recovery.port_send = port_send;
+        control->recovery.port_send_arg = topology;
+    }
+    if (error == 0)
+        error = topology_arm(topology, ret_error);
     if (error)
         return error;
     if (!control->loader)
@@ -167,6 +201,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         bool busy = records_write(control);
         if (control->loader)
             busy |= loader_step(control->loader, topology, LOAD_FRAMES_A_STEP);
+        busy |= recovery_step(&control->recovery, now_ns);
         if (now_ns >= clock_due_ns) {
             clock_update(&topology->clock);
             clock_due_ns = now_ns + CLOCK_UPDATE_NS;
@@ -179,9 +214,8 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
             break;
         if (control->duration_ns > 0 && now_ns - begin_ns >= control->duration_ns)
             break;
-        const bool streaming = control->loader && !control->loader->ended;
         if (!busy)
-            poll(&fds, 1, streaming || topology->options.recording ? SLEEP_BUSY_MS : SLEEP_MS);
+            rest(control);
     }
     topology_stop(topology);
     while (records_write(control))

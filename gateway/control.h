@@ -4,6 +4,7 @@
 #define GATEWAY_CONTROL_H
 
 #include "gateway/loader.h"
+#include "gateway/recovery.h"
 #include "gateway/topology.h"
 
 struct control {
@@ -13,6 +14,7 @@ struct control {
     FILE *journal;                   /* orders as text, one a line, or NULL */
     uint64_t duration_ns;            /* stop by itself after so long; 0 = never */
     uint32_t report_s;               /* seconds between status lines, 0 = none */
+    struct recovery recovery;        /* live runs: servers of the feeds */
     int signal_fd;
     int signal_nr;                   /* that ended the run, 0 = none */
     uint64_t cause_lost_count;       /* orders whose cause was overwritten before the journal was written */

@@ -138,6 +138,7 @@ static struct inspect_channel *open_channel(struct inspect *inspect, const uint8
                  .levels_max = inspect->orders_max < 1u << 26 ? inspect->orders_max : 1u << 26},
         .line_count = ARB_LINES_MAX,
         .reorder_packets = inspect->reorder_packets,
+        .hold_messages = 1u << 16,
         .reorder_ns = inspect->reorder_ns,
         .midnight_ns = 0, /* so that events carry the time since midnight, as the venue has it */
         .first_seq = 0,
@@ -377,7 +378,7 @@ static int parse_arguments(struct inspect *inspect, int argc, char **argv)
             inspect->orders_max = (uint32_t)value;
             break;
         case OPT_REORDER_PACKETS:
-            if (!parse_number(optarg, 0, CHANNEL_HELD_MAX, &value))
+            if (!parse_number(optarg, 0, CHANNEL_REORDER_PACKETS_MAX, &value))
                 return refuse("--reorder-packets wants a number from 0 to 256, not ", optarg);
             inspect->reorder_packets = (uint32_t)value;
             break;

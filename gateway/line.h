@@ -15,7 +15,8 @@ struct line {
     uint32_t group;        /* host byte order; 0 = slot free */
     uint32_t source;       /* only from this address; 0 = any */
     uint16_t udp_port;
-    uint8_t line;          /* line of its channel */
+    uint8_t line;          /* line of its channel, or CHANNEL_LINE_RETRANSMISSION: answers of re-request servers */
+    bool verify;           /* UDP checksums are looked at; set after line_add */
     struct channel *channel;
     uint64_t frame_count;  /* writer: the rx lcore; readers: any */
     uint64_t source_count; /* frames of another source, refused */

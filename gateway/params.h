@@ -6,8 +6,9 @@
 #include "feed/channel.h"
 #include "gateway/strategy/strategy.h"
 
-/* What feed `feed_idx` is to its channel. */
-struct channel_params params_channel(const struct config *config, uint32_t feed_idx);
+/* What feed `feed_idx` is to its channel. `ask_servers`: with its re-request and snapshot servers; a replay has none to
+ * ask. */
+struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool ask_servers);
 
 /* What a strategy is told at its start, with the lists that it points to. */
 struct params_strategy {

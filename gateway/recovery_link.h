@@ -59,7 +59,7 @@ struct recovery_link {
     struct recovery_ask ask_slots[RECOVERY_LINK_ASKS];
     ck_ring_buffer_t answer_slots[RECOVERY_LINK_BLOCKS];
     ck_ring_buffer_t empty_slots[RECOVERY_LINK_BLOCKS];
-    struct recovery_answer block[RECOVERY_LINK_BLOCKS - 1];
+    struct recovery_answer block[RECOVERY_LINK_BLOCKS - 1] CK_CC_CACHELINE;
 };
 
 void recovery_link_init(struct recovery_link *link);

@@ -2,6 +2,7 @@
 #include "gateway/report.h"
 
 #include "gateway/json.h"
+#include "gateway/report_feed.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -115,50 +116,6 @@ static void text_latency(const struct report *report, FILE *out)
             text_hist(out, &topology->clock, topology->rx[i]->name, "(lateness)", &topology->rx[i]->replay->lateness);
 }
 
-static void text_feed(const struct report *report, uint32_t feed_idx, FILE *out)
-{
-    const struct topology *topology = report->topology;
-    const struct config_feed *feed = &topology->config->feed[feed_idx];
-    const struct channel *channel = topology->channel[feed_idx];
-    const struct channel_counters *counters = channel_counters(channel);
-    const struct arb *arb = channel_arb(channel);
-    uint64_t orphans = 0;
-
-    for (uint32_t i = 0; i < 256; i++)
-        orphans += counters->orphan_count[i];
-    fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders%s\n", feed->name,
-            counters->message_count, counters->event_count, channel_order_count(channel),
-            channel_stale(channel) ? ", STALE" : "");
-    for (uint32_t i = 0; i < feed->line_count; i++)
-        fprintf(out,
-                "  line %-6s %10" PRIu64 " packets, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64
-                " ahead of a hole, %" PRIu64 " messages lost on this line\n",
-                feed->line_list[i].name, arb->line[i].packet_count, arb->line[i].fresh_count,
-                arb->line[i].duplicate_count, arb->line[i].gap_count, arb->line[i].lost_count);
-    fprintf(out,
-            "  holes %" PRIu64 " (%" PRIu64 " messages), held %" PRIu64 ", heartbeats %" PRIu64 ", unsequenced %" PRIu64
-            ", orphans %" PRIu64 "\n",
-            arb->hole_count, arb->missed_count, counters->held_count, counters->mold[MOLD_HEARTBEAT],
-            counters->unsequenced_count, orphans);
-    const struct { const char *name; uint64_t count; } discards[] = {
-        {"mold short", counters->mold[MOLD_SHORT]},         {"mold bad block", counters->mold[MOLD_BAD_BLOCK]},
-        {"mold bad sequence", counters->mold[MOLD_BAD_SEQ]}, {"old session", counters->old_session_count},
-        {"itch short", counters->itch[ITCH_SHORT]},         {"itch unknown", counters->itch[ITCH_UNKNOWN]},
-        {"locate range", counters->locate_range_count},     {"price range", counters->price_range_count},
-        {"hold overflow", counters->held_overflow_count},   {"window expired", counters->expired_count},
-        {"trailing bytes", counters->trailing_count},       {"empty block", counters->empty_count},
-    };
-    const char *separator = "  noted: ";
-    for (size_t i = 0; i < sizeof(discards) / sizeof(discards[0]); i++) {
-        if (discards[i].count == 0)
-            continue;
-        fprintf(out, "%s%s %" PRIu64, separator, discards[i].name, discards[i].count);
-        separator = ", ";
-    }
-    if (separator[0] == ',')
-        fputc('\n', out);
-}
-
 static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
 {
     fprintf(out, "\nrx %s: %" PRIu64 " frames, %" PRIu64 " of no line", rx->name, counter(&rx->frame_count),
@@ -168,6 +125,8 @@ static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
             fprintf(out, ", %s %" PRIu64, frame_verdict_name((enum frame_verdict)i), rx->frame_verdict[i]);
     if (rx->chained_count > 0)
         fprintf(out, ", longer than the mtu %" PRIu64, rx->chained_count);
+    if (rx->checksum_count > 0)
+        fprintf(out, ", bad checksum %" PRIu64, rx->checksum_count);
     for (uint32_t i = 0; i < LINE_SLOTS; i++)
         if (rx->lines.slot[i].source_count > 0)
             fprintf(out, ", of another source %" PRIu64, rx->lines.slot[i].source_count);
@@ -260,7 +219,7 @@ void report_text(const struct report *report, FILE *out)
     for (uint32_t i = 0; i < topology->rx_count; i++)
         text_rx(&topology->clock, topology->rx[i], out);
     for (uint32_t i = 0; i < config->feed_count; i++)
-        text_feed(report, i, out);
+        report_feed_text(report, i, out);
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         text_strategies(topology->strategies[i], out);
     text_latency(report, out);
@@ -309,6 +268,7 @@ static void json_rx(struct json *json, const struct topology *topology, const st
     for (uint32_t i = 1; i < FRAME_VERDICT_COUNT; i++)
         json_u64(json, frame_verdict_name((enum frame_verdict)i), rx->frame_verdict[i]);
     json_u64(json, "chained", rx->chained_count);
+    json_u64(json, "checksum", rx->checksum_count);
     json_close(json, '}');
     json_open(json, "latency", '{');
     json_hist(json, &topology->clock, "parsed", &rx->parsed);
@@ -324,51 +284,6 @@ static void json_rx(struct json *json, const struct topology *topology, const st
         json_u64(json, "step_ns", clock_ticks_to_ns(&topology->clock, rx->replay->step_tsc));
         json_close(json, '}');
     }
-    json_close(json, '}');
-}
-
-static void json_feed(struct json *json, const struct topology *topology, uint32_t feed_idx)
-{
-    const struct config_feed *feed = &topology->config->feed[feed_idx];
-    const struct channel *channel = topology->channel[feed_idx];
-    const struct channel_counters *counters = channel_counters(channel);
-    const struct arb *arb = channel_arb(channel);
-    char key[2] = "";
-
-    json_open(json, NULL, '{');
-    json_text(json, "name", feed->name);
-    json_u64(json, "packets", counters->packet_count);
-    json_u64(json, "total", counters->message_count);
-    json_open(json, "messages", '{');
-    for (uint32_t i = 1; i < 256; i++) {
-        key[0] = (char)i;
-        if (counters->message_type_count[i] > 0)
-            json_u64(json, key, counters->message_type_count[i]);
-    }
-    json_close(json, '}');
-    json_u64(json, "live_orders", channel_order_count(channel));
-    json_bool(json, "stale", channel_stale(channel));
-    json_u64(json, "holes", arb->hole_count);
-    json_u64(json, "missed", arb->missed_count);
-    json_u64(json, "held", counters->held_count);
-    json_open(json, "orphans", '{');
-    for (uint32_t i = 1; i < 256; i++) {
-        key[0] = (char)i;
-        if (counters->orphan_count[i] > 0)
-            json_u64(json, key, counters->orphan_count[i]);
-    }
-    json_close(json, '}');
-    json_open(json, "lines", '[');
-    for (uint32_t i = 0; i < feed->line_count; i++) {
-        json_open(json, NULL, '{');
-        json_text(json, "name", feed->line_list[i].name);
-        json_u64(json, "packets", arb->line[i].packet_count);
-        json_u64(json, "first", arb->line[i].fresh_count);
-        json_u64(json, "duplicates", arb->line[i].duplicate_count);
-        json_u64(json, "lost", arb->line[i].lost_count);
-        json_close(json, '}');
-    }
-    json_close(json, ']');
     json_close(json, '}');
 }
 
@@ -438,7 +353,7 @@ void report_json(const struct report *report, FILE *out)
     json_close(&json, ']');
     json_open(&json, "feeds", '[');
     for (uint32_t i = 0; i < topology->config->feed_count; i++)
-        json_feed(&json, topology, i);
+        report_feed_json(&json, report, i);
     json_close(&json, ']');
     json_open(&json, "strategies", '[');
     for (uint32_t i = 0; i < topology->strategies_count; i++)

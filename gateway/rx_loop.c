@@ -47,6 +47,7 @@ static void publish_all(struct rx *rx, struct channel *channel, struct channel_c
 
     publish_time(rx);
     while (channel_next(channel, cursor)) {
+        rx->line_idx = (uint16_t)cursor->line;
         if (first)
             hist_record(&rx->booked, clock_tsc() - rx->burst_tsc);
         first = false;
@@ -55,13 +56,13 @@ static void publish_all(struct rx *rx, struct channel *channel, struct channel_c
     }
 }
 
-/* Reorder windows that end at or before now_ns, before anything of now_ns is applied. */
+/* What is due at or before now_ns, before anything of now_ns is applied. */
 static void expire(struct rx *rx)
 {
     struct channel_cursor cursor;
 
     for (uint32_t i = 0; i < rx->channel_count; i++)
-        while (channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
+        if (channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
             publish_all(rx, rx->channel[i], &cursor);
 }
 
@@ -73,6 +74,23 @@ static void deadline_update(struct rx *rx)
         if (deadline_ns < rx->deadline_ns)
             rx->deadline_ns = deadline_ns;
     }
+}
+
+/* What the NIC has found out, and where the config wants it, our own look. */
+static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line *line, const struct frame_view *view)
+{
+    if (UNLIKELY((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD))
+        return true;
+    return line->verify && !frame_checksum_good(view);
+}
+
+static inline bool line_receive(struct rx *rx, const struct line *line, const struct frame_view *view,
+                                struct channel_cursor *cursor)
+{
+    if (LIKELY(line->line < ARB_LINES_MAX))
+        return channel_receive(line->channel, line->line, view->payload, view->payload_len, rx->now_ns, rx->burst_tsc,
+                               cursor);
+    return channel_reply(line->channel, view->payload, view->payload_len, rx->now_ns, rx->burst_tsc, cursor);
 }
 
 /* One frame, from bytes to events. */
@@ -98,12 +116,14 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
         count(&line->source_count);
         return;
     }
+    if (UNLIKELY(checksum_bad(frame, line, &view))) {
+        count(&rx->checksum_count);
+        return;
+    }
     count(&line->frame_count);
-    rx->line_idx = line->line;
     if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
         expire(rx);
-    if (channel_receive(line->channel, line->line, view.payload, view.payload_len, rx->now_ns, rx->burst_tsc,
-                        &cursor)) {
+    if (line_receive(rx, line, &view, &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
         publish_all(rx, line->channel, &cursor);
@@ -160,14 +180,84 @@ static void idle(struct rx *rx)
     }
 }
 
+/* An answer of the control thread. False: not yet, books are still being emptied for it. */
+static bool answer_apply(struct rx *rx, struct channel *channel, const struct recovery_answer *answer)
+{
+    struct channel_cursor cursor;
+    bool some = false;
+
+    switch ((enum recovery_answer_type)answer->type) {
+    case RECOVERY_PACKET:
+        some = channel_reply(channel, answer->bytes, answer->len, rx->now_ns, rx->burst_tsc, &cursor);
+        break;
+    case RECOVERY_MESSAGES:
+        if (!channel_snapshot_ready(channel, answer->spin))
+            return false;
+        some = channel_snapshot(channel, answer->spin, answer->bytes, answer->len, rx->now_ns, rx->burst_tsc, &cursor);
+        break;
+    case RECOVERY_SPIN_END:
+        if (!channel_snapshot_ready(channel, answer->spin))
+            return false;
+        some = channel_snapshot_end(channel, answer->spin, answer->seq, rx->now_ns, rx->burst_tsc, &cursor);
+        break;
+    case RECOVERY_SPIN_LOST:
+        channel_snapshot_lost(channel, answer->spin, rx->now_ns);
+        break;
+    }
+    if (some)
+        publish_all(rx, channel, &cursor);
+    return true;
+}
+
+static void ask(struct rx *rx, struct channel *channel, struct recovery_link *link, const struct channel_ask *asked)
+{
+    static const uint8_t types[] = {[CHANNEL_ASK_REQUEST] = RECOVERY_REQUEST,
+                                    [CHANNEL_ASK_SPIN] = RECOVERY_SPIN,
+                                    [CHANNEL_ASK_SPIN_STOP] = RECOVERY_SPIN_STOP};
+    struct recovery_ask message = {.type = types[asked->type],
+                                   .server = (uint8_t)asked->server,
+                                   .count = (uint16_t)asked->count,
+                                   .spin = asked->spin,
+                                   .seq = asked->seq};
+
+    memcpy(message.session, channel_session(channel), sizeof(message.session));
+    if (recovery_link_ask(link, &message))
+        return;
+    count(&rx->ask_lost_count);
+    channel_snapshot_lost(channel, asked->spin, rx->now_ns);
+}
+
+/* The channels that have servers to ask: one answer and what there is to ask, each turn. So a channel that is being
+ * recovered takes no more of a turn than a packet or two would. */
+static void recover(struct rx *rx)
+{
+    for (uint32_t i = 0; i < rx->channel_count; i++) {
+        struct channel *channel = rx->channel[i];
+        struct recovery_link *link = rx->link[i];
+        struct channel_ask asked;
+        if (!link)
+            continue;
+        if (!rx->answer[i])
+            rx->answer[i] = recovery_link_take(link);
+        if (rx->answer[i] && answer_apply(rx, channel, rx->answer[i])) {
+            recovery_link_done(link, rx->answer[i]);
+            rx->answer[i] = NULL;
+            deadline_update(rx);
+        }
+        while (channel_recovering(channel) &&
+               (asked = channel_ask_next(channel, rx->now_ns)).type != CHANNEL_ASK_NOTHING)
+            ask(rx, channel, link, &asked);
+    }
+}
+
 /* What the frame source of a replay must know to hold back, and its step. */
 static void replay_step(struct rx *rx)
 {
     uint32_t held = 0;
 
     for (uint32_t i = 0; i < rx->channel_count; i++)
-        held += channel_held_count(rx->channel[i]);
-    rx->replay->held_events = (uint64_t)held * CHANNEL_HELD_EVENTS_MAX;
+        held += channel_held_messages(rx->channel[i]) + 1;
+    rx->replay->held_events = (uint64_t)held * CHANNEL_EVENTS_MAX;
     replay_source_step(rx->replay, rx->burst);
 }
 
@@ -182,6 +272,8 @@ int rx_loop(void *arg)
             replay_step(rx);
         for (uint32_t i = 0; i < rx->queue_count; i++)
             frame_count += queue_poll(rx, &rx->queue[i]);
+        if (rx->recovering)
+            recover(rx);
         if (rx->inline_strategies)
             strategy_turn_end(rx->inline_strategies, frame_count > 0);
         if (frame_count == 0)

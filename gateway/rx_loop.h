@@ -8,6 +8,7 @@
 #include "gateway/cause.h"
 #include "gateway/clock.h"
 #include "gateway/line.h"
+#include "gateway/recovery_link.h"
 #include "gateway/replay_source.h"
 #include "gateway/strategy_loop.h"
 #include "ring/hist.h"
@@ -34,6 +35,8 @@ struct rx {
     struct lines lines;
     struct channel *channel[RX_CHANNELS_MAX];
     uint32_t channel_count;
+    struct recovery_link *link[RX_CHANNELS_MAX];     /* of each channel; NULL: nobody to ask */
+    struct recovery_answer *answer[RX_CHANNELS_MAX]; /* taken, waiting for books to be emptied */
     struct md_ring *ring;              /* two-core: where events go */
     struct strategy_lcore *inline_strategies; /* inline: who is called directly; ring is NULL then */
     struct causes causes;              /* where each event stood in the feed */
@@ -41,6 +44,7 @@ struct rx {
     const struct clock *clock;
     bool stage_stamps;
     bool proof;
+    bool recovering;                   /* some channel has servers to ask */
     size_t dynfield;                   /* replay: offset of the frame time in the mbuf */
     const uint32_t *stop;              /* writer: control thread, once */
     /* hot */
@@ -55,6 +59,8 @@ struct rx {
     uint64_t frame_verdict[FRAME_VERDICT_COUNT];
     uint64_t foreign_count;            /* datagrams of no line of ours */
     uint64_t chained_count;            /* frames in more than one mbuf: longer than the port's MTU */
+    uint64_t checksum_count;           /* datagrams whose checksum is wrong: by the NIC's word, or by ours */
+    uint64_t ask_lost_count;           /* asks that found no room: made again after their time-out */
     uint64_t event_count;              /* published, MD_TIME included; the next event's number is one more */
     struct hist parsed, booked; /* ticks since rx_tsc: frame parsed and arbitrated; its first message in the book */
     /* cold */

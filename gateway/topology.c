@@ -15,6 +15,7 @@
 
 #define POOL_CACHE 256u
 #define ORDER_RING_SLOTS 8192u /* replay: order frames on the wire between two turns */
+#define REQUEST_FRAMES 511u    /* retransmission requests that the driver may still hold */
 #define FRAME_RING_SLOTS 256u  /* replay: frames on the wire between two turns; more than the largest burst */
 
 __attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format,
@@ -43,11 +44,37 @@ static int node_of(const struct config_lcore *lcore)
 /* --- rx lcores and their channels
  * ------------------------------------------------------------------------------------ */
 
+/* Where a channel with servers asks them: through the control thread; answers of the port's own transport come as one
+ * more line. */
+static int servers_build(struct topology *topology, uint32_t feed_idx, struct rx *rx, struct channel *channel, int node,
+                         char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config_feed *feed = &topology->config->feed[feed_idx];
+    const struct config_retransmission *retransmission = &feed->retransmission;
+
+    if (!retransmission->present && !feed->snapshot.present)
+        return 0;
+    struct recovery_link *link = place_alloc(&topology->place, sizeof(*link), node);
+    if (!link)
+        return no_memory(ret_error, "recovery of feed", feed->name, sizeof(*link));
+    recovery_link_init(link);
+    topology->link[feed_idx] = link;
+    rx->link[rx->channel_count] = link;
+    rx->recovering = true;
+    if (!retransmission->present || retransmission->transport != CONFIG_TRANSPORT_PORT)
+        return 0;
+    const uint32_t source = retransmission->server_count == 1 ? retransmission->server_list[0].ip : 0;
+    if (!line_add(&rx->lines, retransmission->local_ip, retransmission->local_port, source, channel,
+                  CHANNEL_LINE_RETRANSMISSION))
+        return fail(ret_error, -EINVAL, "feed %s: local_ip and local_port of its retransmission are taken", feed->name);
+    return 0;
+}
+
 static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx *rx, int node,
                          char ret_error[TOPOLOGY_ERROR_MAX])
 {
     const struct config_feed *feed = &topology->config->feed[feed_idx];
-    const struct channel_params params = params_channel(topology->config, feed_idx);
+    const struct channel_params params = params_channel(topology->config, feed_idx, !topology->options.replay);
     const size_t bytes = channel_footprint(&params);
 
     if (bytes == 0)
@@ -60,7 +87,11 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
         const struct config_line *line = &feed->line_list[i];
         if (!line_add(&rx->lines, line->group, line->udp_port, line->source, channel, (uint8_t)i))
             return fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name, line->name);
+        line_find(&rx->lines, line->group, line->udp_port)->verify = feed->checksum == CONFIG_CHECKSUM_VERIFY;
     }
+    const int error = topology->options.replay ? 0 : servers_build(topology, feed_idx, rx, channel, node, ret_error);
+    if (error)
+        return error;
     rx->channel[rx->channel_count++] = channel;
     topology->channel[feed_idx] = channel;
     topology->channel_rx[feed_idx] = rx;
@@ -290,6 +321,40 @@ static uint32_t pool_frames(const struct config *config)
     return count;
 }
 
+static bool requests_through(const struct config_feed *feed, uint32_t port_idx)
+{
+    return feed->retransmission.present && feed->retransmission.transport == CONFIG_TRANSPORT_PORT &&
+           feed->retransmission.port_idx == port_idx;
+}
+
+/* Does the control thread need a transmit queue of this port? */
+static bool requests_from(const struct config *config, uint32_t port_idx)
+{
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        if (requests_through(&config->feed[i], port_idx))
+            return true;
+    return false;
+}
+
+/* Retransmission requests of the feeds that send them through this port: all on the control thread's queue. */
+static int request_paths_build(struct topology *topology, uint32_t port_idx, const struct port *port, uint16_t queue_id,
+                               int node, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    for (uint32_t i = 0; i < topology->config->feed_count; i++) {
+        const struct config_retransmission *retransmission = &topology->config->feed[i].retransmission;
+        if (!requests_through(&topology->config->feed[i], port_idx))
+            continue;
+        struct rte_mempool *pool = pool_build(topology, "requests", REQUEST_FRAMES, node, ret_error);
+        struct request_tx *tx = place_alloc(&topology->place, sizeof(*tx), node);
+        if (!pool || !tx)
+            return -ENOMEM;
+        request_tx_init(tx, port->id, queue_id, pool, port->mac, retransmission->peer_mac, retransmission->local_ip,
+                        retransmission->local_port);
+        topology->request_tx[i] = tx;
+    }
+    return 0;
+}
+
 /* Live: each port of the config that carries a line or the orders, once. */
 static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
 {
@@ -319,9 +384,14 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
         if (!pool)
             return -ENOMEM;
         topology->port_count++;
-        /* Drivers such as AF_XDP make queues in pairs: at least one of each, used or not. */
-        const int error = port_open(port, &config->port[idx], 1, orders ? (uint16_t)topology->strategies_count : 1,
-                                    pool, node, groups, group_count, ret_error);
+        /* Queues of strategy lcores first, then the control thread's. Drivers such as AF_XDP make queues in pairs: at
+         * least one of each, used or not. */
+        const uint16_t order_queues = orders ? (uint16_t)topology->strategies_count : 0;
+        const uint16_t tx_queues = (uint16_t)(order_queues + requests_from(config, idx));
+        int error = port_open(port, &config->port[idx], 1, tx_queues > 0 ? tx_queues : 1, pool, node, groups,
+                              group_count, ret_error);
+        if (error == 0)
+            error = request_paths_build(topology, idx, port, order_queues, node, ret_error);
         if (error)
             return error;
         if (rx)
@@ -423,6 +493,14 @@ int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
     for (uint32_t i = 0; i < topology->rx_count; i++)
         error |= rte_eal_remote_launch(rx_loop, topology->rx[i], topology->rx[i]->lcore_id);
     return error ? fail(ret_error, -EIO, "a hot thread could not be launched") : 0;
+}
+
+bool topology_recovering(const struct topology *topology)
+{
+    for (uint32_t i = 0; i < topology->config->feed_count; i++)
+        if (topology->link[i])
+            return true;
+    return false;
 }
 
 bool topology_finished(const struct topology *topology)

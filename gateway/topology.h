@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "gateway/eal.h"
 #include "gateway/port.h"
+#include "gateway/request_tx.h"
 #include "gateway/rx_loop.h"
 #include "gateway/strategy_loop.h"
 
@@ -33,6 +34,8 @@ struct topology {
     uint32_t strategies_count;
     struct channel *channel[CONFIG_FEEDS_MAX];  /* by feed */
     struct rx *channel_rx[CONFIG_FEEDS_MAX];
+    struct recovery_link *link[CONFIG_FEEDS_MAX]; /* by feed; NULL: nobody to ask, or a replay */
+    struct request_tx *request_tx[CONFIG_FEEDS_MAX]; /* by feed; NULL: requests go through the kernel */
     struct port port[CONFIG_PORTS_MAX + CONFIG_LCORES_MAX];
     uint32_t port_count;
     struct port *order_port;
@@ -49,6 +52,8 @@ int topology_build(struct topology *topology, const struct config *config, const
                    char ret_error[TOPOLOGY_ERROR_MAX]);
 /* Launch the hot threads: from here to topology_stop nothing is allocated. 0 or -errno. */
 int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+/* Has any feed servers to ask? */
+bool topology_recovering(const struct topology *topology);
 /* Replay: every frame was delivered, every event consumed, every order recorded? */
 bool topology_finished(const struct topology *topology);
 /* Stop the hot threads and wait for them. */

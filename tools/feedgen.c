@@ -4,9 +4,9 @@
 #include "feed/mold.h"
 #include "feed/wire.h"
 #include "gateway/capture/capture.h"
+#include "tools/options.h"
 #include "tools/session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -23,7 +23,6 @@
 #define END_GAP_NS UINT64_C(100000000)
 #define OTHER_CUT_NS 20000u            /* --cut-differently: B waits this long for more messages */
 #define OTHER_CUT_MAX 12u
-#define LOSS_PARTS 1000000000u
 #define SESSION_TEXT_DEFAULT "TGDEMO0001"
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -32,7 +31,7 @@ struct line {
     const char *path;              /* NULL: this line is not written */
     uint32_t group;
     uint32_t udp_port;
-    uint32_t loss;                 /* chance of a packet to be lost, of LOSS_PARTS */
+    uint32_t loss;                 /* chance of a packet to be lost */
     struct capture_out *out;
     struct session_random random;
     uint64_t sent_ns;              /* session time of the last packet, lost ones too */
@@ -88,45 +87,6 @@ static const char *const help =
     "  --help                      this text\n\n"
     "exit code: 0 good, 1 a file cannot be written, 2 arguments are wrong\n";
 
-_Noreturn static void refuse(int exit_code, const char *what, const char *value)
-{
-    fprintf(stderr, "feedgen: %s: %s\n", what, value);
-    exit(exit_code);
-}
-
-static uint64_t parse_u64(const char *name, const char *text, uint64_t min, uint64_t max)
-{
-    char *end;
-    char wanted[128];
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && text[0] != '-' && value >= min && value <= max)
-        return value;
-    snprintf(wanted, sizeof(wanted), "--%s is a whole number, %" PRIu64 " ... %" PRIu64 ", not", name, min, max);
-    refuse(2, wanted, text);
-}
-
-static uint32_t parse_loss(const char *name, const char *text)
-{
-    char *end;
-    char wanted[64];
-    errno = 0;
-    const double percent = strtod(text, &end);
-    if (errno == 0 && end != text && *end == '\0' && percent >= 0 && percent <= 100)
-        return (uint32_t)(percent * (LOSS_PARTS / 100) + 0.5);
-    snprintf(wanted, sizeof(wanted), "--%s is a percentage, 0 ... 100, not", name);
-    refuse(2, wanted, text);
-}
-
-static uint32_t parse_ip(const char *name, const char *text)
-{
-    struct in_addr address;
-    if (inet_pton(AF_INET, text, &address) == 1)
-        return ntohl(address.s_addr);
-    fprintf(stderr, "feedgen: --%s: ", name);
-    refuse(2, "not an IPv4 address", text);
-}
-
 /* Days from 1970-01-01 to the first of a month; `month` from 1. */
 static int64_t days_before(int year, int month)
 {
@@ -145,7 +105,7 @@ static uint64_t parse_date(const char *text)
     if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || text[used] != '\0' || used != 10 ||
         year < 2007 || year > 2099 || month < 1 || month > 12 || day < 1 || day > days[month - 1] ||
         days_before(year, month) + day > days_before(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1))
-        refuse(2, "--date is YYYY-MM-DD, 2007 ... 2099, not", text);
+        options_refuse(OPTIONS_EXIT, "--date is YYYY-MM-DD, 2007 ... 2099, not", text);
     /* 1970-01-01 was a Thursday: weekday 0 is Sunday */
     const int march_first = (int)((days_before(year, 3) + 4) % 7),
               november_first = (int)((days_before(year, 11) + 4) % 7);
@@ -154,15 +114,6 @@ static uint64_t parse_date(const char *text)
                         (month == 11 && day <= november_sunday);
     const int64_t midnight_s = (days_before(year, month) + day - 1) * 86400 + (saving ? 4 : 5) * 3600;
     return (uint64_t)midnight_s * NS_PER_S;
-}
-
-static uint64_t parse_start(const char *text)
-{
-    int hour, minute, used = 0;
-    if (sscanf(text, "%2d:%2d%n", &hour, &minute, &used) != 2 || text[used] != '\0' || used != 5 || hour < 0 ||
-        hour > 23 || minute < 0 || minute > 59 || hour + minute == 0)
-        refuse(2, "--start is HH:MM, 00:01 ... 23:59, not", text);
-    return (uint64_t)(hour * 3600 + minute * 60) * NS_PER_S;
 }
 
 enum {
@@ -203,15 +154,6 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, OPTION_HELP},               {NULL, 0, NULL, 0},
 };
 
-static void parse_session(const char *text)
-{
-    const size_t len = strlen(text);
-    if (len == 0 || len > MOLD_SESSION_LEN)
-        refuse(2, "--session is 1 ... 10 letters, not", text);
-    memset(options.session_text, ' ', MOLD_SESSION_LEN);
-    memcpy(options.session_text, text, len);
-}
-
 static void parse_option(int option, const char *name)
 {
     struct line *a = &options.line[0], *b = &options.line[1];
@@ -226,55 +168,55 @@ static void parse_option(int option, const char *name)
         options.itch_path = optarg;
         break;
     case OPTION_MESSAGES:
-        options.session.messages = parse_u64(name, optarg, 1, SESSION_MESSAGES_MAX);
+        options.session.messages = options_u64(name, optarg, 1, SESSION_MESSAGES_MAX);
         break;
     case OPTION_SYMBOLS:
-        options.session.symbols = (uint32_t)parse_u64(name, optarg, 1, SESSION_SYMBOLS_MAX);
+        options.session.symbols = (uint32_t)options_u64(name, optarg, 1, SESSION_SYMBOLS_MAX);
         break;
     case OPTION_SEED:
-        options.session.seed = parse_u64(name, optarg, 0, UINT64_MAX);
+        options.session.seed = options_u64(name, optarg, 0, UINT64_MAX);
         break;
     case OPTION_RATE:
-        options.session.rate_per_s = (uint32_t)parse_u64(name, optarg, 1, SESSION_RATE_MAX);
+        options.session.rate_per_s = (uint32_t)options_u64(name, optarg, 1, SESSION_RATE_MAX);
         break;
     case OPTION_LOSS_A:
-        a->loss = parse_loss(name, optarg);
+        a->loss = options_chance(name, optarg);
         break;
     case OPTION_LOSS_B:
-        b->loss = parse_loss(name, optarg);
+        b->loss = options_chance(name, optarg);
         break;
     case OPTION_LOSS_BOTH:
-        options.loss_both = parse_loss(name, optarg);
+        options.loss_both = options_chance(name, optarg);
         break;
     case OPTION_SKEW:
-        options.skew_ns = parse_u64(name, optarg, 0, 4 * NS_PER_S);
+        options.skew_ns = options_u64(name, optarg, 0, 4 * NS_PER_S);
         break;
     case OPTION_CUT:
         options.cut_differently = true;
         break;
     case OPTION_GROUP_A:
-        a->group = parse_ip(name, optarg);
+        a->group = options_ip(name, optarg);
         break;
     case OPTION_GROUP_B:
-        b->group = parse_ip(name, optarg);
+        b->group = options_ip(name, optarg);
         break;
     case OPTION_PORT_A:
-        a->udp_port = (uint32_t)parse_u64(name, optarg, 1, UINT16_MAX);
+        a->udp_port = (uint32_t)options_u64(name, optarg, 1, UINT16_MAX);
         break;
     case OPTION_PORT_B:
-        b->udp_port = (uint32_t)parse_u64(name, optarg, 1, UINT16_MAX);
+        b->udp_port = (uint32_t)options_u64(name, optarg, 1, UINT16_MAX);
         break;
     case OPTION_SOURCE:
-        options.source = parse_ip(name, optarg);
+        options.source = options_ip(name, optarg);
         break;
     case OPTION_SESSION:
-        parse_session(optarg);
+        options_session(optarg, options.session_text);
         break;
     case OPTION_DATE:
         options.midnight_ns = parse_date(optarg);
         break;
     case OPTION_START:
-        options.session.open_ns = parse_start(optarg);
+        options.session.open_ns = options_start(optarg);
         break;
     case OPTION_HELP:
         fputs(help, stdout);
@@ -287,26 +229,16 @@ static void parse_option(int option, const char *name)
 static void parse_arguments(int argc, char **argv)
 {
     int option, idx = 0;
-    char least[128];
     while ((option = getopt_long(argc, argv, "", long_options, &idx)) != -1)
         parse_option(option, long_options[idx].name);
     if (optind < argc)
-        refuse(2, "takes no arguments but options; see --help", argv[optind]);
+        options_refuse(OPTIONS_EXIT, "takes no arguments but options; see --help", argv[optind]);
     if (options.line[0].path == NULL && options.line[1].path == NULL && options.itch_path == NULL)
-        refuse(2, "nothing to write", "give --out-a, --out-b or --itch; see --help");
-    if (options.session.messages < session_messages_min(options.session.symbols)) {
-        snprintf(least, sizeof(least), "%" PRIu32 " symbols take at least %" PRIu64 " messages, not %" PRIu64,
-                 options.session.symbols, session_messages_min(options.session.symbols), options.session.messages);
-        refuse(2, "--messages", least);
-    }
+        options_refuse(OPTIONS_EXIT, "nothing to write", "give --out-a, --out-b or --itch; see --help");
+    options_check_session(&options.session);
 }
 
 /* lines */
-
-static bool chance(struct session_random *random, uint32_t parts)
-{
-    return session_random_below(random, LOSS_PARTS) < parts;
-}
 
 /* Put the frame into the capture, at a time that depends on when the venue sent it. */
 static void line_write(struct line *line, uint16_t message_count, uint64_t seq, uint64_t sent_ns)
@@ -325,7 +257,7 @@ static void line_write(struct line *line, uint16_t message_count, uint64_t seq, 
     line->captured_ns = captured_ns;
     const int error = capture_out_write(line->out, captured_ns, line->frame, len);
     if (error != 0)
-        refuse(1, line->path, strerror(-error));
+        options_refuse(1, line->path, strerror(-error));
 }
 
 /* The packet being filled is complete. `other`: the line that must not have lost, or lose, the same messages; NULL when
@@ -335,7 +267,7 @@ static void line_finish_packet(struct line *line, const struct line *other, bool
     if (line->count == 0)
         return;
     /* The dice are rolled whether or not they decide anything: one loss then does not move all later ones. */
-    bool lost = chance(&line->random, line->loss);
+    bool lost = options_happens(&line->random, line->loss);
     lost = lost && !(other->path != NULL && other->lost_seq_end > line->first_seq);
     if (lost || lost_on_both) {
         line->lost_packet_count++;
@@ -401,7 +333,7 @@ static void binaryfile_write(FILE *file, const uint8_t *message, uint32_t messag
     uint8_t prefix[2];
     store_be16(prefix, (uint16_t)message_len);
     if (fwrite(prefix, 2, 1, file) != 1 || (message_len > 0 && fwrite(message, message_len, 1, file) != 1))
-        refuse(1, options.itch_path, strerror(errno));
+        options_refuse(1, options.itch_path, strerror(errno));
 }
 
 static void generate(FILE *binaryfile)
@@ -415,7 +347,7 @@ static void generate(FILE *binaryfile)
     const struct line *leader = &lines[lines[0].path == NULL];
     bool lost_on_both = false; /* the packet that the leader is filling now */
     if (session == NULL)
-        refuse(1, "session", "no memory");
+        options_refuse(1, "session", "no memory");
     session_random_init(&random, options.session.seed ^ 0x6c6f7373u);
     while (session_next(session, &msg)) {
         uint8_t message[ITCH_LENGTH_MAX];
@@ -428,7 +360,7 @@ static void generate(FILE *binaryfile)
         /* A packet lost on both begins and ends at the same message on both lines. */
         const bool full = line_full(leader, message_len, last_ns);
         const bool begins = full || leader->count == 0;
-        const bool dooms = begins && (chance(&random, options.loss_both) ||
+        const bool dooms = begins && (options_happens(&random, options.loss_both) ||
                                       (options.loss_both > 0 && both_count == 0 && seq > options.session.messages / 2));
         const bool cuts_both = (full && lost_on_both) || dooms;
         for (uint32_t i = 0; i < 2; i++)
@@ -467,17 +399,17 @@ int main(int argc, char **argv)
         /* not the session's own numbers: what a line loses must not change a message */
         session_random_init(&line->random, options.session.seed ^ (0x6c696e65u + i));
         if (line->path != NULL && (line->out = capture_out_open(line->path, error)) == NULL)
-            refuse(1, "capture", error);
+            options_refuse(1, "capture", error);
     }
     if (options.itch_path != NULL && (binaryfile = fopen(options.itch_path, "wbe")) == NULL)
-        refuse(1, options.itch_path, strerror(errno));
+        options_refuse(1, options.itch_path, strerror(errno));
 
     generate(binaryfile);
 
     if (binaryfile != NULL) {
         binaryfile_write(binaryfile, NULL, 0); /* end marker */
         if (fclose(binaryfile) != 0)
-            refuse(1, options.itch_path, strerror(errno));
+            options_refuse(1, options.itch_path, strerror(errno));
         printf("BinaryFILE %s\n", options.itch_path);
     }
     for (uint32_t i = 0; i < 2; i++) {
@@ -486,7 +418,7 @@ int main(int argc, char **argv)
             continue;
         const int result = capture_out_close(line->out);
         if (result != 0)
-            refuse(1, line->path, strerror(-result));
+            options_refuse(1, line->path, strerror(-result));
         printf("line %s %s: %" PRIu64 " packets, %" PRIu64 " heartbeats, %" PRIu64 " packets with %" PRIu64
                " messages lost\n",
                line->name, line->path, line->packet_count, line->heartbeat_count, line->lost_packet_count,

@@ -132,11 +132,12 @@ def hashes(report):
     return strategies["events"][0]["hash"], strategies["events"][0]["count"], strategies["order_hash"], strategies["orders"]
 
 
-def check(condition, text):
+def check(condition, text, quiet=False):
     if not condition:
         print("FAILED:", text)
         sys.exit(1)
-    print("ok:", text)
+    if not quiet:
+        print("ok:", text)
 
 
 def pcap_read(path):

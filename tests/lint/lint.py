@@ -3,7 +3,7 @@
 
 layers: no room includes or calls what it must not know. headers: each header compiles alone. text: no forgotten marks,
 machine paths, large files. stems: each pure source has its unit test. symbols: what the objects of the pure rooms refer to,
-and that they hold no variables. tx: one object transmits orders.
+and that they hold no variables. tx: one object transmits orders, one requests.
 Standard library only; exit code 77 means skipped."""
 import concurrent.futures
 import os
@@ -213,15 +213,16 @@ def symbols():
 
 
 def tx():
-    """rte_eth_tx_burst is inline: the objects that transmit are those that refer to what its body refers to."""
+    """rte_eth_tx_burst is inline: the objects that transmit are those that refer to what its body refers to. Orders leave
+    through order_tx alone; request_tx sends retransmission requests and is never given an order queue."""
     objects = objects_under("gateway")
     if not any("order_tx" in path for path in objects) or not _has("nm"):
         print("skipped: no object of gateway/order/order_tx.c, or no nm")
         sys.exit(SKIP)
     users = [os.path.relpath(path, sys.argv[3]) for path in objects
              if re.search(r"\brte_eth_call_tx_callbacks\b", nm(path, "--undefined-only"))]
-    if [os.path.basename(path) for path in users] != ["order_tx.c.o"]:
-        find("gateway", 0, f"exactly gateway/order/order_tx.c may transmit on order queues, not: {users}")
+    if sorted(os.path.basename(path) for path in users) != ["order_tx.c.o", "request_tx.c.o"]:
+        find("gateway", 0, f"exactly order_tx.c (orders) and request_tx.c (requests) may transmit, not: {users}")
 
 
 {"layers": layers, "headers": headers, "text": text, "stems": stems, "symbols": symbols, "tx": tx}[sys.argv[1]]()

@@ -1,8 +1,8 @@
-/* feed/book: each verdict and boundary by hand, then random operations beside the reference book. */
+/* feed/book: each verdict and boundary by hand, then random operations beside the naive book. */
 #include "feed/book.h"
 
 #include "ring/check.h"
-#include "tests/unit/reference_book.h"
+#include "tools/venue_book.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -684,7 +684,7 @@ Test(book, looking_ahead_changes_nothing_and_bears_any_argument)
     book_free(book, &SMALL);
 }
 
-/* ---- beside the reference book ---- */
+/* ---- beside the naive book ---- */
 
 /* How the random operations of a run look. */
 struct shape {
@@ -713,13 +713,21 @@ static bool same_change(const struct book_change *a, const struct book_change *b
            a->left_qty == b->left_qty && a->side == b->side && a->clamped == b->clamped;
 }
 
-static void run_beside_reference(const struct shape *shape, uint64_t seed)
+static const char *difference_anywhere(const struct venue_book *naive, const struct book *book, uint32_t instruments)
 {
-    static struct reference_book reference;
+    if (memcmp(book_counters(book), venue_book_counters(naive), sizeof(struct book_counters)) != 0)
+        return "counters";
+    return venue_book_difference_anywhere(naive, book, instruments);
+}
+
+static void run_beside_naive(const struct shape *shape, uint64_t seed)
+{
+    const uint32_t instruments = shape->params.instruments_max;
+    struct venue_book *naive = venue_book_open(&shape->params);
     struct book *book = book_make(&shape->params);
     uint64_t state = seed;
 
-    reference_book_init(&reference, &shape->params);
+    cr_assert_not_null(naive);
     for (uint32_t op = 0; op < shape->op_count; op++) {
         const uint64_t dice = random_next(&state), more = random_next(&state);
         const uint64_t ref = dice % shape->refs * shape->ref_step;
@@ -727,7 +735,7 @@ static void run_beside_reference(const struct shape *shape, uint64_t seed)
         const uint32_t percent = (uint32_t)(dice >> 32) % 100;
         int32_t price = (int32_t)((uint32_t)(more >> 24) % shape->price_count) - (int32_t)(shape->price_count / 2);
         uint32_t qty = 1 + (uint32_t)(more >> 40) % shape->qty_max;
-        uint32_t instrument = (uint32_t)(dice >> 48) % shape->params.instruments_max;
+        uint32_t instrument = (uint32_t)(dice >> 48) % instruments;
         const uint8_t side = (more >> 63) != 0 ? 'B' : 'S';
         enum book_verdict wanted, found;
         struct book_change wanted_change, found_change;
@@ -739,25 +747,25 @@ static void run_beside_reference(const struct shape *shape, uint64_t seed)
             price = BOOK_PRICE_NONE;
         if (percent < shape->add_percent) {
             if (random_next(&state) % 1000 == 0)
-                instrument += shape->params.instruments_max;
-            wanted = reference_book_add(&reference, instrument, ref, side, price, qty);
+                instrument += instruments;
+            wanted = venue_book_add(naive, instrument, ref, side, price, qty);
             found = book_add(book, instrument, ref, side, price, qty);
         } else {
             switch (percent % 4) {
             case 0:
-                wanted = reference_book_delete(&reference, ref, &wanted_change);
+                wanted = venue_book_delete(naive, ref, &wanted_change);
                 found = book_delete(book, ref, &found_change);
                 break;
             case 1:
-                wanted = reference_book_replace(&reference, ref, other_ref, price, qty, &wanted_change);
+                wanted = venue_book_replace(naive, ref, other_ref, price, qty, &wanted_change);
                 found = book_replace(book, ref, other_ref, price, qty, &found_change);
                 break;
             default:
-                wanted = reference_book_reduce(&reference, ref, qty, &wanted_change);
+                wanted = venue_book_reduce(naive, ref, qty, &wanted_change);
                 found = book_reduce(book, ref, qty, &found_change);
                 break;
             }
-            if (wanted_change.instrument < shape->params.instruments_max)
+            if (wanted_change.instrument < instruments)
                 instrument = wanted_change.instrument;
         }
         cr_assert_eq(found, wanted, "seed %lu, operation %u: %s, expected %s", (unsigned long)seed, op,
@@ -765,61 +773,62 @@ static void run_beside_reference(const struct shape *shape, uint64_t seed)
         cr_assert(same_change(&found_change, &wanted_change), "seed %lu, operation %u: change", (unsigned long)seed,
                   op);
         const char *difference = NULL;
-        if (op % shape->compare_every == 0 && instrument < shape->params.instruments_max)
-            difference = reference_book_difference(&reference, book, instrument);
+        if (op % shape->compare_every == 0 && instrument < instruments)
+            difference = venue_book_difference(naive, book, instrument);
         if (difference == NULL && op % (shape->compare_every * 1024) == 0)
-            difference = reference_book_difference_anywhere(&reference, book);
+            difference = difference_anywhere(naive, book, instruments);
         cr_assert_null(difference, "seed %lu, operation %u: %s", (unsigned long)seed, op, difference);
         if (random_next(&state) % (shape->op_count / 3) == 0) {
             book_clear(book);
-            reference_book_clear(&reference);
+            venue_book_clear(naive);
         }
     }
-    const char *difference = reference_book_difference_anywhere(&reference, book);
+    const char *difference = difference_anywhere(naive, book, instruments);
     cr_assert_null(difference, "seed %lu, at the end: %s", (unsigned long)seed, difference);
     /* Each verdict that the shape can give has been given, so the run was not idle. */
-    cr_assert_gt(reference.counters.verdict[BOOK_OK], shape->op_count / 10);
-    cr_assert(reference.counters.verdict[BOOK_ORPHAN] > 0 && reference.counters.verdict[BOOK_DUPLICATE_REF] > 0 &&
-              reference.counters.verdict[BOOK_BAD_QTY] > 0 && reference.counters.clamped_count > 0 &&
-              reference.counters.crossed_count > 0);
+    const struct book_counters *counters = venue_book_counters(naive);
+    cr_assert_gt(counters->verdict[BOOK_OK], shape->op_count / 10);
+    cr_assert(counters->verdict[BOOK_ORPHAN] > 0 && counters->verdict[BOOK_DUPLICATE_REF] > 0 &&
+              counters->verdict[BOOK_BAD_QTY] > 0 && counters->clamped_count > 0 && counters->crossed_count > 0);
     for (uint64_t i = 0; i < shape->refs; i++) {
         (void)book_delete(book, i * shape->ref_step, &(struct book_change){.ref = 0});
-        (void)reference_book_delete(&reference, i * shape->ref_step, &(struct book_change){.ref = 0});
+        (void)venue_book_delete(naive, i * shape->ref_step, &(struct book_change){.ref = 0});
     }
-    cr_assert_null(reference_book_difference_anywhere(&reference, book), "seed %lu, drained", (unsigned long)seed);
+    cr_assert_null(difference_anywhere(naive, book, instruments), "seed %lu, drained", (unsigned long)seed);
     cr_assert_eq(book_order_count(book), 0);
+    venue_book_close(naive);
     book_free(book, &shape->params);
 }
 
-Test(book, random_operations_on_few_references_match_the_reference_book)
+Test(book, random_operations_on_few_references_match_the_naive_book)
 {
     const struct shape shape = {.params = {2, 64, 64}, .op_count = 500000, .refs = 48, .ref_step = 1, .price_count = 6,
                                 .qty_max = 5, .add_percent = 40, .compare_every = 1};
     for (uint64_t seed = 1; seed <= 4; seed++)
-        run_beside_reference(&shape, seed);
+        run_beside_naive(&shape, seed);
 }
 
-Test(book, random_operations_with_full_pools_match_the_reference_book)
+Test(book, random_operations_with_full_pools_match_the_naive_book)
 {
     const struct shape shape = {.params = {5, 40, 12}, .op_count = 500000, .refs = 200, .ref_step = 4, .price_count = 9,
                                 .qty_max = 50, .add_percent = 70, .compare_every = 1};
     for (uint64_t seed = 11; seed <= 14; seed++)
-        run_beside_reference(&shape, seed);
+        run_beside_naive(&shape, seed);
 }
 
-Test(book, random_operations_on_deep_ladders_match_the_reference_book)
+Test(book, random_operations_on_deep_ladders_match_the_naive_book)
 {
     const struct shape shape = {.params = {3, 900, 800}, .op_count = 150000, .refs = 1200, .ref_step = 8,
                                 .price_count = 500, .qty_max = 40, .add_percent = 55, .compare_every = 7};
     for (uint64_t seed = 21; seed <= 22; seed++)
-        run_beside_reference(&shape, seed);
+        run_beside_naive(&shape, seed);
 }
 
-Test(book, random_operations_with_extreme_numbers_match_the_reference_book)
+Test(book, random_operations_with_extreme_numbers_match_the_naive_book)
 {
     const struct shape shape = {.params = {2, 128, 128}, .op_count = 300000, .refs = 120,
                                 .ref_step = 0x0fffffffffffffull, .price_count = 3, .qty_max = UINT32_MAX,
                                 .add_percent = 50, .compare_every = 1};
     for (uint64_t seed = 31; seed <= 32; seed++)
-        run_beside_reference(&shape, seed);
+        run_beside_naive(&shape, seed);
 }

@@ -43,6 +43,7 @@ static const struct channel_params default_params = {
     .line_count = 2,
     .reorder_packets = 4,
     .reorder_ns = REORDER_NS,
+    .hold_messages = 4096,
     .midnight_ns = MIDNIGHT_NS,
     .first_seq = 1,
     .index = CHANNEL_IDX,
@@ -90,7 +91,7 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
         }
     }
     cr_assert(!channel_next(rig->channel, cursor), "an empty cursor stays empty");
-    cr_assert_leq(channel_held_count(rig->channel), CHANNEL_HELD_MAX);
+    cr_assert_leq(channel_held_count(rig->channel), CHANNEL_REORDER_PACKETS_MAX);
     cr_assert_eq(channel_counters(rig->channel)->event_count, rig->event_count);
 }
 
@@ -262,7 +263,7 @@ Test(channel, parameters_out_of_range_have_no_footprint)
     params.line_count = ARB_LINES_MAX + 1;
     cr_assert_eq(channel_footprint(&params), 0u);
     params = default_params;
-    params.reorder_packets = CHANNEL_HELD_MAX + 1;
+    params.reorder_packets = CHANNEL_REORDER_PACKETS_MAX + 1;
     cr_assert_eq(channel_footprint(&params), 0u);
     params = default_params;
     params.book.orders_max = 0;
@@ -972,20 +973,30 @@ static bool send_long(struct rig *rig, uint64_t seq, uint32_t count, uint32_t le
     return packet_send(rig, 0, session_a, seq, &packet);
 }
 
-Test(channel, packet_too_long_to_keep_passes_every_hole_before_it)
+Test(channel, messages_longer_than_any_of_itch_are_kept_short)
 {
     struct rig rig = rig_open(&default_params);
     send_range(&rig, 0, session_a, 1, 1);
-    cr_assert(!send_long(&rig, 3, 1, CHANNEL_HELD_BYTES_MAX - 2), "the longest that can be kept");
-    send_range(&rig, 0, session_a, 20, 1);
-    cr_assert(send_long(&rig, 7, 2, CHANNEL_HELD_BYTES_MAX / 2 - 1));
-    cr_assert_eq(rig.last_seq, 8u);
+    cr_assert(!send_long(&rig, 3, 2, 4000));
+    cr_assert_eq(channel_held_messages(rig.channel), 2u);
+    cr_assert(send_range(&rig, 1, session_a, 2, 1));
+    cr_assert_eq(rig.last_seq, 4u);
+    cr_assert_eq(channel_counters(rig.channel)->itch[ITCH_UNKNOWN], 2u);
+    rig_close(&rig);
+}
+
+Test(channel, packet_beyond_the_window_passes_every_hole_before_it)
+{
+    struct rig rig = rig_open(&default_params); /* keeps 4,096 messages */
+    send_range(&rig, 0, session_a, 1, 1);
+    send_range(&rig, 0, session_a, 3, 1);
+    cr_assert(!send_range(&rig, 0, session_a, 4096, 2), "the last that can be kept");
+    cr_assert(send_range(&rig, 0, session_a, 4097, 2));
+    cr_assert_eq(rig.last_seq, 4098u);
     cr_assert_eq(types_count(&rig, MD_STALE_BEGIN), 2u);
-    cr_assert_eq(channel_held_count(rig.channel), 1u);
-    cr_assert_eq(channel_counters(rig.channel)->held_overflow_count, 2u);
-    cr_assert_eq(channel_counters(rig.channel)->held_count, 2u);
-    flush(&rig);
-    cr_assert_eq(rig.last_seq, 20u);
+    cr_assert_eq(types_count(&rig, MD_SYSTEM), 5u);
+    cr_assert_eq(channel_held_count(rig.channel), 0u);
+    cr_assert_eq(channel_arb(rig.channel)->missed_count, 4098u - 5u);
     rig_close(&rig);
 }
 

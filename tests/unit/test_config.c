@@ -1,5 +1,6 @@
 /* config/: every sentence that a wrong config gets, with its line; what a good one means; and that no text, however
- * damaged, is more than refused. Each test works on GOOD, whose line numbers are written beside it. */
+ * damaged, is more than refused. Each test works on GOOD, or on RECOVERING for what a feed does about loss; their line
+ * numbers are written beside them. */
 #include "config/config.h"
 #include "config/config_midnight.h"
 
@@ -76,6 +77,60 @@ static const char GOOD[] =
              /* 61 */ "  enabled: false\n"
              /* 62 */ "  report_s: 0\n";
 
+static const char RECOVERING[] =
+    /*  1 */ "gateway: {mode: inline}\n"
+             /*  2 */ "lcores: [{name: rx0, role: rx, cpu: 0}]\n"
+             /*  3 */ "ports:\n"
+             /*  4 */ "  - {name: md, device: net_ring}\n"
+             /*  5 */ "  - {name: other, device: net_ring}\n"
+             /*  6 */ "feeds:\n"
+             /*  7 */ "  - name: itch\n"
+             /*  8 */ "    time_zone: UTC\n"
+             /*  9 */ "    join: snapshot\n"
+             /* 10 */ "    hold_messages: 4194304\n"
+             /* 11 */ "    stale: after-window\n"
+             /* 12 */ "    silence_ms: 250\n"
+             /* 13 */ "    checksum: verify\n"
+             /* 14 */ "    retransmission:\n"
+             /* 15 */ "      transport: port\n"
+             /* 16 */ "      port: md\n"
+             /* 17 */ "      local_ip: 192.0.2.10\n"
+             /* 18 */ "      local_port: 40002\n"
+             /* 19 */ "      peer_mac: 02:00:00:00:00:0c\n"
+             /* 20 */ "      servers:\n"
+             /* 21 */ "        - {address: 192.0.2.1, udp_port: 17000}\n"
+             /* 22 */ "        - address: 192.0.2.2\n"
+             /* 23 */ "          udp_port: 17001\n"
+             /* 24 */ "      request_messages: 65\n"
+             /* 25 */ "      timeout_us: 100\n"
+             /* 26 */ "      timeout_max_us: 40000\n"
+             /* 27 */ "    snapshot:\n"
+             /* 28 */ "      servers:\n"
+             /* 29 */ "        - {address: 192.0.2.3, tcp_port: 18000}\n"
+             /* 30 */ "      username: abc123\n"
+             /* 31 */ "      password: \"0123456789\"\n"
+             /* 32 */ "      retry_ms: 1\n"
+             /* 33 */ "      retry_max_ms: 9\n"
+             /* 34 */ "    lines:\n"
+             /* 35 */ "      - {name: A, port: md, group: 233.54.12.111, udp_port: 26477}\n"
+             /* 36 */ "      - {name: B, port: md, group: 233.49.196.111, udp_port: 26477}\n"
+             /* 37 */ "strategies:\n"
+             /* 38 */ "  - {name: s, kind: probe, on_overrun: stop-trading}\n"
+             /* 39 */ "faults:\n"
+             /* 40 */ "  seed: 42\n"
+             /* 41 */ "  lines:\n"
+             /* 42 */ "    - line: B\n"
+             /* 43 */ "      loss: 0.5\n"
+             /* 44 */ "      duplicate: 100\n"
+             /* 45 */ "      reorder: 0.0000001\n"
+             /* 46 */ "      corrupt: 12.3456789\n"
+             /* 47 */ "      skew_us: 10\n"
+             /* 48 */ "      jitter_us: 5\n"
+             /* 49 */ "      stall_every_ms: 1000\n"
+             /* 50 */ "      stall_ms: 20\n"
+             /* 51 */ "      restart_at: 7000\n"
+             /* 52 */ "    - {feed: itch, line: A}\n";
+
 static struct config_findings findings;
 static char shown_path[64];
 
@@ -105,14 +160,19 @@ static struct config *load_good(const char *text)
     return config;
 }
 
-/* GOOD with the first `from` replaced by `to`; the caller frees it. */
+/* `good` with the first `from` replaced by `to`; the caller frees it. */
+static char *with_in(const char *good, const char *from, const char *to)
+{
+    const char *place = strstr(good, from);
+    char *text = NULL;
+    cr_assert_not_null(place, "'%s' is in the text", from);
+    cr_assert_geq(asprintf(&text, "%.*s%s%s", (int)(place - good), good, to, place + strlen(from)), 0);
+    return text;
+}
+
 static char *with(const char *from, const char *to)
 {
-    const char *place = strstr(GOOD, from);
-    char *text = NULL;
-    cr_assert_not_null(place, "'%s' is in GOOD", from);
-    cr_assert_geq(asprintf(&text, "%.*s%s%s", (int)(place - GOOD), GOOD, to, place + strlen(from)), 0);
-    return text;
+    return with_in(GOOD, from, to);
 }
 
 static bool found(const char *sentence)
@@ -135,11 +195,16 @@ static void refused(const char *text, const char *sentence)
     cr_expect_eq(findings.error_count, 1, "%u errors for: %s", findings.error_count, sentence);
 }
 
-static void refused_with(const char *from, const char *to, const char *sentence)
+static void refused_in(const char *good, const char *from, const char *to, const char *sentence)
 {
-    char *text = with(from, to);
+    char *text = with_in(good, from, to);
     refused(text, sentence);
     free(text);
+}
+
+static void refused_with(const char *from, const char *to, const char *sentence)
+{
+    refused_in(GOOD, from, to, sentence);
 }
 
 /* `text` is accepted with this warning. */
@@ -229,6 +294,112 @@ Test(config, good_config_comes_back_as_written)
     config_free(config);
 }
 
+Test(config, recovering_feed_comes_back_as_written)
+{
+    struct config *config = load_good(RECOVERING);
+    const struct config_feed *feed = &config->feed[0];
+    const struct config_retransmission *retransmission = &feed->retransmission;
+    const struct config_snapshot *snapshot = &feed->snapshot;
+
+    cr_expect_eq(feed->join, CONFIG_JOIN_SNAPSHOT);
+    cr_expect_eq(feed->hold_messages, 4194304);
+    cr_expect_eq(feed->stale, CONFIG_STALE_AFTER_WINDOW);
+    cr_expect_eq(feed->silence_ms, 250);
+    cr_expect_eq(feed->checksum, CONFIG_CHECKSUM_VERIFY);
+    cr_expect(retransmission->present);
+    cr_expect_eq(retransmission->transport, CONFIG_TRANSPORT_PORT);
+    cr_expect_eq(retransmission->port_idx, 0);
+    cr_expect_eq(retransmission->local_ip, 0xc000020a);
+    cr_expect_eq(retransmission->local_port, 40002);
+    cr_expect_eq(retransmission->peer_mac[5], 0x0c);
+    cr_expect_eq(retransmission->request_messages, 65);
+    cr_expect_eq(retransmission->timeout_us, 100);
+    cr_expect_eq(retransmission->timeout_max_us, 40000);
+    cr_expect_eq(retransmission->line, 14);
+    cr_assert_eq(retransmission->server_count, 2);
+    cr_expect_eq(retransmission->server_list[0].ip, 0xc0000201);
+    cr_expect_eq(retransmission->server_list[1].ip, 0xc0000202);
+    cr_expect_eq(retransmission->server_list[1].port, 17001);
+    cr_expect_eq(retransmission->server_list[1].line, 22);
+    cr_expect(snapshot->present);
+    cr_assert_eq(snapshot->server_count, 1);
+    cr_expect_eq(snapshot->server_list[0].ip, 0xc0000203);
+    cr_expect_eq(snapshot->server_list[0].port, 18000);
+    cr_expect_eq(snapshot->server_list[0].line, 29);
+    cr_expect_str_eq(snapshot->username, "abc123");
+    cr_expect_str_eq(snapshot->password, "0123456789");
+    cr_expect_eq(snapshot->retry_ms, 1);
+    cr_expect_eq(snapshot->retry_max_ms, 9);
+    cr_expect_eq(snapshot->line, 27);
+    cr_expect_eq(config->strategy[0].on_overrun, CONFIG_OVERRUN_STOP);
+    cr_expect_eq(config->fault_seed, 42);
+    cr_assert_eq(config->fault_count, 2);
+    const struct config_fault *fault = &config->fault_list[0];
+    cr_expect_eq(fault->feed_idx, 0, "the only feed");
+    cr_expect_eq(fault->line_idx, 1);
+    cr_expect_eq(fault->loss, 5000000);
+    cr_expect_eq(fault->duplicate, CONFIG_FAULT_PARTS);
+    cr_expect_eq(fault->reorder, 1, "the smallest share is kept");
+    cr_expect_eq(fault->corrupt, 123456789, "to the last digit");
+    cr_expect_eq(fault->truncate, 0);
+    cr_expect_eq(fault->skew_us, 10);
+    cr_expect_eq(fault->jitter_us, 5);
+    cr_expect_eq(fault->stall_every_ms, 1000);
+    cr_expect_eq(fault->stall_ms, 20);
+    cr_expect_eq(fault->restart_at, 7000);
+    cr_expect_eq(fault->line, 42);
+    cr_expect_eq(config->fault_list[1].line_idx, 0);
+    cr_expect_eq(config->fault_list[1].restart_at, 0);
+    config_free(config);
+}
+
+Test(config, absent_keys_of_recovery_get_their_documented_defaults)
+{
+    char *text = with("    lines:\n", "    retransmission: {servers: [{address: 192.0.2.1, udp_port: 1}]}\n"
+                                      "    snapshot: {username: u, servers: [{address: 192.0.2.1, tcp_port: 1}]}\n"
+                                      "    lines:\n");
+    struct config *config = load_good(text);
+    const struct config_retransmission *retransmission = &config->feed[0].retransmission;
+    const struct config_snapshot *snapshot = &config->feed[0].snapshot;
+
+    cr_expect_eq(retransmission->transport, CONFIG_TRANSPORT_KERNEL);
+    cr_expect_eq(retransmission->local_ip, 0);
+    cr_expect_eq(retransmission->local_port, 0);
+    cr_expect_eq(retransmission->request_messages, 64);
+    cr_expect_eq(retransmission->in_flight, 4);
+    cr_expect_eq(retransmission->rate_per_s, 200);
+    cr_expect_eq(retransmission->rate_burst, 20);
+    cr_expect_eq(retransmission->timeout_us, 5000);
+    cr_expect_eq(retransmission->timeout_max_us, 500000);
+    cr_expect_eq(retransmission->attempts, 6);
+    cr_expect_eq(retransmission->gap_max, 20000);
+    cr_expect_str_eq(snapshot->password, "");
+    cr_expect_eq(snapshot->timeout_ms, 5000);
+    cr_expect_eq(snapshot->retry_ms, 500);
+    cr_expect_eq(snapshot->retry_max_ms, 30000);
+    config_free(config);
+    free(text);
+
+    /* A default never contradicts what is written beside it. */
+    text = with("    lines:\n",
+                "    hold_messages: 1024\n"
+                "    retransmission: {timeout_us: 600000, servers: [{address: 192.0.2.1, udp_port: 1}]}\n"
+                "    snapshot: {username: u, retry_ms: 40000, servers: [{address: 192.0.2.1, tcp_port: 1}]}\n"
+                "    lines:\n");
+    config = load_good(text);
+    cr_expect_eq(config->feed[0].retransmission.timeout_max_us, 600000);
+    cr_expect_eq(config->feed[0].retransmission.gap_max, 1024);
+    cr_expect_eq(config->feed[0].snapshot.retry_max_ms, 40000);
+    config_free(config);
+    free(text);
+
+    text = with_in(RECOVERING, "      port: md\n", "");
+    config = load_good(text);
+    cr_expect_eq(config->feed[0].retransmission.port_idx, 0, "the port of the feed's first line");
+    config_free(config);
+    free(text);
+}
+
 Test(config, absent_keys_get_their_documented_defaults)
 {
     struct config *config = load_good("lcores:\n- {name: a, role: rx, cpu: 0}\n- {name: b, role: strategy, cpu: 1}\n"
@@ -256,10 +427,17 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->feed[0].levels_max, 1048576);
     cr_expect_eq(config->feed[0].reorder_packets, 64);
     cr_expect_eq(config->feed[0].reorder_us, 2000);
+    cr_expect_eq(config->feed[0].hold_messages, 65536);
+    cr_expect_eq(config->feed[0].stale, CONFIG_STALE_AT_ONCE);
+    cr_expect_eq(config->feed[0].silence_ms, 3000);
+    cr_expect_eq(config->feed[0].checksum, CONFIG_CHECKSUM_TRUST);
+    cr_expect_not(config->feed[0].retransmission.present);
+    cr_expect_not(config->feed[0].snapshot.present);
     cr_expect_eq(config->feed[0].line_list[1].port_idx, 0, "the only port");
     cr_expect_eq(config->strategy[0].lcore_idx, 1, "the only strategy lcore");
     cr_expect_eq(config->strategy[0].feed_idx, 0, "the only feed");
     cr_expect_eq(config->strategy[0].symbol_count, 0);
+    cr_expect_eq(config->strategy[0].on_overrun, CONFIG_OVERRUN_RESYNC);
     cr_expect_not(config->orders.present);
     cr_expect_eq(config->orders.open_timeout_ms, 5000);
     cr_expect_eq(config->orders.frames, 256);
@@ -275,6 +453,8 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_not(config->latency.stages);
     cr_expect(config->telemetry.enabled);
     cr_expect_eq(config->telemetry.report_s, 10);
+    cr_expect_eq(config->fault_seed, 1);
+    cr_expect_eq(config->fault_count, 0);
     config_free(config);
 }
 
@@ -295,10 +475,26 @@ Test(config, shipped_configs_load_without_a_finding)
     }
 }
 
+/* The text of config/example.yaml; the caller frees it. */
+static char *manual(void)
+{
+    const char *root = getenv("SOURCE_ROOT");
+    if (!root)
+        cr_skip_test("SOURCE_ROOT is not set");
+    char path[512];
+    snprintf(path, sizeof(path), "%s/config/example.yaml", root);
+    FILE *file = fopen(path, "re");
+    cr_assert_not_null(file);
+    char *text = calloc(1, 65536);
+    cr_assert_gt(fread(text, 1, 65535, file), 0);
+    fclose(file);
+    return text;
+}
+
 Test(config, manual_explains_every_key_and_states_its_true_default)
 {
-    /* UINT64_MAX: no default, or one that is a word. The numbers are those of
-     * absent_keys_get_their_documented_defaults. */
+    /* A key, behind its section where it is not the first of its name. UINT64_MAX: no default, or one that is a word.
+     * The numbers are those of the tests absent_keys_... above. */
     static const struct {
         const char *key;
         uint64_t value;
@@ -326,6 +522,29 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"levels_max", 1048576},
                 {"reorder_packets", 64},
                 {"reorder_us", 2000},
+                {"hold_messages", 65536},
+                {"stale", UINT64_MAX},
+                {"silence_ms", 3000},
+                {"checksum", UINT64_MAX},
+                {"retransmission", UINT64_MAX},
+                {"transport", UINT64_MAX},
+                {"servers", UINT64_MAX},
+                {"address", UINT64_MAX},
+                {"request_messages", 64},
+                {"in_flight", 4},
+                {"rate_per_s", 200},
+                {"rate_burst", 20},
+                {"timeout_us", 5000},
+                {"timeout_max_us", 500000},
+                {"attempts", 6},
+                {"gap_max", 20000},
+                {"snapshot", UINT64_MAX},
+                {"tcp_port", UINT64_MAX},
+                {"username", UINT64_MAX},
+                {"password", UINT64_MAX},
+                {"timeout_ms", 5000},
+                {"retry_ms", 500},
+                {"retry_max_ms", 30000},
                 {"lines", UINT64_MAX},
                 {"port", UINT64_MAX},
                 {"group", UINT64_MAX},
@@ -334,6 +553,7 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"kind", UINT64_MAX},
                 {"feed", UINT64_MAX},
                 {"symbols", UINT64_MAX},
+                {"on_overrun", UINT64_MAX},
                 {"params", UINT64_MAX},
                 {"carrier", UINT64_MAX},
                 {"local_mac", UINT64_MAX},
@@ -350,32 +570,62 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"order_qty_max", 100},
                 {"order_notional_max", 500000000},
                 {"collar_bps", 100},
-                {"rate_per_s", 10},
-                {"rate_burst", 10},
+                {"risk.rate_per_s", 10},
+                {"risk.rate_burst", 10},
                 {"position_max", 1000},
                 {"allow_stale", UINT64_MAX},
                 {"stages", UINT64_MAX},
                 {"enabled", UINT64_MAX},
-                {"report_s", 10}};
-    const char *root = getenv("SOURCE_ROOT");
-    if (!root)
-        cr_skip_test("SOURCE_ROOT is not set");
-    char path[512];
-    snprintf(path, sizeof(path), "%s/config/example.yaml", root);
-    FILE *file = fopen(path, "re");
-    cr_assert_not_null(file);
-    char *text = calloc(1, 65536);
-    cr_assert_gt(fread(text, 1, 65535, file), 0);
-    fclose(file);
+                {"report_s", 10},
+                {"faults.seed", 1},
+                {"faults.lines", UINT64_MAX},
+                {"faults.feed", UINT64_MAX},
+                {"faults.line", UINT64_MAX},
+                {"loss", 0},
+                {"duplicate", 0},
+                {"reorder", 0},
+                {"corrupt", 0},
+                {"truncate", 0},
+                {"skew_us", 0},
+                {"jitter_us", 0},
+                {"stall_every_ms", 0},
+                {"stall_ms", 0},
+                {"restart_at", 0}};
+    char *text = manual();
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char word[64];
-        snprintf(word, sizeof(word), " %s:", rows[i].key);
-        const char *place = strstr(text, word);
+        const char *place = text;
+        const size_t section_len = strcspn(rows[i].key, ".");
+        const bool sectioned = rows[i].key[section_len] == '.';
+        if (sectioned) {
+            snprintf(word, sizeof(word), "%.*s:\n", (int)section_len, rows[i].key);
+            place = strstr(text, word);
+            cr_assert_not_null(place, "example.yaml has the section of %s", rows[i].key);
+        }
+        snprintf(word, sizeof(word), " %s:", rows[i].key + (sectioned ? section_len + 1 : 0));
+        place = strstr(place, word);
         cr_expect_not_null(place, "example.yaml explains %s", rows[i].key);
         const char *said = place ? strstr(place, "Default: ") : NULL;
         if (rows[i].value != UINT64_MAX && said)
             cr_expect_eq(strtoull(said + 9, NULL, 10), rows[i].value, "default of %s", rows[i].key);
     }
+    free(text);
+}
+
+Test(config, manual_shows_faults_that_load_once_they_are_made_active)
+{
+    char *text = manual();
+    char *to = strstr(text, "\n#faults:");
+    cr_assert_not_null(to);
+    for (const char *from = to; *from != '\0'; from++)
+        if (*from != '#' || from[-1] != '\n')
+            *to++ = *from;
+    *to = '\0';
+    struct config *config = load_good(text);
+    cr_expect_eq(findings.warning_count, 1);
+    cr_expect_eq(config->fault_count, 1);
+    cr_expect_eq(config->fault_list[0].loss, 5000000);
+    config_free(config);
     free(text);
 }
 
@@ -443,36 +693,57 @@ Test(config, values_of_the_wrong_kind_are_refused)
 Test(config, ranges_hold_at_both_ends)
 {
     static const struct {
-        const char *key, *from;
+        const char *good, *key, *from;
         unsigned line;
         uint64_t min, max;
         bool powers;
     } rows[] = {
-        {"gateway.memory_mb", "memory_mb: 128", 4, 64, 65536, false},
-        {"gateway.burst", "memory_mb: 128", 4, 1, 64, false},
-        {"gateway.ring_slots", "ring_slots: 1024", 5, 64, 16777216, true},
-        {"lcores[0].cpu", "cpu: 0", 9, 0, 1023, false},
-        {"ports[0].mtu", "mtu: 9000", 16, 576, 9216, false},
-        {"ports[0].rx_descriptors", "mtu: 9000", 16, 64, 8192, false},
-        {"ports[0].tx_descriptors", "mtu: 9000", 16, 64, 8192, false},
-        {"feeds[0].instruments_max", "instruments_max: 512", 26, 1, 65536, false},
-        {"feeds[0].orders_max", "instruments_max: 512", 26, 1024, 268435456, false},
-        {"feeds[0].levels_max", "instruments_max: 512", 26, 1024, 67108864, false},
-        {"feeds[0].reorder_packets", "instruments_max: 512", 26, 0, 256, false},
-        {"feeds[0].reorder_us", "instruments_max: 512", 26, 0, 10000000, false},
-        {"feeds[0].lines[0].udp_port", "udp_port: 26477", 31, 1, 65535, false},
-        {"orders.local_port", "local_port: 1", 51, 1, 65535, false},
-        {"orders.peer_port", "peer_port: 65535", 52, 1, 65535, false},
-        {"orders.open_timeout_ms", "fills: immediate", 53, 1, 86400000, false},
-        {"orders.frames", "fills: immediate", 53, 16, 4096, true},
-        {"orders.open_orders_max", "fills: immediate", 53, 16, 1048576, true},
-        {"risk.order_qty_max", "order_qty_max: 7", 56, 1, 999999, false},
-        {"risk.order_notional_max", "order_qty_max: 7", 56, 1, 1000000000000000, false},
-        {"risk.collar_bps", "collar_bps: 0", 57, 0, 10000, false},
-        {"risk.rate_per_s", "order_qty_max: 7", 56, 1, 10000000, false},
-        {"risk.rate_burst", "order_qty_max: 7", 56, 1, 1000000, false},
-        {"risk.position_max", "order_qty_max: 7", 56, 7, 2147483647, false},
-        {"telemetry.report_s", "report_s: 0", 62, 0, 86400, false},
+        {GOOD, "gateway.memory_mb", "memory_mb: 128", 4, 64, 65536, false},
+        {GOOD, "gateway.burst", "memory_mb: 128", 4, 1, 64, false},
+        {GOOD, "gateway.ring_slots", "ring_slots: 1024", 5, 64, 16777216, true},
+        {GOOD, "lcores[0].cpu", "cpu: 0", 9, 0, 1023, false},
+        {GOOD, "ports[0].mtu", "mtu: 9000", 16, 576, 9216, false},
+        {GOOD, "ports[0].rx_descriptors", "mtu: 9000", 16, 64, 8192, false},
+        {GOOD, "ports[0].tx_descriptors", "mtu: 9000", 16, 64, 8192, false},
+        {GOOD, "feeds[0].instruments_max", "instruments_max: 512", 26, 1, 65536, false},
+        {GOOD, "feeds[0].orders_max", "instruments_max: 512", 26, 1024, 268435456, false},
+        {GOOD, "feeds[0].levels_max", "instruments_max: 512", 26, 1024, 67108864, false},
+        {GOOD, "feeds[0].reorder_packets", "instruments_max: 512", 26, 0, 256, false},
+        {GOOD, "feeds[0].reorder_us", "instruments_max: 512", 26, 0, 10000000, false},
+        {GOOD, "feeds[0].lines[0].udp_port", "udp_port: 26477", 31, 1, 65535, false},
+        {GOOD, "orders.local_port", "local_port: 1", 51, 1, 65535, false},
+        {GOOD, "orders.peer_port", "peer_port: 65535", 52, 1, 65535, false},
+        {GOOD, "orders.open_timeout_ms", "fills: immediate", 53, 1, 86400000, false},
+        {GOOD, "orders.frames", "fills: immediate", 53, 16, 4096, true},
+        {GOOD, "orders.open_orders_max", "fills: immediate", 53, 16, 1048576, true},
+        {GOOD, "risk.order_qty_max", "order_qty_max: 7", 56, 1, 999999, false},
+        {GOOD, "risk.order_notional_max", "order_qty_max: 7", 56, 1, 1000000000000000, false},
+        {GOOD, "risk.collar_bps", "collar_bps: 0", 57, 0, 10000, false},
+        {GOOD, "risk.rate_per_s", "order_qty_max: 7", 56, 1, 10000000, false},
+        {GOOD, "risk.rate_burst", "order_qty_max: 7", 56, 1, 1000000, false},
+        {GOOD, "risk.position_max", "order_qty_max: 7", 56, 7, 2147483647, false},
+        {GOOD, "telemetry.report_s", "report_s: 0", 62, 0, 86400, false},
+        {RECOVERING, "feeds[0].hold_messages", "hold_messages: 4194304", 10, 1024, 4194304, true},
+        {RECOVERING, "feeds[0].silence_ms", "silence_ms: 250", 12, 0, 3600000, false},
+        {RECOVERING, "feeds[0].retransmission.local_port", "local_port: 40002", 18, 1, 65535, false},
+        {RECOVERING, "feeds[0].retransmission.servers[1].udp_port", "udp_port: 17001", 23, 1, 65535, false},
+        {RECOVERING, "feeds[0].retransmission.request_messages", "request_messages: 65", 24, 1, 65534, false},
+        {RECOVERING, "feeds[0].retransmission.in_flight", "request_messages: 65", 24, 1, 16, false},
+        {RECOVERING, "feeds[0].retransmission.rate_per_s", "request_messages: 65", 24, 1, 100000, false},
+        {RECOVERING, "feeds[0].retransmission.rate_burst", "request_messages: 65", 24, 1, 1000, false},
+        {RECOVERING, "feeds[0].retransmission.attempts", "request_messages: 65", 24, 1, 1000, false},
+        {RECOVERING, "feeds[0].retransmission.gap_max", "request_messages: 65", 24, 1, 4194304, false},
+        {RECOVERING, "feeds[0].retransmission.timeout_us", "timeout_us: 100\n      timeout_max_us: 40000", 25, 100,
+         10000000, false},
+        {RECOVERING, "feeds[0].retransmission.timeout_max_us", "timeout_max_us: 40000", 26, 100, 60000000, false},
+        {RECOVERING, "feeds[0].snapshot.servers[0].tcp_port", "tcp_port: 18000", 29, 1, 65535, false},
+        {RECOVERING, "feeds[0].snapshot.timeout_ms", "password: \"0123456789\"", 31, 10, 60000, false},
+        {RECOVERING, "feeds[0].snapshot.retry_ms", "retry_ms: 1\n      retry_max_ms: 9", 32, 1, 60000, false},
+        {RECOVERING, "feeds[0].snapshot.retry_max_ms", "retry_max_ms: 9", 33, 1, 600000, false},
+        {RECOVERING, "faults.lines[0].skew_us", "skew_us: 10", 47, 0, 10000000, false},
+        {RECOVERING, "faults.lines[0].jitter_us", "jitter_us: 5", 48, 0, 10000000, false},
+        {RECOVERING, "faults.lines[0].stall_every_ms", "stall_every_ms: 1000", 49, 0, 3600000, false},
+        {RECOVERING, "faults.lines[0].stall_ms", "stall_ms: 20", 50, 0, 3600000, false},
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *key = strrchr(rows[i].key, '.') + 1;
@@ -487,7 +758,7 @@ Test(config, ranges_hold_at_both_ends)
             const uint64_t value = below ? min - 1 : values[j];
             snprintf(to, sizeof(to), "%s: %" PRIu64, key, value);
             if (j < 2) {
-                char *text = with(rows[i].from, to);
+                char *text = with_in(rows[i].good, rows[i].from, to);
                 config_free(load_good(text));
                 free(text);
                 continue;
@@ -495,14 +766,14 @@ Test(config, ranges_hold_at_both_ends)
             snprintf(sentence, sizeof(sentence),
                      ":%u: %s: %" PRIu64 " is out of range; write a number from %" PRIu64 " to %" PRIu64, rows[i].line,
                      rows[i].key, value, min, rows[i].max);
-            refused_with(rows[i].from, to, sentence);
+            refused_in(rows[i].good, rows[i].from, to, sentence);
         }
         if (rows[i].powers) {
             char to[64], sentence[256];
-            snprintf(to, sizeof(to), "%s: 300", key);
-            snprintf(sentence, sizeof(sentence), ":%u: %s: 300 is not a power of two; write 256 or 512", rows[i].line,
-                     rows[i].key);
-            refused_with(rows[i].from, to, sentence);
+            snprintf(to, sizeof(to), "%s: 3000", key);
+            snprintf(sentence, sizeof(sentence), ":%u: %s: 3000 is not a power of two; write 2048 or 4096",
+                     rows[i].line, rows[i].key);
+            refused_in(rows[i].good, rows[i].from, to, sentence);
         }
     }
 }
@@ -798,6 +1069,230 @@ Test(config, midnight_minds_daylight_saving_and_leaves_the_zone_of_the_process_a
     cr_expect_null(getenv("TZ"));
 }
 
+Test(config, recovery_servers_are_hosts_listed_once)
+{
+    static const char two[] = "        - {address: 192.0.2.1, udp_port: 17000}\n        - address: 192.0.2.2\n"
+                              "          udp_port: 17001\n";
+
+    refused_in(RECOVERING, "address: 192.0.2.2", "address: 224.0.0.1",
+               ":22: feeds[0].retransmission.servers[1].address: 224.0.0.1 is not a unicast address; write that of one "
+               "host");
+    refused_in(RECOVERING, "address: 192.0.2.3, ", "",
+               ":29: feeds[0].snapshot.servers[0].address: is missing; write an IPv4 address, as in 192.0.2.10");
+    refused_in(RECOVERING, "          udp_port: 17001\n", "",
+               ":22: feeds[0].retransmission.servers[1].udp_port: is missing; write a number from 1 to 65535");
+    refused_in(RECOVERING, ", tcp_port: 18000", ", tcp_port: 18000, udp_port: 1",
+               ":29: feeds[0].snapshot.servers[0].udp_port: there is no such key; use one of address, tcp_port");
+    refused_in(RECOVERING, "address: 192.0.2.2\n          udp_port: 17001", "{address: 192.0.2.1, udp_port: 17000}",
+               ":22: feeds[0].retransmission.servers[1]: is the same as servers[0]; write another, or remove one");
+    refused_in(RECOVERING, "18000}\n", "18000}\n        - {address: 192.0.2.3, tcp_port: 18000}\n",
+               ":30: feeds[0].snapshot.servers[1]: is the same as servers[0]; write another, or remove one");
+    refused_in(RECOVERING, two, "        []\n",
+               ":20: feeds[0].retransmission.servers: there is no server to ask; list at least one, address and "
+               "udp_port");
+    refused_in(RECOVERING, "      servers:\n        - {address: 192.0.2.3, tcp_port: 18000}\n", "",
+               ":27: feeds[0].snapshot.servers: there is no server to ask; list at least one, address and tcp_port");
+    refused_in(RECOVERING, two,
+               "        [{address: 192.0.2.1, udp_port: 1}, {address: 192.0.2.1, udp_port: 2}, {address: 192.0.2.1, "
+               "udp_port: 3}, {address: 192.0.2.1, udp_port: 4}, {address: 192.0.2.1, udp_port: 5}]\n",
+               ":20: feeds[0].retransmission.servers: has 5 entries, more than the maximum of 4; remove some");
+    char *text = with_in(RECOVERING, "address: 192.0.2.2", "address: 192.0.2.1");
+    config_free(load_good(text)); /* two servers of one host */
+    free(text);
+}
+
+Test(config, a_transport_needs_its_own_keys_and_no_others)
+{
+    refused_in(RECOVERING, "      local_ip: 192.0.2.10\n", "",
+               ":14: feeds[0].retransmission.local_ip: is missing; write an IPv4 address, as in 192.0.2.10");
+    refused_in(RECOVERING, "      local_port: 40002\n", "",
+               ":14: feeds[0].retransmission.local_port: is missing; write a number from 1 to 65535");
+    refused_in(RECOVERING, "      peer_mac: 02:00:00:00:00:0c\n", "",
+               ":14: feeds[0].retransmission.peer_mac: is missing; write the MAC address that requests are sent to");
+    refused_in(RECOVERING, "      port: md\n", "      port: mb\n",
+               ":16: feeds[0].retransmission.port: there is no port 'mb'; write one of: md, other");
+    refused_in(RECOVERING, "      port: md\n", "      port: other\n",
+               ":16: feeds[0].retransmission.port: no line of feed 'itch' is on port 'other', so no answer would be "
+               "seen; name the port of one of its lines");
+    refused_in(RECOVERING, "transport: port\n      port: md\n", "transport: kernel\n",
+               ":18: feeds[0].retransmission.peer_mac: means nothing to transport kernel, which finds its way by "
+               "itself; remove it, or set transport: port");
+    refused_in(RECOVERING,
+               "transport: port\n      port: md\n      local_ip: 192.0.2.10\n      local_port: 40002\n"
+               "      peer_mac: 02:00:00:00:00:0c\n",
+               "port: md\n      local_port: 0\n",
+               ":15: feeds[0].retransmission.port: means nothing to transport kernel, which finds its way by itself; "
+               "remove it, or set transport: port");
+    refused_in(RECOVERING, "transport: port", "transport: tcp",
+               ":15: feeds[0].retransmission.transport: 'tcp' is not one of the words known here; write one of kernel, "
+               "port");
+    char *text = with_in(RECOVERING,
+                         "transport: port\n      port: md\n      local_ip: 192.0.2.10\n      local_port: 40002\n"
+                         "      peer_mac: 02:00:00:00:00:0c\n",
+                         "local_ip: 192.0.2.10\n      local_port: 0\n");
+    struct config *config = load_good(text);
+    cr_expect_eq(config->feed[0].retransmission.local_ip, 0xc000020a, "the kernel's socket may be bound");
+    config_free(config);
+    free(text);
+}
+
+/* A second feed before the strategies, with this retransmission. */
+static char *with_second_feed(const char *retransmission)
+{
+    char feed[512];
+
+    snprintf(feed, sizeof(feed),
+             "  - name: second\n    lines: [{name: A, port: md, group: 233.1.1.1, udp_port: 1}]\n    retransmission:\n"
+             "      {%s, servers: [{address: 192.0.2.1, udp_port: 1}]}\nstrategies: []\n#",
+             retransmission);
+    return with_in(RECOVERING, "strategies:\n", feed);
+}
+
+Test(config, answers_of_two_feeds_come_to_two_addresses)
+{
+    static const struct {
+        const char *retransmission;
+        bool taken;
+    } rows[] = {{"transport: port, local_ip: 192.0.2.10, local_port: 40002, peer_mac: 02:00:00:00:00:0c", true},
+                {"transport: port, local_ip: 192.0.2.10, local_port: 40003, peer_mac: 02:00:00:00:00:0c", false},
+                {"transport: port, local_ip: 192.0.2.11, local_port: 40002, peer_mac: 02:00:00:00:00:0c", false},
+                {"local_port: 40002", false}}; /* the kernel's addresses are others */
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text = with_second_feed(rows[i].retransmission);
+        char *named = with_in(text, "- line: B", "- line: B\n      feed: itch"); /* of two, a fault names its own */
+        if (rows[i].taken)
+            refused(named, ":40: feeds[1].retransmission.local_port: 40002 is that of feed 'itch' already; write "
+                           "another");
+        else
+            config_free(load_good(named));
+        free(named);
+        free(text);
+    }
+}
+
+Test(config, waits_and_gaps_fit_each_other)
+{
+    refused_in(RECOVERING, "timeout_us: 100", "timeout_us: 40001",
+               ":26: feeds[0].retransmission.timeout_max_us: 40000 is less than timeout_us 40001; write at least as "
+               "much");
+    refused_in(RECOVERING, "retry_ms: 1\n", "retry_ms: 10\n",
+               ":33: feeds[0].snapshot.retry_max_ms: 9 is less than retry_ms 10; write at least as much");
+    refused_with(
+        "    lines:\n",
+        "    hold_messages: 2048\n    retransmission:\n      gap_max: 2049\n"
+        "      servers: [{address: 192.0.2.1, udp_port: 1}]\n    lines:\n",
+        ":29: feeds[0].retransmission.gap_max: 2049 is more than hold_messages 2048, so what follows could not "
+        "be kept meanwhile; lower one or raise the other");
+    char *text = with("    lines:\n", "    hold_messages: 2048\n    retransmission:\n      gap_max: 2048\n"
+                                      "      servers: [{address: 192.0.2.1, udp_port: 1}]\n    lines:\n");
+    config_free(load_good(text));
+    free(text);
+}
+
+Test(config, join_by_snapshot_needs_a_server)
+{
+    refused_with("join: anywhere", "join: snapshot",
+                 ":25: feeds[0].join: there is no server to take a snapshot from; add the section snapshot, or join "
+                 "otherwise");
+}
+
+Test(config, credentials_fit_a_login_and_are_never_shown)
+{
+    refused_in(RECOVERING, "      username: abc123\n", "",
+               ":27: feeds[0].snapshot.username: is missing; write the one that the venue gave you");
+    refused_in(RECOVERING, "username: abc123", "username: abc1234",
+               ":30: feeds[0].snapshot.username: has 7 letters, but a login holds 6; write the one that the venue gave "
+               "you");
+    refused_in(RECOVERING, "username: abc123", "username: a c",
+               ":30: feeds[0].snapshot.username: holds a blank or a letter outside ASCII; write the one that the venue "
+               "gave you");
+    refused_in(RECOVERING, "\"0123456789\"", "secret-word",
+               ":31: feeds[0].snapshot.password: has 11 letters, but a login holds 10; write the one that the venue "
+               "gave you");
+    refused_in(RECOVERING, "\"0123456789\"", "geheim\u00fc",
+               ":31: feeds[0].snapshot.password: holds a blank or a letter outside ASCII; write the one that the venue "
+               "gave you");
+    refused_in(RECOVERING, "\"0123456789\"", "\"a\\tb\"",
+               ":31: feeds[0].snapshot.password: holds a blank or a letter outside ASCII; write the one that the venue "
+               "gave you");
+    refused_in(RECOVERING, "\"0123456789\"", "",
+               ":31: feeds[0].snapshot.password: has no value; write one, or leave the key out");
+}
+
+Test(config, shares_are_percentages_with_up_to_seven_decimals)
+{
+    static const struct {
+        const char *text;
+        uint32_t parts;
+    } good[] = {{"0", 0},          {"0.0", 0},
+                {"1", 10000000},   {"99.9999999", 999999999},
+                {"0.1", 1000000},  {"100.0000000", CONFIG_FAULT_PARTS},
+                {"7.25", 72500000}};
+    static const char *const bad[] = {"-1",
+                                      "+1",
+                                      "100.0000001",
+                                      "101",
+                                      "1000",
+                                      "0.00000001",
+                                      "1.",
+                                      ".5",
+                                      "1.2.3",
+                                      "1e1",
+                                      "5%",
+                                      "nan",
+                                      "05",
+                                      "00",
+                                      "1.0x10",
+                                      "0x1",
+                                      "1,5",
+                                      "1 5",
+                                      "18446744073709551616"};
+
+    for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char to[64];
+        snprintf(to, sizeof(to), "loss: %s\n", good[i].text);
+        char *text = with_in(RECOVERING, "loss: 0.5\n", to);
+        struct config *config = load_good(text);
+        cr_expect_eq(config->fault_list[0].loss, good[i].parts, "%s", good[i].text);
+        config_free(config);
+        free(text);
+    }
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char to[64], sentence[256];
+        snprintf(to, sizeof(to), "loss: \"%s\"\n", bad[i]);
+        snprintf(
+            sentence, sizeof(sentence),
+            ":43: faults.lines[0].loss: '%s' is no share; write a percentage from 0 to 100 with at most 7 decimals, "
+            "as in 0.5",
+            bad[i]);
+        refused_in(RECOVERING, "loss: 0.5\n", to, sentence);
+    }
+    refused_in(RECOVERING, "loss: 0.5\n", "loss: [1]\n",
+               ":43: faults.lines[0].loss: must be a single value, but here is a list; write one value "
+               "after the colon");
+}
+
+Test(config, faults_are_for_lines_that_exist_each_once)
+{
+    refused_in(RECOVERING, "- line: B", "- line: C",
+               ":42: faults.lines[0].line: there is no line 'C'; write one of: A, B");
+    refused_in(RECOVERING, "{feed: itch, line: A}", "{feed: pitch, line: A}",
+               ":52: faults.lines[1].feed: there is no feed 'pitch'; write one of: itch");
+    refused_in(RECOVERING, "{feed: itch, line: A}", "{feed: itch}",
+               ":52: faults.lines[1].line: is missing; name a line, one of: A, B");
+    refused_in(RECOVERING, "{feed: itch, line: A}", "{feed: itch, line: B}",
+               ":52: faults.lines[1].line: line 'B' of feed 'itch' has its faults in faults.lines[0] already; make one "
+               "entry of them");
+    refused_in(RECOVERING, "      stall_ms: 20\n", "",
+               ":49: faults.lines[0].stall_every_ms: does nothing without stall_ms; give both or neither");
+    refused_in(RECOVERING, "      stall_every_ms: 1000\n", "",
+               ":49: faults.lines[0].stall_ms: does nothing without stall_every_ms; give both or neither");
+    char *text = with_second_feed("local_port: 0");
+    refused(text, ":46: faults.lines[0].feed: is missing; name a feed, one of: itch, second");
+    free(text);
+}
+
 Test(config, doubtful_things_are_warned_of_and_accepted)
 {
     warned_with("    role: strategy\n    cpu: 1\n",
@@ -812,6 +1307,9 @@ Test(config, doubtful_things_are_warned_of_and_accepted)
     warned_with(
         "      - name: B\n        port: md\n        group: 233.49.196.111\n        udp_port: 26477\n", "",
         ":27: warning: feeds[0].lines: feed 'itch' has one line, so a lost packet stays lost; add its second line");
+    warned_with("telemetry:\n", "faults: {lines: [{line: A, loss: 1}]}\ntelemetry:\n",
+                ":60: warning: faults: are put into replays only, a live gateway ignores them; remove them from its "
+                "config");
     warned_with("order_qty_max: 7", "order_qty_max: 1001",
                 ":56: warning: risk.order_qty_max: 1001 is more than position_max 1000, so orders that large are "
                 "always refused; "
@@ -827,6 +1325,23 @@ Test(config, doubtful_things_are_warned_of_and_accepted)
         "port: out\n  peer_mac: 02:00:00:00:00:0B\n  local_ip: 192.0.2.1\n"
         "  peer_ip: 192.0.2.2\n  local_port: 1\n  peer_port: 65535\n  fills: none\nrisk:\n  allow_stale: true\n#",
         ":55: warning: risk.allow_stale: lets orders pass while the feed has a hole; set false outside a laboratory");
+}
+
+Test(config, a_single_line_is_enough_where_lost_packets_can_be_asked_for)
+{
+    static const char line_b[] =
+        "      - name: B\n        port: md\n        group: 233.49.196.111\n        udp_port: 26477\n";
+    static const char *const sections[] = {
+        "    retransmission: {servers: [{address: 192.0.2.1, udp_port: 1}]}\n",
+        "    snapshot: {username: u, servers: [{address: 192.0.2.1, tcp_port: 1}]}\n"};
+
+    for (unsigned i = 0; i < 2; i++) {
+        char *text = with(line_b, sections[i]);
+        struct config *config = load_good(text);
+        cr_expect_eq(findings.warning_count, 0, "%s", findings.finding[0].text);
+        config_free(config);
+        free(text);
+    }
 }
 
 Test(config, strategies_without_an_order_session_are_warned_of)
@@ -931,30 +1446,35 @@ Test(config, a_finding_is_one_line_whatever_it_quotes)
 
 Test(config, a_truncated_config_is_never_more_than_refused)
 {
-    for (size_t len = 0; len < sizeof(GOOD) - 1; len++) {
-        struct config *config = NULL;
-        char *exact = malloc(len + 1); /* a read past the end is seen by the sanitizer */
-        memcpy(exact, GOOD, len);
-        if (load_bytes(exact, len, &config) == 0)
-            config_free(config);
-        else
-            cr_assert_null(config);
-        free(exact);
-    }
+    static const char *const texts[] = {GOOD, RECOVERING};
+
+    for (unsigned i = 0; i < 2; i++)
+        for (size_t len = 0; len < strlen(texts[i]); len++) {
+            struct config *config = NULL;
+            char *exact = malloc(len + 1); /* a read past the end is seen by the sanitizer */
+            memcpy(exact, texts[i], len);
+            if (load_bytes(exact, len, &config) == 0)
+                config_free(config);
+            else
+                cr_assert_null(config);
+            free(exact);
+        }
 }
 
 Test(config, a_damaged_config_is_never_more_than_refused, .timeout = 110)
 {
     static const char bytes[] = "\0\t\n -:[]{}&*!|>'\"%@`,?#~09aZ.\x7f\x80\xff";
-    char text[sizeof(GOOD)];
+    char text[sizeof(GOOD) + sizeof(RECOVERING)];
     uint32_t state = 12345;
     uint32_t good = 0;
 
     for (unsigned round = 0; round < 4000; round++) {
-        memcpy(text, GOOD, sizeof(GOOD));
+        const char *whole = round % 2 ? RECOVERING : GOOD;
+        const size_t text_len = strlen(whole);
+        memcpy(text, whole, text_len);
         for (unsigned flips = 1 + round % 3; flips > 0; flips--) {
             state = state * 1664525u + 1013904223u;
-            char *place = &text[(state >> 8) % (sizeof(GOOD) - 1)];
+            char *place = &text[(state >> 8) % text_len];
             state = state * 1664525u + 1013904223u;
             if (state & 0x80000000u)
                 *place = bytes[(state >> 8) % (sizeof(bytes) - 1)];
@@ -962,7 +1482,7 @@ Test(config, a_damaged_config_is_never_more_than_refused, .timeout = 110)
                 *place = (char)((unsigned char)*place ^ 1u << ((state >> 8) % 8));
         }
         struct config *config = NULL;
-        if (load_bytes(text, sizeof(GOOD) - 1, &config) == 0) {
+        if (load_bytes(text, text_len, &config) == 0) {
             good++;
             config_free(config);
         }

@@ -235,6 +235,16 @@ Test(mold, encoded_header_is_the_one_built_by_hand)
     cr_assert_arr_eq(header, packet.bytes, MOLD_HEADER_LEN);
 }
 
+Test(mold, encoded_request_is_session_sequence_and_count)
+{
+    static const uint8_t session[MOLD_SESSION_LEN] = {'0', '0', '0', '0', '1', '0', '0', '5', '9', 'B'};
+    static struct packet packet;
+    uint8_t request[MOLD_REQUEST_LEN];
+    begin(&packet, UINT64_MAX - 1, 0xfffe);
+    mold_encode_request(request, session, UINT64_MAX - 1, 0xfffe);
+    cr_assert_arr_eq(request, packet.bytes, MOLD_REQUEST_LEN);
+}
+
 /* Whatever the lengths say: blocks and trailing bytes add up to the payload, and a walk ends where the blocks end. */
 Test(mold, blocks_and_trailing_bytes_add_up_on_random_payloads)
 {

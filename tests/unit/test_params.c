@@ -44,7 +44,7 @@ Test(params, a_config_arrives_in_the_rooms_below)
     unlink(path);
     cr_assert_eq(error, 0, "%s", findings.finding[0].text);
 
-    const struct channel_params first = params_channel(config, 0), second = params_channel(config, 1);
+    const struct channel_params first = params_channel(config, 0, true), second = params_channel(config, 1, true);
     cr_assert(first.first_seq == 1 && first.line_count == 1 && first.index == 0);
     cr_assert(second.first_seq == 0 && second.line_count == 2 && second.index == 1);
     cr_assert(second.book.instruments_max == 200 && second.book.orders_max == 2048 && second.book.levels_max == 1024);

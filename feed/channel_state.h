@@ -1,0 +1,169 @@
+/* The insides of a channel, for the three files that make it: channel.c (packets, sessions, time), channel_itch.c
+ * (messages to events), channel_recover.c (holes, retransmission, snapshots). Nobody else includes this. */
+#ifndef FEED_CHANNEL_STATE_H
+#define FEED_CHANNEL_STATE_H
+
+#include "feed/channel.h"
+#include "feed/hold.h"
+#include "feed/retransmit.h"
+#include "ring/check.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+/* What is to be said before the next message, in this order. */
+enum pending {
+    PENDING_STALE = 1u << 0,       /* stale_seq, stale_count */
+    PENDING_SESSION_END = 1u << 1,
+    PENDING_SESSION = 1u << 2,
+    PENDING_RESET = 1u << 3,
+    PENDING_STALE_END = 1u << 4,
+};
+
+/* Why a channel is stale; it is whole again when no reason is left. */
+enum stale {
+    STALE_HOLE = 1u << 0,   /* messages are missing that may still come */
+    STALE_LOST = 1u << 1,   /* messages were given up: until a snapshot or a new session */
+    STALE_SILENT = 1u << 2, /* no line has said anything for too long */
+};
+
+enum end_state {
+    END_NONE = 0,
+    END_ANNOUNCED, /* the venue said so; messages before it may still be missing */
+    END_SAID,      /* MD_SESSION_END has gone out */
+};
+
+enum episode {
+    EPISODE_HOLE = 1u << 0,  /* something was missing */
+    EPISODE_ASKED = 1u << 1, /* a request was sent */
+    EPISODE_LOST = 1u << 2,  /* a hole was passed, or a snapshot spliced */
+};
+
+enum spin_state {
+    SPIN_NONE = 0,
+    SPIN_CLEARING, /* books are being emptied, a slice at a time */
+    SPIN_READY,    /* they are empty; the first message of the snapshot has not come */
+    SPIN_LOADING,
+};
+
+struct channel {
+    /* read-mostly */
+    struct book *book;
+    struct instrument *instruments;
+    uint64_t midnight_ns;
+    uint64_t reorder_ns;
+    uint32_t reorder_packets;
+    uint32_t instruments_max;
+    uint16_t index;
+    bool session_known;
+    bool old_session_known;
+    uint8_t session[MOLD_SESSION_LEN];
+    /* hot: written for each packet or message */
+    alignas(CACHE_LINE_BYTES) uint64_t exchange_ns; /* of the last message */
+    uint64_t deadline_ns;     /* channel_expire has something to do then; UINT64_MAX = nothing, 0 = at once */
+    uint64_t beat_seq;        /* messages up to here were announced and not kept; only while > arb.next_seq */
+    uint64_t beat_ns;         /* frame time at which that was first so */
+    uint16_t stale_flag;      /* MD_STALE or 0, or-ed into every event */
+    bool waiting;             /* a hole, held messages, a spin or an announced end: see channel_recover_next */
+    uint8_t end;              /* enum end_state */
+    struct arb arb;
+    alignas(CACHE_LINE_BYTES) struct channel_counters counters;
+    /* cold: used only while there is a hole, or between sessions */
+    struct channel_recovery recovery;
+    bool recovering;          /* retransmission or snapshots are configured */
+    bool stale_at_once;
+    uint8_t stale;            /* enum stale, or-ed */
+    uint64_t stale_seq, stale_count; /* what MD_STALE_BEGIN will say */
+    uint8_t old_session[MOLD_SESSION_LEN];
+    struct hold hold;
+    uint64_t forced_seq;      /* holes that begin below have no reorder window any more: too much is held behind */
+    uint8_t episode;          /* enum episode, or-ed: what happened since something was first missing */
+    bool joining;             /* nothing has been delivered yet: the first hole is what was before us */
+    bool exhausted;           /* nobody retransmits the hole in front */
+    bool crowded_out;         /* messages behind it could not be kept, and no snapshot will help */
+    bool contradicted;        /* a message did not fit books that should be whole: they are loaded anew */
+    bool ask_now;             /* something changed that retransmit should look at */
+    uint64_t far_max;         /* a packet this far ahead of all known is not believed alone */
+    uint64_t far_seq;         /* of a packet too far ahead to be believed alone, 0 = none */
+    uint8_t spin_state;       /* enum spin_state */
+    bool spin_asked, spin_stop, spin_dirty; /* the server was asked; is to be told to stop; books are half loaded */
+    uint32_t spin;            /* number of the spin that is wanted, from 1 */
+    uint32_t spin_failed_count; /* in a row */
+    uint64_t spin_due_ns;     /* not before */
+    uint64_t snapshot_ns;     /* newest message of the snapshot that is being loaded, venue's time since midnight */
+    uint32_t clear_at;        /* instruments emptied so far */
+    struct retransmit retransmit;
+    alignas(CACHE_LINE_BYTES) struct health health;
+};
+_Static_assert(offsetof(struct channel, exchange_ns) == CACHE_LINE_BYTES, "the read-mostly part is one line");
+_Static_assert(offsetof(struct channel, arb) + offsetof(struct arb, hole_count) <= 2 * CACHE_LINE_BYTES,
+               "next_seq and newest_seq are on the line of the hot fields");
+
+/* One writer; the control thread may read while we run. */
+static inline void count(uint64_t *counter)
+{
+    __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t saturate(uint64_t qty, uint16_t *flags)
+{
+    if (LIKELY(qty <= UINT32_MAX))
+        return (uint32_t)qty;
+    *flags |= MD_SATURATED;
+    return UINT32_MAX;
+}
+
+/* A packet's messages behind the first `skip` are to be delivered. seq 0: unsequenced. */
+static inline void cursor_begin(struct channel_cursor *cursor, const uint8_t *blocks, uint64_t seq,
+                                uint32_t message_count, uint32_t skip)
+{
+    DCHECK(skip < message_count);
+    cursor->block = blocks;
+    cursor->block_seq = seq + skip;
+    cursor->block_left = message_count - skip;
+    for (; skip > 0; skip--) {
+        const uint8_t *message;
+        uint32_t message_len;
+        cursor->block = mold_next(cursor->block, &message, &message_len);
+    }
+}
+
+static inline void cursor_clear(struct channel_cursor *cursor, uint64_t now_ns, uint64_t rx_tsc)
+{
+    cursor->event_count = 0;
+    cursor->message = NULL;
+    cursor->message_len = 0;
+    cursor->seq = 0;
+    cursor->line = 0;
+    cursor->block_left = 0;
+    cursor->pending = 0;
+    cursor->now_ns = now_ns;
+    cursor->rx_tsc = rx_tsc;
+    cursor->flushing = false;
+    cursor->budget = CHANNEL_SLICE_MESSAGES;
+    cursor->deferred_count = 0;
+}
+
+/* channel_itch.c: the message in the cursor, from bytes to events. */
+void channel_message(struct channel *channel, struct channel_cursor *cursor);
+/* ... and an event about the whole channel. */
+void channel_notice(const struct channel *channel, struct channel_cursor *cursor, struct md_event event);
+
+/* channel_recover.c */
+/* A packet came ahead of a hole: keep it. */
+void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32_t line,
+                  const struct mold_packet *packet);
+/* Messages below `seq` were announced, and are not all here. */
+void channel_beat(struct channel *channel, struct channel_cursor *cursor, uint64_t seq);
+/* The packet in hand is used up: is there a held message whose turn has come, a hole to pass, an end to announce? True:
+ * the cursor has it. Bounded by the cursor's budget. */
+bool channel_recover_next(struct channel *channel, struct channel_cursor *cursor);
+/* A session begins: nothing of the old one is missed any more. */
+void channel_recover_restart(struct channel *channel);
+/* A message did not fit: an unknown order, or one that is there already. */
+void channel_contradict(struct channel *channel, struct channel_cursor *cursor);
+void channel_stale_raise(struct channel *channel, struct channel_cursor *cursor, enum stale reason, uint64_t seq,
+                         uint64_t missing_count);
+void channel_stale_lower(struct channel *channel, struct channel_cursor *cursor, enum stale reason);
+
+#endif

@@ -1,0 +1,228 @@
+/* See report_feed.h. */
+#include "gateway/report_feed.h"
+
+#include <inttypes.h>
+
+/* Newest time that any channel has seen: what silence is measured against once the hot threads have ended. */
+static uint64_t newest_ns(const struct report *report)
+{
+    uint64_t newest = 0;
+
+    for (uint32_t i = 0; i < report->topology->rx_count; i++)
+        if (report->topology->rx[i]->now_ns > newest)
+            newest = report->topology->rx[i]->now_ns;
+    return newest;
+}
+
+struct named { const char *name, *key; uint64_t count; };
+
+/* What happened to holes, in the order in which it happens. */
+#define RECOVERY_ROWS 21u
+static uint32_t recovery_rows(const struct channel *channel, struct named ret_rows[RECOVERY_ROWS])
+{
+    const struct channel_counters *counters = channel_counters(channel);
+    const struct retransmit *retransmit = channel_retransmit(channel);
+    const struct named rows[] = {
+        {"times stale", "stale", counters->stale_count},
+        {"silent", "silent", counters->silent_count},
+        {"filled by a line", "filled_by_line", counters->filled_line_count},
+        {"filled by retransmission", "filled_by_retransmission", counters->filled_request_count},
+        {"requests", "requests", retransmit->request_count},
+        {"asked again", "asked_again", retransmit->again_count},
+        {"messages asked for", "asked_messages", retransmit->message_count},
+        {"ranges given up", "ranges_given_up", retransmit->exhausted_count},
+        {"replies", "replies", counters->reply_count},
+        {"useless replies", "replies_useless", counters->reply_useless_count},
+        {"holes given up", "given_up", counters->given_up_count},
+        {"spins", "spins", counters->spin_count},
+        {"spins lost", "spins_lost", counters->spin_lost_count},
+        {"spins too old", "spins_old", counters->spin_old_count},
+        {"spins too far", "spins_far", counters->spin_far_count},
+        {"spliced", "spliced", counters->spliced_count},
+        {"books contradicted", "contradicted", counters->contradicted_count},
+        {"snapshot messages", "snapshot_messages", counters->snapshot_message_count},
+        {"window overflows", "overflows", counters->overflow_count},
+        {"packets not kept", "unkept", counters->unkept_count},
+        {"packets too far ahead", "far", counters->far_count},
+    };
+    _Static_assert(sizeof(rows) / sizeof(rows[0]) == RECOVERY_ROWS, "a row for each");
+
+    for (uint32_t i = 0; i < RECOVERY_ROWS; i++)
+        ret_rows[i] = rows[i];
+    return RECOVERY_ROWS;
+}
+
+static uint64_t orphans(const struct channel_counters *counters)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < 256; i++)
+        sum += counters->orphan_count[i];
+    return sum;
+}
+
+/* Those that are not 0, in one line. */
+static void text_rows(const char *title, const struct named *rows, size_t row_count, FILE *out)
+{
+    const char *separator = title;
+
+    for (size_t i = 0; i < row_count; i++) {
+        if (rows[i].count == 0)
+            continue;
+        fprintf(out, "%s%s %" PRIu64, separator, rows[i].name, rows[i].count);
+        separator = ", ";
+    }
+    if (separator != title)
+        fputc('\n', out);
+}
+
+static void text_line(const struct report *report, const struct channel *channel, const struct config_line *config,
+                      uint32_t line, FILE *out)
+{
+    const struct arb_line *arb = &channel_arb(channel)->line[line];
+    const struct health *health = channel_health(channel);
+    const struct health_margin margin = health_margin(health, line);
+
+    fprintf(out,
+            "  line %-6s %10" PRIu64 " packets, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64
+            " ahead of a hole, %" PRIu64 " messages lost on this line%s\n",
+            config->name, arb->packet_count, arb->fresh_count, arb->duplicate_count, arb->gap_count, arb->lost_count,
+            health_silent(health, line, newest_ns(report)) ? ", SILENT" : "");
+    if (margin.count > 0)
+        fprintf(out, "              ahead of another by %+.1f us at least, %+.1f p50, %+.1f at most; silent %" PRIu64
+                     " times, %.3f s at most\n",
+                (double)margin.min_ns / 1e3, (double)margin.p50_ns / 1e3, (double)margin.max_ns / 1e3,
+                health->line[line].silence_count, (double)health->line[line].silence_max_ns / 1e9);
+}
+
+void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
+{
+    const struct topology *topology = report->topology;
+    const struct config_feed *feed = &topology->config->feed[feed_idx];
+    struct channel *channel = topology->channel[feed_idx];
+    const struct channel_counters *counters = channel_counters(channel);
+    const struct arb *arb = channel_arb(channel);
+    struct named rows[RECOVERY_ROWS];
+
+    fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders, book hash %016" PRIx64 "%s\n",
+            feed->name, counters->message_count, counters->event_count, channel_order_count(channel),
+            book_hash(channel_book(channel)), channel_stale(channel) ? ", STALE" : "");
+    for (uint32_t i = 0; i < feed->line_count; i++)
+        text_line(report, channel, &feed->line_list[i], i, out);
+    fprintf(out,
+            "  holes %" PRIu64 " (%" PRIu64 " messages), held %" PRIu64 ", heartbeats %" PRIu64 ", unsequenced %" PRIu64
+            ", orphans %" PRIu64 "\n",
+            arb->hole_count, arb->missed_count, counters->held_count, counters->mold[MOLD_HEARTBEAT],
+            counters->unsequenced_count, orphans(counters));
+    text_rows("  recovery: ", rows, recovery_rows(channel, rows), out);
+    const struct named noted[] = {
+        {"mold short", NULL, counters->mold[MOLD_SHORT]},
+        {"mold bad block", NULL, counters->mold[MOLD_BAD_BLOCK]},
+        {"mold bad sequence", NULL, counters->mold[MOLD_BAD_SEQ]},
+        {"old session", NULL, counters->old_session_count},
+        {"itch short", NULL, counters->itch[ITCH_SHORT]},
+        {"itch unknown", NULL, counters->itch[ITCH_UNKNOWN]},
+        {"locate range", NULL, counters->locate_range_count},
+        {"price range", NULL, counters->price_range_count},
+        {"hold overflow", NULL, counters->held_overflow_count},
+        {"window expired", NULL, counters->expired_count},
+        {"trailing bytes", NULL, counters->trailing_count},
+        {"empty block", NULL, counters->empty_count},
+    };
+    text_rows("  noted: ", noted, sizeof(noted) / sizeof(noted[0]), out);
+}
+
+/* Counts by type letter, those that are not 0. */
+static void json_types(struct json *json, const char *key, const uint64_t counts[256])
+{
+    char type[2] = "";
+
+    json_open(json, key, '{');
+    for (uint32_t i = 1; i < 256; i++) {
+        type[0] = (char)i;
+        if (counts[i] > 0)
+            json_u64(json, type, counts[i]);
+    }
+    json_close(json, '}');
+}
+
+static void json_line(struct json *json, const struct report *report, const struct channel *channel,
+                      const struct config_line *config, uint32_t line)
+{
+    const struct arb_line *arb = &channel_arb(channel)->line[line];
+    const struct health *health = channel_health(channel);
+    const struct health_margin margin = health_margin(health, line);
+
+    json_open(json, NULL, '{');
+    json_text(json, "name", config->name);
+    json_u64(json, "packets", arb->packet_count);
+    json_u64(json, "first", arb->fresh_count);
+    json_u64(json, "duplicates", arb->duplicate_count);
+    json_u64(json, "lost", arb->lost_count);
+    json_u64(json, "ahead_of_hole", arb->gap_count);
+    json_bool(json, "silent", health_silent(health, line, newest_ns(report)));
+    json_u64(json, "silences", health->line[line].silence_count);
+    json_u64(json, "silence_max_ns", health->line[line].silence_max_ns);
+    json_open(json, "win_margin_ns", '{');
+    json_u64(json, "count", margin.count);
+    json_i64(json, "min", margin.min_ns);
+    json_i64(json, "p50", margin.p50_ns);
+    json_i64(json, "max", margin.max_ns);
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
+static void json_servers(struct json *json, const struct recovery_counters *counters)
+{
+    json_open(json, "servers", '{');
+    json_u64(json, "requests_sent", counters->request_count);
+    json_u64(json, "request_errors", counters->request_error_count);
+    json_u64(json, "replies", counters->reply_count);
+    json_u64(json, "replies_foreign", counters->reply_foreign_count);
+    json_u64(json, "spins", counters->spin_count);
+    json_open(json, "spins_by_end", '{');
+    for (uint32_t i = GLIMPSE_END; i < GLIMPSE_VERDICT_COUNT; i++)
+        json_u64(json, glimpse_verdict_name((enum glimpse_verdict)i), counters->spin_verdict[i]);
+    json_close(json, '}');
+    json_u64(json, "spin_messages", counters->spin_message_count);
+    json_close(json, '}');
+}
+
+void report_feed_json(struct json *json, const struct report *report, uint32_t feed_idx)
+{
+    const struct topology *topology = report->topology;
+    const struct config_feed *feed = &topology->config->feed[feed_idx];
+    struct channel *channel = topology->channel[feed_idx];
+    const struct channel_counters *counters = channel_counters(channel);
+    const struct arb *arb = channel_arb(channel);
+    struct named rows[RECOVERY_ROWS];
+    char hash[17];
+
+    snprintf(hash, sizeof(hash), "%016" PRIx64, book_hash(channel_book(channel)));
+    json_open(json, NULL, '{');
+    json_text(json, "name", feed->name);
+    json_u64(json, "packets", counters->packet_count);
+    json_u64(json, "total", counters->message_count);
+    json_types(json, "messages", counters->message_type_count);
+    json_u64(json, "live_orders", channel_order_count(channel));
+    json_text(json, "book_hash", hash);
+    json_bool(json, "stale", channel_stale(channel));
+    json_u64(json, "next_seq", arb->next_seq);
+    json_u64(json, "holes", arb->hole_count);
+    json_u64(json, "missed", arb->missed_count);
+    json_u64(json, "held", counters->held_count);
+    json_u64(json, "sessions", counters->session_count);
+    json_types(json, "orphans", counters->orphan_count);
+    json_open(json, "recovery", '{');
+    const uint32_t row_count = recovery_rows(channel, rows);
+    for (uint32_t i = 0; i < row_count; i++)
+        json_u64(json, rows[i].key, rows[i].count);
+    if (topology->link[feed_idx])
+        json_servers(json, &report->control->recovery.feed[feed_idx].counters);
+    json_close(json, '}');
+    json_open(json, "lines", '[');
+    for (uint32_t i = 0; i < feed->line_count; i++)
+        json_line(json, report, channel, &feed->line_list[i], i);
+    json_close(json, ']');
+    json_close(json, '}');
+}
