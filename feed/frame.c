@@ -154,48 +154,82 @@ enum frame_verdict frame_parse(const uint8_t *frame, uint32_t frame_len, struct 
     return parse_any(frame, frame_len, ret_view);
 }
 
-/* Ones' complement sums do not mind the byte order as long as it is one (RFC 1071), so that words are taken as they lie and
- * folded at the end. */
+/* Where the IPv4 header of an accepted frame begins. */
+static uint32_t ip_offset(const uint8_t *frame)
+{
+    uint32_t at = ETHER_LEN;
+
+    while (is_vlan(load_be16(frame + at - 2)))
+        at += VLAN_LEN;
+    return at;
+}
+
+/* Sum of the 16-bit words, not folded, as this host reads them: the ones' complement sum is the same in either byte
+ * order but for a swap of its two bytes (RFC 1071 section 2B). Halves of 32 bits cannot overflow in 64 KiB, and a
+ * compiler adds several at once. */
 static uint64_t sum_words(const uint8_t *bytes, uint32_t len)
 {
     uint64_t sum = 0, word;
 
     for (; len >= sizeof(word); bytes += sizeof(word), len -= (uint32_t)sizeof(word)) {
         memcpy(&word, bytes, sizeof(word));
-        sum += word;
-        sum += sum < word; /* the carry comes back in */
+        sum += (word & UINT32_MAX) + (word >> 32);
     }
     word = 0;
     memcpy(&word, bytes, len);
-    sum += word;
-    return sum + (sum < word);
+    return sum + (word & UINT32_MAX) + (word >> 32);
 }
 
-static uint32_t fold(uint64_t sum)
+static uint16_t fold(uint64_t sum)
 {
-    sum = (sum >> 32) + (sum & UINT32_MAX);
-    sum = (sum >> 32) + (sum & UINT32_MAX);
-    sum = (sum >> 16) + (sum & UINT16_MAX);
-    sum = (sum >> 16) + (sum & UINT16_MAX);
-    return (uint32_t)sum;
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    return (uint16_t)sum;
 }
 
-bool frame_checksum_good(const struct frame_view *view)
+static uint64_t sum_ip(const struct ipv4_wire *ip)
 {
-    const uint8_t *udp = view->payload - UDP_LEN;
-    const uint32_t udp_len = view->payload_len + UDP_LEN;
-    uint8_t pseudo[12];
+    return sum_words((const uint8_t *)ip, (ip->version_ihl & 0x0fu) * 4u);
+}
 
-    if (load_be16(&((const struct udp_wire *)udp)->checksum) == 0)
-        return true;
-    store_be32((struct be32 *)pseudo, view->src_ip);
-    store_be32((struct be32 *)(pseudo + 4), view->dst_ip);
-    pseudo[8] = 0;
-    pseudo[9] = IPV4_PROTOCOL_UDP;
-    store_be16((struct be16 *)(pseudo + 10), (uint16_t)udp_len);
-    const uint64_t sum = sum_words(udp, udp_len);
-    const uint64_t all = sum + sum_words(pseudo, sizeof(pseudo));
-    return fold(all + (all < sum)) == UINT16_MAX;
+/* The datagram and its pseudo header: addresses, protocol, UDP length. */
+static uint64_t sum_udp(const struct ipv4_wire *ip, const struct udp_wire *udp)
+{
+    const uint8_t pseudo[4] = {0, IPV4_PROTOCOL_UDP, udp->len.b[0], udp->len.b[1]};
+
+    return sum_words(ip->src.b, sizeof(ip->src) + sizeof(ip->dst)) + sum_words(pseudo, sizeof(pseudo)) +
+           sum_words((const uint8_t *)udp, load_be16(&udp->len));
+}
+
+bool frame_checksum_good(const uint8_t *frame, uint32_t frame_len, const struct frame_view *view)
+{
+    const struct ipv4_wire *ip = (const struct ipv4_wire *)(frame + ip_offset(frame));
+    const struct udp_wire *udp = (const struct udp_wire *)(view->payload - UDP_LEN);
+
+    DCHECK(view->payload + view->payload_len <= frame + frame_len);
+    if (UNLIKELY(fold(sum_ip(ip)) != 0xffff))
+        return false;
+    return load_be16(&udp->checksum) == 0 || fold(sum_udp(ip, udp)) == 0xffff;
+}
+
+void frame_checksum_set(uint8_t *frame, uint32_t frame_len, const struct frame_view *view)
+{
+    struct ipv4_wire *ip = (struct ipv4_wire *)(frame + ip_offset(frame));
+    struct udp_wire *udp = (struct udp_wire *)(frame + (view->payload - frame) - UDP_LEN);
+    uint16_t checksum;
+
+    DCHECK(view->payload + view->payload_len <= frame + frame_len);
+    memset(&ip->checksum, 0, sizeof(ip->checksum));
+    checksum = (uint16_t)~fold(sum_ip(ip));
+    memcpy(&ip->checksum, &checksum, sizeof(checksum));
+    if (load_be16(&udp->checksum) == 0)
+        return;
+    memset(&udp->checksum, 0, sizeof(udp->checksum));
+    checksum = (uint16_t)~fold(sum_udp(ip, udp));
+    checksum = checksum != 0 ? checksum : 0xffff; /* 0 would mean "none" */
+    memcpy(&udp->checksum, &checksum, sizeof(checksum));
 }
 
 const char *frame_verdict_name(enum frame_verdict verdict)

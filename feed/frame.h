@@ -36,8 +36,10 @@ const char *frame_verdict_name(enum frame_verdict verdict);
 /* Parse a frame of `frame_len` bytes. `ret_view` is written only with FRAME_UDP. Never reads past the end. */
 enum frame_verdict frame_parse(const uint8_t *frame, uint32_t frame_len, struct frame_view *ret_view);
 
-/* Is the UDP checksum of a datagram that frame_parse has accepted right, or was none sent? It covers the payload, the
- * ports and the addresses. For devices that do not look themselves; a step for 8 bytes. */
-bool frame_checksum_good(const struct frame_view *view);
+/* Are the checksums of the IPv4 header (RFC 791) and of the datagram (RFC 768; 0 = none was sent, good) right? Only for
+ * a frame that frame_parse has accepted with this view; takes time with the datagram's length. */
+bool frame_checksum_good(const uint8_t *frame, uint32_t frame_len, const struct frame_view *view);
+/* Make them right after a change of the datagram; where none was sent, none is. Only for such a frame. */
+void frame_checksum_set(uint8_t *frame, uint32_t frame_len, const struct frame_view *view);
 
 #endif

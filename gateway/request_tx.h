@@ -1,6 +1,6 @@
-/* Retransmission requests through a transmit queue of the feed's own port, for interfaces that the kernel does not have:
- * the control thread's queue, never an lcore's and never one for orders. Frames are written whole, one at a time; a
- * request may take its time. Control thread. */
+/* Retransmission requests through a transmit queue of the feed's own port, for interfaces that the kernel does not
+ * have: the control thread's queue, never an lcore's and never one for orders. Frames are written whole, one at a time;
+ * a request may take its time. Control thread. */
 #ifndef GATEWAY_REQUEST_TX_H
 #define GATEWAY_REQUEST_TX_H
 
@@ -22,9 +22,9 @@ struct request_tx {
     uint64_t no_mbuf_count;        /* all frames are still with the driver */
 };
 
-/* Addresses and port in host byte order, `peer_mac` the next hop's. The mbufs of `pool` have
- * room for the longest frame that is to be sent, and there are more of them than the queue has descriptors: drivers give
- * frames back only when those run short. Before armed. */
+/* Address and port in host byte order, `peer_mac` the next hop's. The mbufs of `pool` have room for the longest frame
+ * that is to be sent, and there are more of them than the queue has descriptors: drivers give frames back only when
+ * those run short. Before armed. */
 void request_tx_init(struct request_tx *tx, uint16_t port_id, uint16_t queue_id, struct rte_mempool *pool,
                      const uint8_t local_mac[6], const uint8_t peer_mac[6], uint32_t local_ip, uint16_t local_port);
 

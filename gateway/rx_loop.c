@@ -81,7 +81,7 @@ static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line 
 {
     if (UNLIKELY((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD))
         return true;
-    return line->verify && !frame_checksum_good(view);
+    return line->verify && !frame_checksum_good(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, view);
 }
 
 static inline bool line_receive(struct rx *rx, const struct line *line, const struct frame_view *view,

@@ -346,7 +346,7 @@ static void frame_receive(struct world *world, const struct capture_frame *frame
     struct channel_cursor cursor;
 
     if (frame->ts_ns < world->join_ns || frame_parse(frame->data, frame->len, &view) != FRAME_UDP ||
-        !frame_checksum_good(&view))
+        !frame_checksum_good(frame->data, frame->len, &view))
         return;
     const uint32_t line = (uint32_t)view.dst_port - 26477;
     if (line < LINES &&

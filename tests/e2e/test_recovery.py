@@ -254,7 +254,7 @@ try:
             f"late join: a snapshot of {feed['recovery']['snapshot_messages']} messages over TCP")
     g.check(len(venue.events("spin")) == 1, "late join: one spin at the venue")
 
-    feed, _, _, _ = case(config, "--spin-break-after", "50", pause=MESSAGES // 3)
+    feed, _, _, _ = case(config, "--spin-break-after", "50", pause=MESSAGES * 2 // 3)
     converged("a spin broken off", feed)
     g.check(feed["recovery"]["spins_lost"] >= 1 and feed["recovery"]["spliced"] == 1,
             f"a spin broken off: begun again ({feed['recovery']['spins_lost']} lost, {feed['recovery']['spliced']} spliced)")
