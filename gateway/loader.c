@@ -5,8 +5,86 @@
 #include <stdio.h>
 #include <string.h>
 
-int loader_open(struct loader *loader, const struct config *config, char *const *paths, uint32_t path_count,
-                char ret_error[CAPTURE_ERROR_MAX])
+#define FAULT_QUEUE_BYTES (64u << 20) /* some 400,000 small frames that are late at the same time */
+
+_Static_assert(CONFIG_FAULT_PARTS == FAULT_PARTS, "shares of the config are shares of faults");
+_Static_assert(CONFIG_FEEDS_MAX * CONFIG_LINES_MAX <= FAULT_LINES_MAX, "every line can have faults");
+
+static struct fault_line_params fault_params(const struct config_fault *fault)
+{
+    return (struct fault_line_params){
+        .loss = fault->loss,
+        .duplicate = fault->duplicate,
+        .reorder = fault->reorder,
+        .corrupt = fault->corrupt,
+        .truncate = fault->truncate,
+        .skew_ns = (uint64_t)fault->skew_us * 1000,
+        .jitter_ns = (uint64_t)fault->jitter_us * 1000,
+        .stall_every_ns = (uint64_t)fault->stall_every_ms * 1000000,
+        .stall_ns = (uint64_t)fault->stall_ms * 1000000,
+        .restart_at = fault->restart_at,
+    };
+}
+
+/* "FEED/LINE" or "*". */
+static bool names_line(const char *text, size_t len, const char *feed, const char *line)
+{
+    const size_t feed_len = strlen(feed);
+
+    if (len == 1 && text[0] == '*')
+        return true;
+    return len == feed_len + 1 + strlen(line) && memcmp(text, feed, feed_len) == 0 && text[feed_len] == '/' &&
+           memcmp(text + feed_len + 1, line, strlen(line)) == 0;
+}
+
+static int fault_option(const struct config *config, const char *option, struct loader_faults *faults,
+                        char ret_error[CAPTURE_ERROR_MAX])
+{
+    const char *colon = strrchr(option, ':');
+    char error[FAULT_ERROR_MAX];
+    uint32_t line = 0;
+    bool found = false;
+
+    for (uint32_t i = 0; colon && i < config->feed_count; i++)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++, line++) {
+            if (!names_line(option, (size_t)(colon - option), config->feed[i].name, config->feed[i].line_list[j].name))
+                continue;
+            found = true;
+            if (fault_parse(colon + 1, &faults->line[line], error) == 0)
+                continue;
+            snprintf(ret_error, CAPTURE_ERROR_MAX, "--fault %.128s: %s", option, error);
+            return -EINVAL;
+        }
+    if (found)
+        return 0;
+    if (!colon)
+        snprintf(ret_error, CAPTURE_ERROR_MAX, "--fault %.128s: not FEED/LINE:KEY=VALUE", option);
+    else
+        snprintf(ret_error, CAPTURE_ERROR_MAX,
+                 "--fault %.128s: no line '%.*s' in %.128s; write FEED/LINE as they are named there, or *", option,
+                 (int)(colon - option < 128 ? colon - option : 128), option, config->path);
+    return -EINVAL;
+}
+
+int loader_faults(const struct config *config, char *const *options, uint32_t option_count,
+                  struct loader_faults *ret_faults, char ret_error[CAPTURE_ERROR_MAX])
+{
+    struct loader_faults faults = {.present = config->fault_count + option_count > 0, .seed = config->fault_seed};
+
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++, faults.line_count++)
+            for (uint32_t k = 0; k < config->fault_count; k++)
+                if (config->fault_list[k].feed_idx == i && config->fault_list[k].line_idx == j)
+                    faults.line[faults.line_count] = fault_params(&config->fault_list[k]);
+    for (uint32_t i = 0; i < option_count; i++)
+        if (fault_option(config, options[i], &faults, ret_error) != 0)
+            return -EINVAL;
+    *ret_faults = faults;
+    return 0;
+}
+
+int loader_open(struct loader *loader, const struct config *config, const struct loader_faults *faults,
+                char *const *paths, uint32_t path_count, char ret_error[CAPTURE_ERROR_MAX])
 {
     const struct config_feed *feed = &config->feed[0];
     const struct config_line *line = &feed->line_list[0];
@@ -28,6 +106,15 @@ int loader_open(struct loader *loader, const struct config *config, char *const 
         loader->capture_count++;
     }
     capture_merge_init(&loader->merge, loader->capture, loader->capture_count);
+    if (!faults->present)
+        return 0;
+    loader->fault_seed = faults->seed;
+    loader->fault = fault_open(faults->seed, faults->line, faults->line_count, FAULT_QUEUE_BYTES);
+    if (!loader->fault) {
+        snprintf(ret_error, CAPTURE_ERROR_MAX, "no memory for the faults");
+        return -EINVAL;
+    }
+    loader->next_ready = capture_merge_next(&loader->merge, &loader->next) == CAPTURE_FRAME;
     return 0;
 }
 
@@ -48,12 +135,41 @@ static struct rx *route(const struct topology *topology, const struct capture_fr
     return topology->rx[0];
 }
 
+/* Which line has the faults of a frame, as it came from the capture. */
+static uint32_t fault_line(const struct config *config, const struct capture_frame *frame)
+{
+    struct frame_view view;
+    uint32_t fault_idx = 0;
+
+    if (frame_parse(frame->data, frame->len, &view) != FRAME_UDP)
+        return FAULT_LINE_NONE;
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++, fault_idx++)
+            if (config->feed[i].line_list[j].group == view.dst_ip && config->feed[i].line_list[j].udp_port == view.dst_port)
+                return fault_idx;
+    return FAULT_LINE_NONE;
+}
+
+/* The next frame to be played. False: there are no more. */
+static bool frame_next(struct loader *loader, const struct config *config)
+{
+    if (!loader->fault)
+        return capture_merge_next(&loader->merge, &loader->frame) == CAPTURE_FRAME;
+    while (!fault_take(loader->fault, loader->next_ready ? loader->next.ts_ns : UINT64_MAX, &loader->frame)) {
+        if (!loader->next_ready)
+            return false;
+        fault_put(loader->fault, fault_line(config, &loader->next), &loader->next);
+        loader->next_ready = capture_merge_next(&loader->merge, &loader->next) == CAPTURE_FRAME;
+    }
+    return true;
+}
+
 bool loader_step(struct loader *loader, struct topology *topology, uint32_t frame_max)
 {
     uint32_t count = 0;
 
     while (!loader->ended && count < frame_max) {
-        if (!loader->frame_pending && capture_merge_next(&loader->merge, &loader->frame) == CAPTURE_END) {
+        if (!loader->frame_pending && !frame_next(loader, topology->config)) {
             loader->ended = true;
             break;
         }
@@ -95,4 +211,6 @@ void loader_close(struct loader *loader)
     for (uint32_t i = 0; i < loader->capture_count; i++)
         capture_close(loader->capture[i]);
     loader->capture_count = 0;
+    fault_close(loader->fault);
+    loader->fault = NULL;
 }

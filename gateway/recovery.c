@@ -237,8 +237,8 @@ static void spin_write(struct recovery_feed *feed, uint64_t now_ns)
     }
     if (feed->out_at == feed->out_len)
         return;
-    const ssize_t len = send(feed->spin_fd, feed->out + feed->out_at, feed->out_len - feed->out_at,
-                             MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t len =
+        send(feed->spin_fd, feed->out + feed->out_at, feed->out_len - feed->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (len > 0)
         feed->out_at += (uint32_t)len;
 }

@@ -1,76 +1,18 @@
 """Recovery over a real network: the venue is `exchange` in a network namespace of its own, the gateway in another; multicast, re-requests
 over UDP and GLIMPSE over TCP between them are the kernel's. Every case must end whole, with the book of a replay without loss; the
 requests are watched on the wire. Needs root, iproute2 and two CPUs; removes what it makes."""
-import json
 import os
-import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../eal"))
-import gateway as g
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import network as n
+from network import g
 
-if os.geteuid() != 0:
-    print("skipped: network namespaces need root")
-    sys.exit(g.SKIP)
-
-EXCHANGE = os.environ["EXCHANGE"]
-TAG = f"tg{os.getpid()}"
-GATEWAY, VENUE = TAG + "g", TAG + "v"
-GATEWAY_IP, VENUE_IP = "10.77.0.1", "10.77.0.2"
-REQUEST_PORTS, GLIMPSE_PORT = (17001, 17002), 18001
 MESSAGES, SYMBOLS, SEED = 60000, 40, 7
-REQUEST_MESSAGES, RATE_PER_S, RATE_BURST, TIMEOUT_US, TIMEOUT_MAX_US = 50, 400, 40, 20000, 160000
 SO_TIMESTAMPNS = 35
-
-RECOVERY = f"""\
-    stale: at-once
-    hold_messages: 65536
-    retransmission:
-      transport: kernel
-      servers:
-        - {{address: {VENUE_IP}, udp_port: {REQUEST_PORTS[0]}}}
-        - {{address: {VENUE_IP}, udp_port: {REQUEST_PORTS[1]}}}
-      request_messages: {REQUEST_MESSAGES}
-      in_flight: 4
-      rate_per_s: {RATE_PER_S}
-      rate_burst: {RATE_BURST}
-      timeout_us: {TIMEOUT_US}
-      timeout_max_us: {TIMEOUT_MAX_US}
-      attempts: 5
-      gap_max: 20000
-    snapshot:
-      servers:
-        - {{address: {VENUE_IP}, tcp_port: {GLIMPSE_PORT}}}
-      username: tick
-      password: gate
-      timeout_ms: 2000
-      retry_ms: 20
-      retry_max_ms: 200
-"""
-
-
-def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-def network_make():
-    for namespace in (GATEWAY, VENUE):
-        ip("netns", "add", namespace)
-    ip("-n", GATEWAY, "link", "add", "vg", "type", "veth", "peer", "name", "vv", "netns", VENUE)
-    for namespace, device, address in ((GATEWAY, "vg", GATEWAY_IP), (VENUE, "vv", VENUE_IP)):
-        subprocess.run(["ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"], check=False)
-        ip("-n", namespace, "addr", "add", address + "/24", "dev", device)
-        ip("-n", namespace, "link", "set", device, "up")
-        ip("-n", namespace, "link", "set", "lo", "up")
-
-
-def network_remove():
-    for namespace in (GATEWAY, VENUE):
-        subprocess.run(["ip", "netns", "del", namespace], capture_output=True)
 
 
 class Wire(threading.Thread):
@@ -83,7 +25,7 @@ class Wire(threading.Thread):
         self.ready = threading.Event()
 
     def run(self):
-        descriptor = os.open(f"/var/run/netns/{VENUE}", os.O_RDONLY)
+        descriptor = os.open(f"/var/run/netns/{n.VENUE}", os.O_RDONLY)
         __import__("ctypes").CDLL(None).setns(descriptor, 0x40000000) # CLONE_NEWNET, of this thread
         os.close(descriptor)
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as raw:
@@ -97,74 +39,11 @@ class Wire(threading.Thread):
                 except socket.timeout:
                     continue
                 port = int.from_bytes(data[36:38], "big")
-                if address[2] == socket.PACKET_OUTGOING or data[23:24] != b"\x11" or port not in REQUEST_PORTS:
+                if address[2] == socket.PACKET_OUTGOING or data[23:24] != b"\x11" or port not in n.REQUEST_PORTS:
                     continue
                 seconds, nanoseconds = struct.unpack("qq", extra[0][2][:16])
                 seq, count = struct.unpack(">QH", data[52:62]) if data[38:40] == b"\0\x1c" else (0, 0) # 20 bytes and a header
                 self.requests.append((seconds * 10**9 + nanoseconds, port, seq, count))
-
-
-def config_write(work, name):
-    config = work.config(name=name, mode="inline", every=50, reorder_us=2000)
-    text = open(config).read().replace("{name: feed, device: net_ring}", "{name: feed, device: 'net_af_packet,iface=vg'}")
-    text = text.replace("  - {name: orders, device: net_ring}\n", "").replace("port: orders", "port: feed")
-    text = text.replace("    lines:\n", RECOVERY + "    lines:\n", 1)
-    with open(config, "w") as file:
-        file.write(text)
-    return config
-
-
-class Venue:
-    def __init__(self, *options):
-        command = ["ip", "netns", "exec", VENUE, EXCHANGE, "--interface-a", VENUE_IP, "--interface-b", VENUE_IP,
-                   "--group-a", "239.192.1.1:26477", "--group-b", "239.192.2.1:26478",
-                   "--request", f"{VENUE_IP}:{REQUEST_PORTS[0]}", "--request", f"{VENUE_IP}:{REQUEST_PORTS[1]}",
-                   "--glimpse", f"{VENUE_IP}:{GLIMPSE_PORT}", "--username", "tick", "--password", "gate",
-                   "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--end-s", "3", "--wait-start",
-                   *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.said = []
-        self.wait("ready")
-
-    def wait(self, event):
-        for line in self.process.stdout:
-            said = json.loads(line)
-            self.said.append(said)
-            if said.get("event") == event:
-                return said
-        g.check(False, f"the exchange ended before it said '{event}'")
-        return None
-
-    def go_on(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def finish(self):
-        last = self.wait("end")
-        g.check(self.process.wait(timeout=60) == 0, "the exchange ended well")
-        self.process.stdout.close()
-        self.process.stdin.close()
-        return last
-
-    def events(self, name):
-        return [said for said in self.said if said.get("event") == name]
-
-
-def gateway_start(config):
-    process = subprocess.Popen(["ip", "netns", "exec", GATEWAY, g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if "armed" in line:
-            return process
-    g.check(False, "the gateway did not start")
-    return None
-
-
-def gateway_stop(process):
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    g.check(process.returncode == 0, f"clean stop {err.strip()}")
-    return json.loads(out)["feeds"][0]
 
 
 def case(config, *options, pause=None):
@@ -172,15 +51,16 @@ def case(config, *options, pause=None):
     wire = Wire()
     wire.start()
     wire.ready.wait()
-    venue = Venue(*options, *(["--pause-at", str(pause)] if pause else []))
-    process = None if pause else gateway_start(config)
+    venue = n.Venue("--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), *options,
+                    *(["--pause-at", str(pause)] if pause else []))
+    process = None if pause else n.gateway_start(config)
     venue.go_on()
     if pause:
         venue.wait("paused")
-        process = gateway_start(config)
+        process = n.gateway_start(config)
         venue.go_on()
     end = venue.finish()
-    feed = gateway_stop(process)
+    feed = n.gateway_stop(process)["feeds"][0]
     wire.stopped = True
     wire.join()
     return feed, wire.requests, venue, end
@@ -188,17 +68,17 @@ def case(config, *options, pause=None):
 
 def patterns(name, requests):
     """Requests as configured: size, rate, one in flight for a range, time-outs that double, servers in turn."""
-    g.check(all(1 <= count <= REQUEST_MESSAGES for _, _, _, count in requests), f"{name}: at most {REQUEST_MESSAGES} messages a request")
+    g.check(all(1 <= count <= n.REQUEST_MESSAGES for _, _, _, count in requests), f"{name}: at most {n.REQUEST_MESSAGES} messages a request")
     g.check(all(1 <= seq and seq + count <= MESSAGES + 1 for _, _, seq, count in requests), f"{name}: nothing beyond the newest")
     times = [time for time, *_ in requests]
     worst = max((sum(1 for other in times if 0 <= other - time < 10**9) for time in times), default=0)
-    g.check(worst <= RATE_PER_S + RATE_BURST, f"{name}: at most {RATE_PER_S} requests a second and {RATE_BURST} at once ({worst})")
+    g.check(worst <= n.RATE_PER_S + n.RATE_BURST, f"{name}: at most {n.RATE_PER_S} requests a second and {n.RATE_BURST} at once ({worst})")
     again, doubled = {}, 0
     for time, port, seq, count in requests:
         if seq in again:
             before, attempt, port_before, count_before = again[seq]
             if count == count_before: # nothing came of it: asked again after the time-out, not before
-                least = min(TIMEOUT_US << attempt, TIMEOUT_MAX_US) * 1000
+                least = min(n.TIMEOUT_US << attempt, n.TIMEOUT_MAX_US) * 1000
                 # Two clocks: the frame's on the gateway, the arrival's here; a wake-up of 5 ms may lie between.
                 g.check(time - before >= least - 5 * 10**6, f"{name}: {seq} again after {(time - before) / 1e6:.1f} ms, not before "
                         f"{least / 1e6} ms", quiet=True)
@@ -209,13 +89,17 @@ def patterns(name, requests):
     return doubled
 
 
-network_make()
+n.network_make()
 try:
     g.need_two_cpus()
     work = g.Work()
     captures = work.session("whole", MESSAGES, "--symbols", str(SYMBOLS), "--seed", str(SEED))
     whole = g.replay(work.config(name="whole", mode="inline"), captures, "--speed", "max")["feeds"][0]
-    config = config_write(work, "recovery")
+    # A reorder window longer than the veth is ever late: what the other line has is never asked for.
+    config = n.config_live(work.config(name="recovery", mode="inline", every=50, reorder_us=20000), [n.recovery()])
+    by_port = n.config_live(work.config(name="port", mode="inline", every=50, reorder_us=20000), [n.recovery(
+        f"transport: port\n      local_ip: {n.PORT_IP}\n      local_port: 31000\n      peer_mac: '{n.mac(n.VENUE, 'vv')}'")],
+                              orders_too=False)
 
     def converged(name, feed):
         g.check(feed["book_hash"] == whole["book_hash"] and feed["live_orders"] == whole["live_orders"],
@@ -236,11 +120,16 @@ try:
     g.check(wanted <= asked, "one message, a packet, 10,000 messages: all of them were asked for")
     g.check(feed["recovery"]["spins"] == 0 and feed["recovery"]["filled_by_retransmission"] > 0, "retransmission was enough")
 
+    feed, requests, _, _ = case(by_port, "--drop-both", "12000-12111")
+    converged("requests through the port", feed)
+    patterns("requests through the port", requests)
+    g.check(feed["recovery"]["filled_by_retransmission"] > 0 and feed["recovery"]["spins"] == 0, "requests through the port: answered")
+
     feed, requests, _, _ = case(config, "--drop-both", "9000-9300", "--drop-both", "30000-31000", "--reply-loss", "40")
     converged("answers lost", feed)
     patterns("answers lost", requests)
     g.check(feed["recovery"]["asked_again"] > 0, f"asked again {feed['recovery']['asked_again']} times")
-    g.check({port for _, port, _, _ in requests} == set(REQUEST_PORTS), "both servers were asked")
+    g.check({port for _, port, _, _ in requests} == set(n.REQUEST_PORTS), "both servers were asked")
 
     feed, requests, _, _ = case(config, "--drop-both", "30000-30100", "--request-dead")
     converged("dead servers", feed)
@@ -259,4 +148,4 @@ try:
     g.check(feed["recovery"]["spins_lost"] >= 1 and feed["recovery"]["spliced"] == 1,
             f"a spin broken off: begun again ({feed['recovery']['spins_lost']} lost, {feed['recovery']['spliced']} spliced)")
 finally:
-    network_remove()
+    n.network_remove()

@@ -238,11 +238,80 @@ def channel_files():
     }
 
 
+def soup(kind, payload=b''):
+    return struct.pack('>H', 1 + len(payload)) + kind.encode() + payload
+
+
+def login(sequence=1, username='user', password='password', session=''):
+    return soup('L', alpha(username, 6) + alpha(password, 10) + alpha(session, 10) + str(sequence).encode().rjust(20))
+
+
+def accepted(sequence=1):
+    return soup('A', b'SESSION001' + str(sequence).encode().rjust(20))
+
+
+def snapshot(*messages, end=b'4711'):
+    return b''.join(soup('S', message) for message in messages) + soup('S', b'G' + end.rjust(20))
+
+
+def soup_files():
+    return {
+        'empty': b'',
+        'length_cut': b'\0',
+        'no_type': b'\0\0',
+        'type_only': soup('H'),
+        'login': login(),
+        'login_sequence_zero_padded': soup('L', b'user  ' + b'password  ' + b' ' * 10 + b'0' * 19 + b'7'),
+        'login_sequence_too_large': login(2**64),
+        'login_sequence_blank': login(''),
+        'login_4_1': soup('L', login()[3:] + b'   30'),
+        'accepted': accepted(),
+        'accepted_short': soup('A', b'SESSION001'),
+        'rejected': soup('J', b'A'),
+        'two_packets_and_a_half': soup('+', b'text') + soup('S', delete(1)) + soup('S', delete(2))[:7],
+        'past_the_end': b'\xff\xffS',
+    }
+
+
+CLOSES = 0x80
+
+
+def spin(stream, chunk=128, closes=False):
+    return bytes([chunk - 1 | (CLOSES if closes else 0)]) + stream
+
+
+def glimpse_files():
+    messages = [system('O'), directory(), add(1, 'B', 100, 100_000), add_mpid(2, 'S', 100, 100_100)]
+    whole = accepted() + snapshot(*messages)
+    return {
+        'nothing': spin(b''),
+        'closed_at_once': spin(b'', closes=True),
+        'whole': spin(whole + soup('Z')),
+        'byte_by_byte': spin(whole, chunk=1),
+        'closed_behind_the_end': spin(whole, closes=True),
+        'closed_in_the_middle': spin(whole[:-30], chunk=7, closes=True),
+        'ended_in_the_middle': spin(accepted() + soup('S', messages[0]) + soup('Z')),
+        'rejected': spin(soup('J', b'S')),
+        'heartbeats_and_debug': spin(soup('+', b'hello') + accepted() + soup('H') + soup('?', b'?') + whole[33:]),
+        'data_before_login': spin(snapshot(*messages) + accepted()),
+        'accepted_twice': spin(accepted() + accepted()),
+        'accepted_from_elsewhere': spin(accepted(2) + snapshot()),
+        'end_sequence_zero': spin(accepted() + snapshot(end=b'0')),
+        'end_sequence_blank': spin(accepted() + snapshot(end=b'')),
+        'end_sequence_too_large': spin(accepted() + snapshot(end=b'9' * 20)),
+        'end_too_long': spin(accepted() + soup('S', b'G' + b'4711'.rjust(21))),
+        'end_too_short': spin(accepted() + soup('S', b'G4711')),
+        'empty_message': spin(accepted() + snapshot(b'')),
+        'no_type': spin(accepted() + b'\0\0' + snapshot()),
+        'packet_cut': spin(accepted() + b'\xff\xffS' + delete(1)),
+    }
+
+
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
     for target, files in (('frame', frame_files()), ('mold', mold_files()), ('itch', itch_files()),
-                          ('channel', channel_files())):
+                          ('channel', channel_files()), ('soup', soup_files()), ('glimpse', glimpse_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)

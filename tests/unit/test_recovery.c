@@ -14,6 +14,7 @@
 
 #define LOCALHOST   0x7f000001u
 #define OUR_IP      0x7f000003u /* 127.0.0.3: every address of 127/8 is ours */
+#define STRANGER_IP 0x7f000004u
 #define START_NS    UINT64_C(1000000000000)
 #define TIMEOUT_MS  2500u
 #define SERVERS     2u
@@ -130,9 +131,11 @@ static void ask_spin(struct rig *rig, uint32_t number)
 
 static void ask_request(struct rig *rig, uint8_t server)
 {
-    ask(rig, &(struct recovery_ask){
-                 .type = RECOVERY_REQUEST, .server = server, .seq = 0x0102030405060708, .count = 0x1122,
-                 .session = "SESSION01"});
+    ask(rig, &(struct recovery_ask){.type = RECOVERY_REQUEST,
+                                    .server = server,
+                                    .seq = 0x0102030405060708,
+                                    .count = 0x1122,
+                                    .session = "SESSION01"});
 }
 
 static struct recovery_answer *wait_answer(struct rig *rig)
@@ -228,7 +231,7 @@ Test(recovery, datagrams_from_elsewhere_and_those_too_long_are_counted_and_dropp
     rig_open(rig);
     ask_request(rig, 0);
     const struct sockaddr_in from = receive_request(rig, 0, request);
-    const int same_ip = socket_bound(SOCK_DGRAM, LOCALHOST, &port), other_ip = socket_bound(SOCK_DGRAM, OUR_IP, &port);
+    const int same_ip = socket_bound(SOCK_DGRAM, LOCALHOST, &port), other_ip = socket_bound(SOCK_DGRAM, STRANGER_IP, &port);
     reply(same_ip, &from, "no", 2);
     reply(other_ip, &from, "no", 2);
     reply(rig->udp[0], &from, bytes, sizeof(bytes));
