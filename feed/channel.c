@@ -324,7 +324,7 @@ uint32_t channel_held_messages(const struct channel *channel)
 
 bool channel_stale(const struct channel *channel)
 {
-    return channel->stale != 0;
+    return __atomic_load_n(&channel->stale, __ATOMIC_RELAXED) != 0;
 }
 
 const struct channel_counters *channel_counters(const struct channel *channel)

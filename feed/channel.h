@@ -184,7 +184,7 @@ void channel_snapshot_lost(struct channel *channel, uint32_t spin, uint64_t now_
 /* Packets, and messages, now held behind a hole: each may add its events to those of the packet that fills it. */
 uint32_t channel_held_count(const struct channel *channel);
 uint32_t channel_held_messages(const struct channel *channel);
-bool channel_stale(const struct channel *channel);
+bool channel_stale(const struct channel *channel); /* any thread */
 const struct channel_counters *channel_counters(const struct channel *channel);
 const struct arb *channel_arb(const struct channel *channel);
 const struct health *channel_health(const struct channel *channel);

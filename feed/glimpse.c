@@ -1,8 +1,8 @@
 /* GLIMPSE 5.0 client. Contract in glimpse.h.
  *
- * "GLIMPSE 5.0" (Nasdaq) over SoupBinTCP 3.00: log in, take the snapshot's messages, log out at its end. Called by the
- * control thread for each feed that takes a snapshot, and by the campaign. Does not look into ITCH messages: all but the
- * end of snapshot are passed on. */
+ * "GLIMPSE 5.0" (Nasdaq) over SoupBinTCP 3.00: log in, take the snapshot's messages, log out at its end. Called by
+ * the control thread for each feed that takes a snapshot, and by the campaign. Does not look into ITCH messages: all
+ * but the end of snapshot are passed on. */
 #include "feed/glimpse.h"
 
 #include "ring/check.h"

@@ -126,6 +126,7 @@ static bool signalled(struct control *control)
 
 static void status_line(const struct control *control)
 {
+    const struct topology *topology = control->topology;
     uint64_t frames = 0, events = 0, orders = 0, lost = 0;
 
     for (uint32_t i = 0; i < control->topology->rx_count; i++) {
@@ -136,8 +137,12 @@ static void status_line(const struct control *control)
         orders += __atomic_load_n(&control->topology->strategies[i]->order_count, __ATOMIC_RELAXED);
         lost += __atomic_load_n(&control->topology->strategies[i]->lost_count, __ATOMIC_RELAXED);
     }
-    fprintf(stderr, "tickgate: %" PRIu64 " frames, %" PRIu64 " events, %" PRIu64 " orders, %" PRIu64 " events lost\n",
+    fprintf(stderr, "tickgate: %" PRIu64 " frames, %" PRIu64 " events, %" PRIu64 " orders, %" PRIu64 " events lost",
             frames, events, orders, lost);
+    for (uint32_t i = 0; i < topology->config->feed_count; i++)
+        if (channel_stale(topology->channel[i]))
+            fprintf(stderr, "; feed %s is STALE", topology->config->feed[i].name);
+    fputc('\n', stderr);
 }
 
 static void schedule_start(struct control *control)

@@ -144,9 +144,11 @@ static uint32_t fault_line(const struct config *config, const struct capture_fra
     if (frame_parse(frame->data, frame->len, &view) != FRAME_UDP)
         return FAULT_LINE_NONE;
     for (uint32_t i = 0; i < config->feed_count; i++)
-        for (uint32_t j = 0; j < config->feed[i].line_count; j++, fault_idx++)
-            if (config->feed[i].line_list[j].group == view.dst_ip && config->feed[i].line_list[j].udp_port == view.dst_port)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++, fault_idx++) {
+            const struct config_line *line = &config->feed[i].line_list[j];
+            if (line->group == view.dst_ip && line->udp_port == view.dst_port)
                 return fault_idx;
+        }
     return FAULT_LINE_NONE;
 }
 

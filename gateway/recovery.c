@@ -249,10 +249,9 @@ static bool spin_read(struct recovery_feed *feed, uint64_t now_ns)
     uint8_t bytes[READ_BYTES];
     const uint32_t room = glimpse_room(&feed->glimpse);
 
+    CHECK(room > 0); /* with blocks in hand, each read is followed by taking one message at least, if there is one */
     if (feed->glimpse.closed)
         return false;
-    if (room == 0) /* filled while there were no blocks: first there must be messages taken */
-        return true;
     const ssize_t len = recv(feed->spin_fd, bytes, room < READ_BYTES ? room : READ_BYTES, MSG_DONTWAIT);
     if (len > 0)
         glimpse_receive(&feed->glimpse, bytes, (uint32_t)len, now_ns);

@@ -116,6 +116,44 @@ static void text_latency(const struct report *report, FILE *out)
             text_hist(out, &topology->clock, topology->rx[i]->name, "(lateness)", &topology->rx[i]->replay->lateness);
 }
 
+/* What the replay did to the lines of its captures. */
+struct fault_row { const char *name, *key; uint64_t count; };
+#define FAULT_ROWS 9u
+
+static void fault_rows(const struct fault_counters *counters, struct fault_row ret_rows[FAULT_ROWS])
+{
+    const struct fault_row rows[FAULT_ROWS] = {
+        {"packets", "packets", counters->frame_count},
+        {"lost", "lost", counters->lost_count},
+        {"duplicated", "duplicated", counters->duplicate_count},
+        {"reordered", "reordered", counters->reordered_count},
+        {"corrupted", "corrupted", counters->corrupt_count},
+        {"truncated", "truncated", counters->truncated_count},
+        {"stalled", "stalled", counters->stall_count},
+        {"of a new session", "restarted", counters->restart_count},
+        {"early (queue full)", "early", counters->overflow_count},
+    };
+    memcpy(ret_rows, rows, sizeof(rows));
+}
+
+static void text_faults(const struct loader *loader, const struct config *config, FILE *out)
+{
+    struct fault_row rows[FAULT_ROWS];
+    uint32_t fault_idx = 0;
+
+    fprintf(out, "\nfaults, seed %" PRIu64 "\n", loader->fault_seed);
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++, fault_idx++) {
+            fault_rows(fault_counters(loader->fault, fault_idx), rows);
+            fprintf(out, "  %s/%s: %" PRIu64 " packets", config->feed[i].name, config->feed[i].line_list[j].name,
+                    rows[0].count);
+            for (uint32_t k = 1; k < FAULT_ROWS; k++)
+                if (rows[k].count > 0)
+                    fprintf(out, ", %" PRIu64 " %s", rows[k].count, rows[k].name);
+            fputc('\n', out);
+        }
+}
+
 static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
 {
     fprintf(out, "\nrx %s: %" PRIu64 " frames, %" PRIu64 " of no line", rx->name, counter(&rx->frame_count),
@@ -215,6 +253,8 @@ void report_text(const struct report *report, FILE *out)
         fprintf(out, "  captures: %u, %" PRIu64 " frames over %.3f s\n", report->loader->capture_count,
                 report->loader->frame_count,
                 (double)(report->loader->last_ts_ns - report->loader->first_ts_ns) / 1e9);
+    if (report->loader && report->loader->fault)
+        text_faults(report->loader, config, out);
 
     for (uint32_t i = 0; i < topology->rx_count; i++)
         text_rx(&topology->clock, topology->rx[i], out);
@@ -330,6 +370,28 @@ static void json_strategies(struct json *json, const struct topology *topology, 
     json_close(json, '}');
 }
 
+static void json_faults(struct json *json, const struct loader *loader, const struct config *config)
+{
+    struct fault_row rows[FAULT_ROWS];
+    uint32_t fault_idx = 0;
+
+    json_open(json, "faults", '{');
+    json_u64(json, "seed", loader->fault_seed);
+    json_open(json, "lines", '[');
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++, fault_idx++) {
+            fault_rows(fault_counters(loader->fault, fault_idx), rows);
+            json_open(json, NULL, '{');
+            json_text(json, "feed", config->feed[i].name);
+            json_text(json, "line", config->feed[i].line_list[j].name);
+            for (uint32_t k = 0; k < FAULT_ROWS; k++)
+                json_u64(json, rows[k].key, rows[k].count);
+            json_close(json, '}');
+        }
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
 void report_json(const struct report *report, FILE *out)
 {
     const struct topology *topology = report->topology;
@@ -347,6 +409,8 @@ void report_json(const struct report *report, FILE *out)
     json_u64(&json, "tsc_hz", clock.tsc_hz);
     json_u64(&json, "violations", armed_violation_count());
     json_u64(&json, "damaged_captures", report->damaged_count);
+    if (report->loader && report->loader->fault)
+        json_faults(&json, report->loader, topology->config);
     json_open(&json, "rx", '[');
     for (uint32_t i = 0; i < topology->rx_count; i++)
         json_rx(&json, topology, topology->rx[i]);

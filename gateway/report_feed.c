@@ -2,6 +2,7 @@
 #include "gateway/report_feed.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Newest time that any channel has seen: what silence is measured against once the hot threads have ended. */
 static uint64_t newest_ns(const struct report *report)
@@ -14,42 +15,41 @@ static uint64_t newest_ns(const struct report *report)
     return newest;
 }
 
-struct named { const char *name, *key; uint64_t count; };
+static uint64_t load(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
 
-/* What happened to holes, in the order in which it happens. */
-#define RECOVERY_ROWS 21u
-static uint32_t recovery_rows(const struct channel *channel, struct named ret_rows[RECOVERY_ROWS])
+void report_feed_recovery(const struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_ROWS])
 {
     const struct channel_counters *counters = channel_counters(channel);
     const struct retransmit *retransmit = channel_retransmit(channel);
-    const struct named rows[] = {
-        {"times stale", "stale", counters->stale_count},
-        {"silent", "silent", counters->silent_count},
-        {"filled by a line", "filled_by_line", counters->filled_line_count},
-        {"filled by retransmission", "filled_by_retransmission", counters->filled_request_count},
-        {"requests", "requests", retransmit->request_count},
-        {"asked again", "asked_again", retransmit->again_count},
-        {"messages asked for", "asked_messages", retransmit->message_count},
-        {"ranges given up", "ranges_given_up", retransmit->exhausted_count},
-        {"replies", "replies", counters->reply_count},
-        {"useless replies", "replies_useless", counters->reply_useless_count},
-        {"holes given up", "given_up", counters->given_up_count},
-        {"spins", "spins", counters->spin_count},
-        {"spins lost", "spins_lost", counters->spin_lost_count},
-        {"spins too old", "spins_old", counters->spin_old_count},
-        {"spins too far", "spins_far", counters->spin_far_count},
-        {"spliced", "spliced", counters->spliced_count},
-        {"books contradicted", "contradicted", counters->contradicted_count},
-        {"snapshot messages", "snapshot_messages", counters->snapshot_message_count},
-        {"window overflows", "overflows", counters->overflow_count},
-        {"packets not kept", "unkept", counters->unkept_count},
-        {"packets too far ahead", "far", counters->far_count},
+    const struct report_feed_row rows[] = {
+        {"times stale", "stale", load(&counters->stale_count)},
+        {"silent", "silent", load(&counters->silent_count)},
+        {"filled by a line", "filled_by_line", load(&counters->filled_line_count)},
+        {"filled by retransmission", "filled_by_retransmission", load(&counters->filled_request_count)},
+        {"requests", "requests", load(&retransmit->request_count)},
+        {"asked again", "asked_again", load(&retransmit->again_count)},
+        {"messages asked for", "asked_messages", load(&retransmit->message_count)},
+        {"ranges given up", "ranges_given_up", load(&retransmit->exhausted_count)},
+        {"replies", "replies", load(&counters->reply_count)},
+        {"useless replies", "replies_useless", load(&counters->reply_useless_count)},
+        {"holes given up", "given_up", load(&counters->given_up_count)},
+        {"spins", "spins", load(&counters->spin_count)},
+        {"spins lost", "spins_lost", load(&counters->spin_lost_count)},
+        {"spins too old", "spins_old", load(&counters->spin_old_count)},
+        {"spins too far", "spins_far", load(&counters->spin_far_count)},
+        {"spliced", "spliced", load(&counters->spliced_count)},
+        {"books contradicted", "contradicted", load(&counters->contradicted_count)},
+        {"snapshot messages", "snapshot_messages", load(&counters->snapshot_message_count)},
+        {"window overflows", "overflows", load(&counters->overflow_count)},
+        {"packets not kept", "unkept", load(&counters->unkept_count)},
+        {"packets too far ahead", "far", load(&counters->far_count)},
     };
-    _Static_assert(sizeof(rows) / sizeof(rows[0]) == RECOVERY_ROWS, "a row for each");
+    _Static_assert(sizeof(rows) / sizeof(rows[0]) == REPORT_FEED_ROWS, "a row for each");
 
-    for (uint32_t i = 0; i < RECOVERY_ROWS; i++)
-        ret_rows[i] = rows[i];
-    return RECOVERY_ROWS;
+    memcpy(ret_rows, rows, sizeof(rows));
 }
 
 static uint64_t orphans(const struct channel_counters *counters)
@@ -62,7 +62,7 @@ static uint64_t orphans(const struct channel_counters *counters)
 }
 
 /* Those that are not 0, in one line. */
-static void text_rows(const char *title, const struct named *rows, size_t row_count, FILE *out)
+static void text_rows(const char *title, const struct report_feed_row *rows, size_t row_count, FILE *out)
 {
     const char *separator = title;
 
@@ -102,7 +102,7 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
     struct channel *channel = topology->channel[feed_idx];
     const struct channel_counters *counters = channel_counters(channel);
     const struct arb *arb = channel_arb(channel);
-    struct named rows[RECOVERY_ROWS];
+    struct report_feed_row rows[REPORT_FEED_ROWS];
 
     fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders, book hash %016" PRIx64 "%s\n",
             feed->name, counters->message_count, counters->event_count, channel_order_count(channel),
@@ -114,8 +114,9 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
             ", orphans %" PRIu64 "\n",
             arb->hole_count, arb->missed_count, counters->held_count, counters->mold[MOLD_HEARTBEAT],
             counters->unsequenced_count, orphans(counters));
-    text_rows("  recovery: ", rows, recovery_rows(channel, rows), out);
-    const struct named noted[] = {
+    report_feed_recovery(channel, rows);
+    text_rows("  recovery: ", rows, REPORT_FEED_ROWS, out);
+    const struct report_feed_row noted[] = {
         {"mold short", NULL, counters->mold[MOLD_SHORT]},
         {"mold bad block", NULL, counters->mold[MOLD_BAD_BLOCK]},
         {"mold bad sequence", NULL, counters->mold[MOLD_BAD_SEQ]},
@@ -195,7 +196,7 @@ void report_feed_json(struct json *json, const struct report *report, uint32_t f
     struct channel *channel = topology->channel[feed_idx];
     const struct channel_counters *counters = channel_counters(channel);
     const struct arb *arb = channel_arb(channel);
-    struct named rows[RECOVERY_ROWS];
+    struct report_feed_row rows[REPORT_FEED_ROWS];
     char hash[17];
 
     snprintf(hash, sizeof(hash), "%016" PRIx64, book_hash(channel_book(channel)));
@@ -214,8 +215,8 @@ void report_feed_json(struct json *json, const struct report *report, uint32_t f
     json_u64(json, "sessions", counters->session_count);
     json_types(json, "orphans", counters->orphan_count);
     json_open(json, "recovery", '{');
-    const uint32_t row_count = recovery_rows(channel, rows);
-    for (uint32_t i = 0; i < row_count; i++)
+    report_feed_recovery(channel, rows);
+    for (uint32_t i = 0; i < REPORT_FEED_ROWS; i++)
         json_u64(json, rows[i].key, rows[i].count);
     if (topology->link[feed_idx])
         json_servers(json, &report->control->recovery.feed[feed_idx].counters);

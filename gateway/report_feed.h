@@ -5,6 +5,12 @@
 #include "gateway/json.h"
 #include "gateway/report.h"
 
+/* Counters of what happened to holes, in the order in which it happens. */
+#define REPORT_FEED_ROWS 21u
+struct report_feed_row { const char *name, *key; uint64_t count; };
+/* Any thread; the channel may be at work. */
+void report_feed_recovery(const struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_ROWS]);
+
 void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out);
 void report_feed_json(struct json *json, const struct report *report, uint32_t feed_idx);
 

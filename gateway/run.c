@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define BUFFER_MB_DEFAULT 512u
+#define FAULT_OPTIONS_MAX 64u
 
 static const char *const run_help =
     "usage: tickgate run CONFIG [options]\n"
@@ -37,6 +38,11 @@ static const char *const replay_help =
     "  --no-hash        do not compute the event and order hashes\n"
     "  --prove          trap every system call of the hot threads and count it; any fails the run\n"
     "  --buffer-mb N    memory for frames loaded ahead of time (default 512)\n"
+    "  --fault FEED/LINE:KEY=VALUE[,KEY=VALUE]...\n"
+    "                   put faults into a line (* = every line) on top of the config's: loss, duplicate, reorder,\n"
+    "                   corrupt, truncate (percent of packets), skew_us, jitter_us, stall_every_ms with stall_ms,\n"
+    "                   restart_at (sequence); may be given several times\n"
+    "  --fault-seed N   seed of the faults, instead of the config's\n"
     "  --json           print the report as JSON\n"
     "  --help           this text\n\n"
     "exit code: 0 good, 1 damaged capture, lost events (hash void) or another failure, 2 arguments or config are "
@@ -53,11 +59,15 @@ struct options {
     uint32_t burst;             /* 0 = the config's */
     bool no_throttle, no_hash, prove, json;
     uint64_t buffer_mb;
+    char *fault[FAULT_OPTIONS_MAX];
+    uint32_t fault_count;
+    const char *fault_seed;     /* NULL = the config's */
     double duration_s;
 };
 
 enum { OPTION_CAPTURE = 1, OPTION_SPEED, OPTION_BURST, OPTION_MODE, OPTION_ORDERS, OPTION_JOURNAL, OPTION_NO_THROTTLE,
-       OPTION_NO_HASH, OPTION_PROVE, OPTION_BUFFER, OPTION_JSON, OPTION_HELP, OPTION_DURATION };
+       OPTION_NO_HASH, OPTION_PROVE, OPTION_BUFFER, OPTION_FAULT, OPTION_FAULT_SEED, OPTION_JSON, OPTION_HELP,
+       OPTION_DURATION };
 
 static const struct option run_options[] = {
     {"duration", required_argument, NULL, OPTION_DURATION},
@@ -77,6 +87,8 @@ static const struct option replay_options[] = {
     {"no-hash", no_argument, NULL, OPTION_NO_HASH},
     {"prove", no_argument, NULL, OPTION_PROVE},
     {"buffer-mb", required_argument, NULL, OPTION_BUFFER},
+    {"fault", required_argument, NULL, OPTION_FAULT},
+    {"fault-seed", required_argument, NULL, OPTION_FAULT_SEED},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -141,6 +153,14 @@ static int options_parse(struct options *options, int argc, char **argv, bool *r
             break;
         case OPTION_BUFFER:
             options->buffer_mb = (uint64_t)(value = number(optarg, 2, REPLAY_BLOCKS_MAX - 1));
+            break;
+        case OPTION_FAULT:
+            if (options->fault_count == FAULT_OPTIONS_MAX)
+                return usage("at most 64 times --fault", NULL);
+            options->fault[options->fault_count++] = optarg;
+            break;
+        case OPTION_FAULT_SEED:
+            options->fault_seed = optarg;
             break;
         case OPTION_JSON:
             options->json = true;
@@ -258,7 +278,26 @@ static void speed_set(struct topology *topology, double speed)
     }
 }
 
-static int gateway_run(const struct options *options, const struct config *config)
+/* --fault and --fault-seed, on top of what the config says. */
+static int faults_take(const struct options *options, const struct config *config, struct loader_faults *ret_faults)
+{
+    char error[CAPTURE_ERROR_MAX], *end;
+
+    if (loader_faults(config, options->fault, options->fault_count, ret_faults, error) != 0) {
+        fprintf(stderr, "tickgate: %s\n", error);
+        return -EINVAL;
+    }
+    if (!options->fault_seed)
+        return 0;
+    errno = 0;
+    ret_faults->seed = strtoull(options->fault_seed, &end, 10);
+    if (!errno && *options->fault_seed >= '0' && *options->fault_seed <= '9' && !*end)
+        return 0;
+    usage("--fault-seed is a whole number, not", options->fault_seed);
+    return -EINVAL;
+}
+
+static int gateway_run(const struct options *options, const struct config *config, const struct loader_faults *faults)
 {
     static struct topology topology;
     static struct loader loader;
@@ -275,7 +314,8 @@ static int gateway_run(const struct options *options, const struct config *confi
     struct timespec begin, end;
     int exit_code = CMD_FAILED;
 
-    if (options->replay && loader_open(&loader, config, options->capture, options->capture_count, error) != 0) {
+    if (options->replay &&
+        loader_open(&loader, config, faults, options->capture, options->capture_count, error) != 0) {
         fprintf(stderr, "tickgate: %s\n", error);
         loader_close(&loader);
         return CMD_FAILED;
@@ -323,6 +363,7 @@ static int gateway_run(const struct options *options, const struct config *confi
 
 static int run_or_replay(struct options *options, int argc, char **argv)
 {
+    static struct loader_faults faults;
     bool done;
 
     const int exit_code = options_parse(options, argc, argv, &done);
@@ -333,7 +374,8 @@ static int run_or_replay(struct options *options, int argc, char **argv)
         return CMD_USAGE;
     if (options->burst > 0)
         config->gateway.burst = options->burst;
-    const int result = gateway_run(options, config);
+    const bool usable = !options->replay || faults_take(options, config, &faults) == 0;
+    const int result = usable ? gateway_run(options, config, &faults) : CMD_USAGE;
     config_free(config);
     return result;
 }

@@ -1,6 +1,8 @@
 /* See telemetry.h. */
 #include "gateway/telemetry.h"
 
+#include "gateway/report_feed.h"
+
 #include <errno.h>
 #include <rte_telemetry.h>
 #include <stdlib.h>
@@ -35,6 +37,29 @@ static int rx_show(const char *command, const char *params, struct rte_tel_data 
     rte_tel_data_add_dict_u64(data, "events", load(&rx->event_count));
     for (uint32_t i = 0; i < FRAME_VERDICT_COUNT; i++)
         rte_tel_data_add_dict_u64(data, frame_verdict_name((enum frame_verdict)i), load(&rx->frame_verdict[i]));
+    return 0;
+}
+
+static int feed_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+    struct report_feed_row rows[REPORT_FEED_ROWS];
+
+    (void)command;
+    if (idx >= shown->config->feed_count)
+        return -EINVAL;
+    const struct channel *channel = shown->channel[idx];
+    const struct channel_counters *counters = channel_counters(channel);
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "name", shown->config->feed[idx].name);
+    rte_tel_data_add_dict_u64(data, "messages", load(&counters->message_count));
+    rte_tel_data_add_dict_u64(data, "is_stale", channel_stale(channel));
+    rte_tel_data_add_dict_u64(data, "next_seq", load(&channel_arb(channel)->next_seq));
+    rte_tel_data_add_dict_u64(data, "newest_seq", load(&channel_arb(channel)->newest_seq));
+    rte_tel_data_add_dict_u64(data, "holes", load(&channel_arb(channel)->hole_count));
+    report_feed_recovery(channel, rows);
+    for (uint32_t i = 0; i < REPORT_FEED_ROWS; i++)
+        rte_tel_data_add_dict_u64(data, rows[i].key, rows[i].count);
     return 0;
 }
 
@@ -79,6 +104,7 @@ void telemetry_register(const struct topology *topology)
 {
     shown = topology;
     rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes and recovery of feed N (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/latency", latency_show, "Tick-to-trade of strategy lcore N (from 0)");
 }

@@ -231,7 +231,8 @@ Test(recovery, datagrams_from_elsewhere_and_those_too_long_are_counted_and_dropp
     rig_open(rig);
     ask_request(rig, 0);
     const struct sockaddr_in from = receive_request(rig, 0, request);
-    const int same_ip = socket_bound(SOCK_DGRAM, LOCALHOST, &port), other_ip = socket_bound(SOCK_DGRAM, STRANGER_IP, &port);
+    const int same_ip = socket_bound(SOCK_DGRAM, LOCALHOST, &port);
+    const int other_ip = socket_bound(SOCK_DGRAM, STRANGER_IP, &port);
     reply(same_ip, &from, "no", 2);
     reply(other_ip, &from, "no", 2);
     reply(rig->udp[0], &from, bytes, sizeof(bytes));
