@@ -76,6 +76,14 @@ static void text_rows(const char *title, const struct report_feed_row *rows, siz
         fputc('\n', out);
 }
 
+/* Messages by which the line is behind what any source has shown. */
+static uint64_t lag(const struct channel *channel, uint32_t line)
+{
+    const struct arb *arb = channel_arb(channel);
+
+    return arb->newest_seq > arb->line[line].next_seq ? arb->newest_seq - arb->line[line].next_seq : 0;
+}
+
 static void text_line(const struct report *report, const struct channel *channel, const struct config_line *config,
                       uint32_t line, FILE *out)
 {
@@ -85,9 +93,9 @@ static void text_line(const struct report *report, const struct channel *channel
 
     fprintf(out,
             "  line %-6s %10" PRIu64 " packets, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64
-            " ahead of a hole, %" PRIu64 " messages lost on this line%s\n",
+            " ahead of a hole, %" PRIu64 " messages lost on this line, %" PRIu64 " behind%s\n",
             config->name, arb->packet_count, arb->fresh_count, arb->duplicate_count, arb->gap_count, arb->lost_count,
-            health_silent(health, line, newest_ns(report)) ? ", SILENT" : "");
+            lag(channel, line), health_silent(health, line, newest_ns(report)) ? ", SILENT" : "");
     if (margin.count > 0)
         fprintf(out, "              ahead of another by %+.1f us at least, %+.1f p50, %+.1f at most; silent %" PRIu64
                      " times, %.3f s at most\n",
@@ -161,6 +169,7 @@ static void json_line(struct json *json, const struct report *report, const stru
     json_u64(json, "duplicates", arb->duplicate_count);
     json_u64(json, "lost", arb->lost_count);
     json_u64(json, "ahead_of_hole", arb->gap_count);
+    json_u64(json, "lag", lag(channel, line));
     json_bool(json, "silent", health_silent(health, line, newest_ns(report)));
     json_u64(json, "silences", health->line[line].silence_count);
     json_u64(json, "silence_max_ns", health->line[line].silence_max_ns);
@@ -180,7 +189,9 @@ static void json_servers(struct json *json, const struct recovery_counters *coun
     json_u64(json, "request_errors", counters->request_error_count);
     json_u64(json, "replies", counters->reply_count);
     json_u64(json, "replies_foreign", counters->reply_foreign_count);
+    json_u64(json, "replies_too_long", counters->reply_long_count);
     json_u64(json, "spins", counters->spin_count);
+    json_u64(json, "spins_stopped", counters->spin_stop_count);
     json_open(json, "spins_by_end", '{');
     for (uint32_t i = GLIMPSE_END; i < GLIMPSE_VERDICT_COUNT; i++)
         json_u64(json, glimpse_verdict_name((enum glimpse_verdict)i), counters->spin_verdict[i]);

@@ -15,7 +15,7 @@
 
 #define POOL_CACHE 256u
 #define ORDER_RING_SLOTS 8192u /* replay: order frames on the wire between two turns */
-#define REQUEST_FRAMES 511u    /* retransmission requests that the driver may still hold */
+#define REQUEST_FRAMES 255u    /* retransmission requests beyond those that the driver keeps in its descriptors */
 #define FRAME_RING_SLOTS 256u  /* replay: frames on the wire between two turns; more than the largest burst */
 
 __attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format,
@@ -344,7 +344,8 @@ static int request_paths_build(struct topology *topology, uint32_t port_idx, con
         const struct config_retransmission *retransmission = &topology->config->feed[i].retransmission;
         if (!requests_through(&topology->config->feed[i], port_idx))
             continue;
-        struct rte_mempool *pool = pool_build(topology, "requests", REQUEST_FRAMES, node, ret_error);
+        struct rte_mempool *pool = pool_build(
+            topology, "requests", (uint32_t)port->config->tx_descriptors + REQUEST_FRAMES, node, ret_error);
         struct request_tx *tx = place_alloc(&topology->place, sizeof(*tx), node);
         if (!pool || !tx)
             return -ENOMEM;
