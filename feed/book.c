@@ -829,6 +829,23 @@ uint32_t book_levels(const struct book *book, uint32_t instrument, uint8_t side,
     return count;
 }
 
+bool book_level_behind(const struct book *book, uint32_t instrument, uint8_t side, int32_t price,
+                       struct book_level_view *ret_level)
+{
+    const uint32_t side_idx = side == 'B' ? 0 : 1;
+    const struct ladder *ladder = &book->headers[instrument].ladder[side_idx];
+    uint32_t position = ladder->count; /* rungs that are worse; the best one is the last */
+
+    if (position > 0 && price != BOOK_PRICE_NONE)
+        position = rung_find(&book->rungs[ladder->first], ladder->count, key_of(side_idx, price));
+    if (position == 0)
+        return false;
+    const struct level *level = level_at(book, ladder, ladder->count - position);
+    *ret_level =
+        (struct book_level_view){.price = level->price, .order_count = level->order_count, .qty = level->qty};
+    return true;
+}
+
 struct book_totals book_totals(const struct book *book, uint32_t instrument, uint8_t side)
 {
     const struct ladder *ladder = &book->headers[instrument].ladder[side == 'B' ? 0 : 1];
@@ -856,23 +873,40 @@ bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty)
     return true;
 }
 
-uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
-                    uint64_t *ret_refs)
+/* The first order of a level, NONE if there is no such level. */
+static uint32_t level_head(const struct book *book, uint32_t instrument, uint32_t side, int32_t price)
 {
-    const uint32_t side_idx = side == 'B' ? 0 : 1;
-    const struct ladder *ladder = &book->headers[instrument].ladder[side_idx];
-    const int32_t key = key_of(side_idx, price);
-    uint32_t count = 0;
+    const struct ladder *ladder = &book->headers[instrument].ladder[side];
+    const int32_t key = key_of(side, price);
 
     if (ladder->count == 0)
-        return 0;
+        return NONE;
     const struct rung *rungs = &book->rungs[ladder->first];
     const uint32_t position = rung_find(rungs, ladder->count, key);
     if (position == ladder->count || rungs[position].key != key)
-        return 0;
-    uint32_t i = book->levels[rungs[position].level].head;
-    for (; i != NONE && count < max_count; i = book->orders[i].next)
+        return NONE;
+    return book->levels[rungs[position].level].head;
+}
+
+uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
+                    uint64_t *ret_refs)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = level_head(book, instrument, side == 'B' ? 0 : 1, price); i != NONE && count < max_count;
+         i = book->orders[i].next)
         ret_refs[count++] = book->orders[i].ref;
+    return count;
+}
+
+uint32_t book_orders(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
+                     struct book_order_view *ret_orders)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = level_head(book, instrument, side == 'B' ? 0 : 1, price); i != NONE && count < max_count;
+         i = book->orders[i].next)
+        ret_orders[count++] = (struct book_order_view){.ref = book->orders[i].ref, .qty = book->orders[i].qty};
     return count;
 }
 

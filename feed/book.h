@@ -52,6 +52,8 @@ struct book_change {
 
 struct book_level_view { int32_t price; uint32_t order_count; uint64_t qty; };
 
+struct book_order_view { uint64_t ref; uint32_t qty; };
+
 struct book_totals {
     uint32_t level_count;
     uint32_t order_count;
@@ -115,12 +117,19 @@ uint32_t book_order_count(const struct book *book);
 /* Best `max_count` levels of a side ('B' or 'S'), best first; returns how many. */
 uint32_t book_levels(const struct book *book, uint32_t instrument, uint8_t side, uint32_t max_count,
                      struct book_level_view *ret_levels);
+/* The best level of a side that is worse than `price`; BOOK_PRICE_NONE: the best of all. False: there is none. Costs a
+ * look-up. */
+bool book_level_behind(const struct book *book, uint32_t instrument, uint8_t side, int32_t price,
+                       struct book_level_view *ret_level);
 struct book_totals book_totals(const struct book *book, uint32_t instrument, uint8_t side);
 /* Shares ahead of an order at its price; false if there is no such order. */
 bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty);
 /* The live orders of a price level in queue order, up to `max_count`; returns how many. For tests and snapshots. */
 uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
                     uint64_t *ret_refs);
+/* The same with what is left of each. */
+uint32_t book_orders(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
+                     struct book_order_view *ret_orders);
 
 /* A hash of everything: instruments, levels, orders in their queues. Equal books have equal hashes, whatever way led to
  * them. Walks everything. */

@@ -31,9 +31,11 @@ static void notice_next(struct channel *channel, struct channel_cursor *cursor)
         cursor->pending &= ~(uint32_t)PENDING_SESSION;
         event.type = MD_SESSION;
         memcpy(&event.ref, channel->session, sizeof(event.ref)); /* as md_symbol */
+        channel->market = (struct channel_market){.system = 0};
     } else if (cursor->pending & PENDING_RESET) {
         cursor->pending &= ~(uint32_t)PENDING_RESET;
         event.type = MD_RESET;
+        channel->market = (struct channel_market){.system = 0};
     } else {
         cursor->pending &= ~(uint32_t)PENDING_STALE_END;
         event.type = MD_STALE_END;
@@ -355,6 +357,19 @@ struct book *channel_book(struct channel *channel)
 uint32_t channel_order_count(const struct channel *channel)
 {
     return book_order_count(channel->book);
+}
+
+uint32_t channel_instrument_count(const struct channel *channel)
+{
+    return channel->instruments_max;
+}
+
+struct channel_market channel_market(const struct channel *channel)
+{
+    struct channel_market market = channel->market;
+
+    market.ended = channel->end == END_SAID;
+    return market;
 }
 
 const struct instrument *channel_instruments(const struct channel *channel)

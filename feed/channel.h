@@ -94,6 +94,15 @@ struct channel_counters {
     uint64_t event_count;              /* events given out */
 };
 
+/* What the feed has said about the market as a whole since its session, or the snapshot that it was spliced from,
+ * began. */
+struct channel_market {
+    uint64_t mwcb_level_e8[3]; /* market-wide circuit breakers, prices with 8 decimals; 0 = unknown */
+    uint8_t mwcb_breached;     /* '1' '2' '3'; 0 = none known */
+    uint8_t system;            /* code of the newest system event; 0 = none */
+    bool ended;                /* the venue has ended the session, and MD_SESSION_END has said so */
+};
+
 struct channel; /* laid out in one block of caller's memory */
 
 struct channel_cursor {
@@ -192,6 +201,8 @@ const struct retransmit *channel_retransmit(const struct channel *channel);
 struct book *channel_book(struct channel *channel);
 uint32_t channel_order_count(const struct channel *channel); /* live orders of all its books */
 const struct instrument *channel_instruments(const struct channel *channel);
+uint32_t channel_instrument_count(const struct channel *channel);
+struct channel_market channel_market(const struct channel *channel);
 /* Session name, MOLD_SESSION_LEN letters; all zero before the first packet. */
 const uint8_t *channel_session(const struct channel *channel);
 

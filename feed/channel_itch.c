@@ -336,19 +336,22 @@ static void listing(struct channel *channel, struct channel_cursor *cursor, cons
 }
 
 /* S V W: about the market as a whole. */
-static void market(const struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
+static void market(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
     switch (msg->type) {
     case ITCH_SYSTEM_EVENT:
+        channel->market.system = msg->system_event.code;
         channel_notice(channel, cursor, (struct md_event){.type = MD_SYSTEM, .side = msg->system_event.code});
         break;
     case ITCH_MWCB_LEVEL:
+        memcpy(channel->market.mwcb_level_e8, msg->mwcb_level.level_e8, sizeof(channel->market.mwcb_level_e8));
         for (uint8_t i = 0; i < 3; i++)
             channel_notice(channel, cursor,
                         (struct md_event){
                             .type = MD_MWCB_LEVEL, .side = (uint8_t)('1' + i), .ref = msg->mwcb_level.level_e8[i]});
         break;
     default: /* ITCH_MWCB_STATUS */
+        channel->market.mwcb_breached = msg->mwcb_status.level;
         channel_notice(channel, cursor, (struct md_event){.type = MD_MWCB_BREACH, .side = msg->mwcb_status.level});
         break;
     }

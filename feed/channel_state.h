@@ -75,6 +75,7 @@ struct channel {
     uint8_t stale;            /* enum stale, or-ed */
     uint64_t stale_seq, stale_count; /* what MD_STALE_BEGIN will say */
     uint8_t old_session[MOLD_SESSION_LEN];
+    struct channel_market market; /* `ended` is not kept here */
     struct hold hold;
     uint64_t forced_seq;      /* holes that begin below have no reorder window any more: too much is held behind */
     uint8_t episode;          /* enum episode, or-ed: what happened since something was first missing */

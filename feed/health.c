@@ -39,11 +39,15 @@ void health_packet(struct health *health, uint32_t line, uint64_t seq, uint32_t 
         }
         return;
     }
-    if (seen->line == line || now_ns < seen->now_ns)
+    if (seen->line == line)
         return;
     mine->duplicate_count++;
-    hist_record(&mine->behind, now_ns - seen->now_ns);
-    hist_record(&health->line[seen->line].ahead, now_ns - seen->now_ns);
+    /* In a capture out of time order the first to come may not have been the first. */
+    struct health_line *other = &health->line[seen->line];
+    const bool behind = now_ns >= seen->now_ns;
+    const uint64_t margin_ns = behind ? now_ns - seen->now_ns : seen->now_ns - now_ns;
+    hist_record(behind ? &mine->behind : &mine->ahead, margin_ns);
+    hist_record(behind ? &other->ahead : &other->behind, margin_ns);
 }
 
 uint64_t health_deadline_ns(const struct health *health)

@@ -25,11 +25,13 @@ static const char help_text[] =
     "Says what is in captures of MoldUDP64 / ITCH 5.0, through the code of the receive loop. FILE is a pcap, a\n"
     "pcapng or a Nasdaq BinaryFILE, plain or gzipped; several are merged by time. Every UDP destination is looked\n"
     "at; datagrams of one MoldUDP64 session are one channel, and their groups are its lines (A, B,\n"
-    "retransmissions).\n"
+    "retransmissions). Packets of CME MDP 3.0 are arbitrated too, all as one channel (choose with --group); their\n"
+    "messages are counted by template, not decoded, and --reorder-* does not apply to them.\n"
     "\n"
     "  --books               best bid and ask, levels, live orders and total quantity of each symbol\n"
     "  --messages            one line for each message delivered, in order\n"
     "  --json                one JSON document; prices are integers of 1/10,000\n"
+    "  --framing NAME        mold or mdp3: only packets of this framing; auto (default): whatever each datagram is\n"
     "  --group IP:PORT       only this destination; may be given up to 32 times\n"
     "  --reorder-packets N   keep up to N packets behind a hole while another line may fill it (0-256; default 0: a\n"
     "                        hole is reported and passed at once, what comes later for it is a duplicate)\n"
@@ -119,15 +121,32 @@ static void drain(struct inspect *inspect, uint32_t channel_idx, struct channel_
     }
 }
 
-static bool text_session(const uint8_t *session)
+static struct inspect_channel *no_memory(struct inspect *inspect, struct inspect_channel *found, void *memory)
 {
-    bool text = true;
-    bool zero = true; /* scrubbed captures */
-    for (uint32_t i = 0; i < MOLD_SESSION_LEN; i++) {
-        text = text && session[i] >= ' ' && session[i] <= '~';
-        zero = zero && session[i] == 0;
-    }
-    return text || zero;
+    free(found);
+    free(memory);
+    inspect->no_memory = true;
+    return NULL;
+}
+
+static struct inspect_channel *add_found(struct inspect *inspect, struct inspect_channel *found, enum framing framing)
+{
+    found->framing = framing;
+    health_init(&found->health, ARB_LINES_MAX, 0);
+    inspect->channel[inspect->channel_count++] = found;
+    return found;
+}
+
+/* MDP 3.0 has no sessions: all of its packets are one channel; choose with --group where they are not. */
+static struct inspect_channel *open_packets(struct inspect *inspect)
+{
+    struct inspect_channel *found = calloc(1, sizeof(*found));
+    struct inspect_packets *packets = calloc(1, sizeof(*packets));
+    if (found == NULL || packets == NULL)
+        return no_memory(inspect, found, packets);
+    found->packets = packets;
+    arb_init(&packets->arb, ARB_LINES_MAX, 0);
+    return add_found(inspect, found, FRAMING_MDP3);
 }
 
 static struct inspect_channel *open_channel(struct inspect *inspect, const uint8_t *session)
@@ -149,26 +168,23 @@ static struct inspect_channel *open_channel(struct inspect *inspect, const uint8
     struct inspect_channel *found = calloc(1, sizeof(*found));
     const size_t lines = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
     void *memory = aligned_alloc(CACHE_LINE_BYTES, lines * CACHE_LINE_BYTES);
-    if (found == NULL || memory == NULL) {
-        free(found);
-        free(memory);
-        inspect->no_memory = true;
-        return NULL;
-    }
+    if (found == NULL || memory == NULL)
+        return no_memory(inspect, found, memory);
     found->memory = memory;
     found->channel = channel_init(memory, &params);
     memcpy(found->session, session, MOLD_SESSION_LEN);
-    inspect->channel[inspect->channel_count++] = found;
-    return found;
+    return add_found(inspect, found, FRAMING_MOLD);
 }
 
-/* Index of the session's channel, INSPECT_CHANNELS_MAX if there is no room for it. */
-static uint32_t find_channel(struct inspect *inspect, const uint8_t *session)
+/* Index of the packet's channel, INSPECT_CHANNELS_MAX if there is no room for it. */
+static uint32_t find_channel(struct inspect *inspect, const struct framing_packet *packet)
 {
     for (uint32_t i = 0; i < inspect->channel_count; i++)
-        if (memcmp(inspect->channel[i]->session, session, MOLD_SESSION_LEN) == 0)
+        if (inspect->channel[i]->framing == packet->framing &&
+            (packet->session == NULL || memcmp(inspect->channel[i]->session, packet->session, MOLD_SESSION_LEN) == 0))
             return i;
-    if (inspect->channel_count == INSPECT_CHANNELS_MAX || open_channel(inspect, session) == NULL)
+    if (inspect->channel_count == INSPECT_CHANNELS_MAX ||
+        (packet->session != NULL ? open_channel(inspect, packet->session) : open_packets(inspect)) == NULL)
         return INSPECT_CHANNELS_MAX;
     return inspect->channel_count - 1;
 }
@@ -203,13 +219,63 @@ static bool is_request(const struct frame_view *view)
     return view->payload_len == MOLD_HEADER_LEN && view->dst_ip >> 28 != 0xe;
 }
 
+/* A datagram that is a packet of no framing asked for: why not? */
+static void count_malformed(struct inspect *inspect, const struct frame_view *view)
+{
+    struct mold_packet packet;
+    const enum mold_verdict verdict = mold_parse(view->payload, view->payload_len, &packet);
+    if (verdict == MOLD_BAD_BLOCK && is_request(view))
+        inspect->request_count++;
+    else if (verdict != MOLD_DATA && verdict != MOLD_HEARTBEAT && verdict != MOLD_END)
+        inspect->mold_count[verdict]++;
+    else
+        inspect->bad_session_count++;
+}
+
+/* A packet whose messages are not decoded. A hole is noted and passed at once. */
+static void take_packet(struct inspect *inspect, uint32_t channel_idx, uint32_t line, const struct frame_view *view,
+                        const struct framing_packet *packet, uint64_t now_ns)
+{
+    struct inspect_channel *found = inspect->channel[channel_idx];
+    struct inspect_packets *packets = found->packets;
+    struct mdp3_packet mdp3;
+    uint32_t skip;
+    if (packet->seq == 0)
+        return;
+    const uint64_t next_seq = packets->arb.next_seq;
+    const enum arb_verdict verdict = arb_accept(&packets->arb, line, packet->seq, packet->count, now_ns, &skip);
+    packets->verdict[verdict]++;
+    if (verdict == ARB_DUPLICATE)
+        return;
+    if (verdict == ARB_GAP) {
+        const struct inspect_gap gap = {next_seq, packet->seq - next_seq};
+        note_gap(inspect, channel_idx, gap);
+        if (inspect->messages)
+            inspect_report_gap(inspect, channel_idx, gap);
+        arb_pass_hole(&packets->arb, packet->seq);
+        arb_accept_held(&packets->arb, packet->seq, packet->count, &skip);
+    }
+    found->first_seq = found->first_seq == 0 ? packet->seq : found->first_seq;
+    found->last_seq = packet->seq;
+    CHECK(mdp3_parse(view->payload, view->payload_len, &mdp3) == MDP3_DATA); /* it was: framing_parse */
+    const uint8_t *at = mdp3.messages;
+    for (uint32_t i = 0; i < mdp3.message_count; i++) {
+        struct mdp3_message message;
+        at = mdp3_next(at, &message);
+        packets->template_count[message.template_id]++;
+    }
+    packets->message_count += mdp3.message_count;
+}
+
 static void take_frame(struct inspect *inspect, const struct capture_frame *frame)
 {
     struct channel_cursor cursor;
-    for (uint32_t i = 0; i < inspect->channel_count; i++)
-        if (frame->ts_ns >= channel_deadline_ns(inspect->channel[i]->channel) &&
-            channel_expire(inspect->channel[i]->channel, frame->ts_ns, 0, &cursor))
+    for (uint32_t i = 0; i < inspect->channel_count; i++) {
+        struct channel *channel = inspect->channel[i]->channel;
+        if (channel != NULL && frame->ts_ns >= channel_deadline_ns(channel) &&
+            channel_expire(channel, frame->ts_ns, 0, &cursor))
             drain(inspect, i, &cursor);
+    }
 
     struct frame_view view;
     const enum frame_verdict frame_verdict = frame_parse(frame->data, frame->len, &view);
@@ -222,29 +288,22 @@ static void take_frame(struct inspect *inspect, const struct capture_frame *fram
     }
     inspect->datagram_count++;
 
-    struct mold_packet packet;
-    const enum mold_verdict mold_verdict = mold_parse(view.payload, view.payload_len, &packet);
-    if (mold_verdict == MOLD_BAD_BLOCK && is_request(&view)) {
-        inspect->request_count++;
+    struct framing_packet packet;
+    if (!framing_parse(inspect->framing, view.payload, view.payload_len, &packet)) {
+        count_malformed(inspect, &view);
         return;
     }
-    if (mold_verdict != MOLD_DATA && mold_verdict != MOLD_HEARTBEAT && mold_verdict != MOLD_END) {
-        inspect->mold_count[mold_verdict]++;
-        return;
-    }
-    if (!text_session(packet.session)) {
-        inspect->bad_session_count++;
-        return;
-    }
-    inspect->mold_count[mold_verdict]++;
-    const uint32_t channel_idx = find_channel(inspect, packet.session);
+    const uint32_t channel_idx = find_channel(inspect, &packet);
     if (channel_idx == INSPECT_CHANNELS_MAX) {
         inspect->too_many_sessions_count++;
         return;
     }
     struct inspect_channel *found = inspect->channel[channel_idx];
     const uint32_t line = find_line(found, &view);
-    if (channel_receive(found->channel, line, view.payload, view.payload_len, frame->ts_ns, 0, &cursor))
+    health_packet(&found->health, line, packet.seq, packet.count, frame->ts_ns);
+    if (found->packets != NULL)
+        take_packet(inspect, channel_idx, line, &view, &packet, frame->ts_ns);
+    else if (channel_receive(found->channel, line, view.payload, view.payload_len, frame->ts_ns, 0, &cursor))
         drain(inspect, channel_idx, &cursor);
 }
 
@@ -262,7 +321,8 @@ static void take_captures(struct inspect *inspect)
     }
     for (uint32_t i = 0; i < inspect->channel_count; i++) {
         struct channel_cursor cursor;
-        if (channel_flush(inspect->channel[i]->channel, inspect->last_ts_ns, &cursor))
+        if (inspect->channel[i]->channel != NULL &&
+            channel_flush(inspect->channel[i]->channel, inspect->last_ts_ns, &cursor))
             drain(inspect, i, &cursor);
     }
 }
@@ -288,6 +348,8 @@ static void find_faults(struct inspect *inspect)
         add_error(inspect, sentence);
     }
     for (uint32_t i = 0; i < inspect->channel_count; i++) {
+        if (inspect->channel[i]->channel == NULL)
+            continue;
         const struct book_counters *book = book_counters(channel_book(inspect->channel[i]->channel));
         const uint64_t full = book->verdict[BOOK_ORDERS_FULL] + book->verdict[BOOK_LEVELS_FULL];
         if (full == 0)
@@ -338,11 +400,12 @@ static int refuse(const char *sentence, const char *value)
 /* -1: go on; else the exit code. */
 static int parse_arguments(struct inspect *inspect, int argc, char **argv)
 {
-    enum { OPT_GROUP = 256, OPT_ORDERS_MAX, OPT_REORDER_PACKETS, OPT_REORDER_US };
+    enum { OPT_FRAMING = 255, OPT_GROUP, OPT_ORDERS_MAX, OPT_REORDER_PACKETS, OPT_REORDER_US };
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
         {"books", no_argument, NULL, 'b'},
         {"messages", no_argument, NULL, 'm'},
+        {"framing", required_argument, NULL, OPT_FRAMING},
         {"group", required_argument, NULL, OPT_GROUP},
         {"orders-max", required_argument, NULL, OPT_ORDERS_MAX},
         {"reorder-packets", required_argument, NULL, OPT_REORDER_PACKETS},
@@ -364,6 +427,13 @@ static int parse_arguments(struct inspect *inspect, int argc, char **argv)
             break;
         case 'm':
             inspect->messages = true;
+            break;
+        case OPT_FRAMING:
+            inspect->framing = strcmp(optarg, "mold") == 0 ? FRAMING_MOLD : FRAMING_NONE;
+            if (strcmp(optarg, "mdp3") == 0)
+                inspect->framing = FRAMING_MDP3;
+            else if (inspect->framing == FRAMING_NONE && strcmp(optarg, "auto") != 0)
+                return refuse("--framing is mold, mdp3 or auto, not ", optarg);
             break;
         case OPT_GROUP:
             if (inspect->group_count == INSPECT_GROUPS_MAX)
@@ -436,6 +506,7 @@ static void close_all(struct inspect *inspect)
 {
     for (uint32_t i = 0; i < inspect->channel_count; i++) {
         free(inspect->channel[i]->memory);
+        free(inspect->channel[i]->packets);
         free(inspect->channel[i]->gap_list);
         free(inspect->channel[i]);
     }

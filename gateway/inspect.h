@@ -7,6 +7,7 @@
 
 #include "feed/channel.h"
 #include "feed/frame.h"
+#include "feed/framing.h"
 #include "gateway/capture/capture.h"
 #include "gateway/json.h"
 
@@ -22,10 +23,22 @@
 struct inspect_group { uint32_t ip; uint16_t udp_port; uint64_t datagram_count; };
 struct inspect_gap { uint64_t first_seq, count; };
 
-/* The datagrams of one MoldUDP64 session, whatever groups they came on: its lines are arbitrated. */
+/* Packets without a message decoder behind them: arbitrated only. */
+struct inspect_packets {
+    struct arb arb;
+    uint64_t verdict[ARB_VERDICT_COUNT];
+    uint64_t message_count;
+    uint64_t template_count[UINT16_MAX + 1]; /* by SBE template */
+};
+
+/* The datagrams of one MoldUDP64 session, or all MDP 3.0 packets, whatever groups they came on: its lines are
+ * arbitrated. */
 struct inspect_channel {
-    struct channel *channel;
+    enum framing framing;
+    struct channel *channel;      /* NULL where messages are not decoded */
     void *memory;                 /* that it lies in */
+    struct inspect_packets *packets; /* instead of it */
+    struct health health;
     char session[MOLD_SESSION_LEN];
     struct inspect_group line[ARB_LINES_MAX];
     uint32_t line_count;
@@ -45,6 +58,7 @@ struct inspect {
     bool json, books, messages;
     struct inspect_group group[INSPECT_GROUPS_MAX]; /* only these; none: all */
     uint32_t group_count;
+    enum framing framing;  /* only this; FRAMING_NONE: whatever it is */
     uint32_t orders_max;   /* of each channel */
     uint32_t reorder_packets;
     uint64_t reorder_ns;

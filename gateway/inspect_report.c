@@ -529,8 +529,21 @@ struct figures {
     uint64_t live_orders, gaps, gaps_unlisted;
 };
 
+static void add_gaps(struct figures *sum, const struct inspect_channel *found)
+{
+    sum->missed += found->missed_count;
+    sum->gaps += found->gap_count + found->gap_unlisted_count;
+    sum->gaps_unlisted += found->gap_unlisted_count;
+}
+
 static void add_channel(struct figures *sum, const struct inspect_channel *found)
 {
+    add_gaps(sum, found);
+    if (found->packets != NULL) {
+        sum->total += found->packets->message_count;
+        sum->duplicates += found->packets->verdict[ARB_DUPLICATE];
+        return;
+    }
     const struct channel_counters *counters = channel_counters(found->channel);
     const struct book *book = channel_book(found->channel);
     for (uint32_t i = 0; i < 256; i++) {
@@ -544,9 +557,6 @@ static void add_channel(struct figures *sum, const struct inspect_channel *found
     sum->session_ends += counters->mold[MOLD_END];
     sum->unsequenced += counters->unsequenced_count;
     sum->trailing += counters->trailing_count;
-    sum->missed += found->missed_count;
-    sum->gaps += found->gap_count + found->gap_unlisted_count;
-    sum->gaps_unlisted += found->gap_unlisted_count;
     sum->message_short += counters->itch[ITCH_SHORT];
     sum->message_unknown += counters->itch[ITCH_UNKNOWN];
     sum->message_empty += counters->empty_count;
@@ -659,15 +669,76 @@ static const char *destination_text(const struct inspect_group *group, char ret_
     return ret_text;
 }
 
+static const struct arb *arb_of(const struct inspect_channel *found)
+{
+    return found->packets != NULL ? &found->packets->arb : channel_arb(found->channel);
+}
+
+static void json_margin(struct json *json, const struct health_margin *margin)
+{
+    json_open(json, "win_margin_us", '{');
+    if (margin->count > 0) {
+        json_f64(json, "min", (double)margin->min_ns / 1e3);
+        json_f64(json, "p50", (double)margin->p50_ns / 1e3);
+        json_f64(json, "max", (double)margin->max_ns / 1e3);
+    } else {
+        json_null(json, "min");
+        json_null(json, "p50");
+        json_null(json, "max");
+    }
+    json_close(json, '}');
+}
+
+/* Every line of every channel. win_margin_us: how much earlier (> 0) or later a line had what another one had too. */
+static void json_lines(struct json *json, const struct inspect *inspect)
+{
+    json_open(json, "lines", '[');
+    for (uint32_t i = 0; i < inspect->channel_count; i++) {
+        const struct inspect_channel *found = inspect->channel[i];
+        for (uint32_t j = 0; j < found->line_count; j++) {
+            const uint32_t ip = found->line[j].ip;
+            const struct health_margin margin = health_margin(&found->health, j);
+            char text[16];
+            snprintf(text, sizeof(text), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff);
+            json_open(json, NULL, '{');
+            json_u64(json, "channel", i);
+            json_text(json, "group", text);
+            json_u64(json, "port", found->line[j].udp_port);
+            json_u64(json, "packets", found->line[j].datagram_count);
+            json_u64(json, "first_seen", arb_of(found)->line[j].fresh_count);
+            json_u64(json, "duplicates", arb_of(found)->line[j].duplicate_count);
+            json_margin(json, &margin);
+            json_close(json, '}');
+        }
+    }
+    json_close(json, ']');
+}
+
+/* "template 32: 19138", as counts of messages by type are. */
+static void json_templates(struct json *json, const struct inspect_packets *packets)
+{
+    char key[8];
+    json_open(json, "templates", '{');
+    for (uint32_t i = 0; i <= UINT16_MAX; i++) {
+        snprintf(key, sizeof(key), "%u", i);
+        if (packets->template_count[i] > 0)
+            json_u64(json, key, packets->template_count[i]);
+    }
+    json_close(json, '}');
+}
+
 static void json_channel(struct json *json, const struct inspect *inspect, uint32_t channel_idx)
 {
     const struct inspect_channel *found = inspect->channel[channel_idx];
-    const struct arb *arb = channel_arb(found->channel);
+    const struct arb *arb = arb_of(found);
     char text[24];
     struct figures figures = {0};
     add_channel(&figures, found);
     json_open(json, NULL, '{');
+    json_text(json, "framing", framing_name(found->framing));
     json_text(json, "session", plain_text(found->session, MOLD_SESSION_LEN, text));
+    if (found->packets != NULL)
+        json_templates(json, found->packets);
     json_open(json, "lines", '[');
     for (uint32_t i = 0; i < found->line_count; i++) {
         json_open(json, NULL, '{');
@@ -700,6 +771,7 @@ static void json_report(struct json *json, const struct inspect *inspect, const 
     json_u64(json, "datagrams", inspect->datagram_count);
     json_figures(json, sum);
     json_gaps(json, inspect, 0, inspect->channel_count);
+    json_lines(json, inspect);
     const struct inspect_channel *only = inspect->channel_count == 1 ? inspect->channel[0] : NULL;
     json_seq(json, "first_seq", only != NULL ? only->first_seq : 0);
     json_seq(json, "last_seq", only != NULL ? only->last_seq : 0);
@@ -722,29 +794,55 @@ static void json_report(struct json *json, const struct inspect *inspect, const 
     json_close(json, '}');
 }
 
+static void text_line(const struct inspect_channel *found, uint32_t line)
+{
+    const struct arb_line *arb = &arb_of(found)->line[line];
+    const struct health_margin margin = health_margin(&found->health, line);
+    char destination[24];
+    printf("  %-13s%-22s %" PRIu64 " datagrams, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64 " %s lost",
+           line == 0 ? "lines" : "", destination_text(&found->line[line], destination), found->line[line].datagram_count,
+           arb->fresh_count, arb->duplicate_count, arb->lost_count, found->packets != NULL ? "packets" : "messages");
+    if (margin.count > 0)
+        printf("; ahead by %+.1f us at least, %+.1f p50, %+.1f at most", (double)margin.min_ns / 1e3,
+               (double)margin.p50_ns / 1e3, (double)margin.max_ns / 1e3);
+    putchar('\n');
+}
+
+static void text_templates(const struct inspect_packets *packets)
+{
+    const char *separator = "  by template  ";
+    for (uint32_t i = 0; i <= UINT16_MAX; i++) {
+        if (packets->template_count[i] == 0)
+            continue;
+        printf("%s%u %" PRIu64, separator, i, packets->template_count[i]);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        putchar('\n');
+}
+
 static void text_channel(const struct inspect *inspect, uint32_t channel_idx)
 {
     const struct inspect_channel *found = inspect->channel[channel_idx];
-    const struct arb *arb = channel_arb(found->channel);
     char session[MOLD_SESSION_LEN + 1];
     struct named_count list[256];
     struct figures figures = {0};
     add_channel(&figures, found);
 
     plain_text(found->session, MOLD_SESSION_LEN, session);
-    printf("channel %u, session %s\n", channel_idx, session[0] != '\0' ? session : "(none)");
-    for (uint32_t i = 0; i < found->line_count; i++) {
-        char destination[24];
-        printf("  %-13s%-22s %" PRIu64 " datagrams, %" PRIu64 " duplicate, %" PRIu64 " messages lost\n",
-               i == 0 ? "lines" : "", destination_text(&found->line[i], destination), found->line[i].datagram_count,
-               arb->line[i].duplicate_count,
-               arb->line[i].lost_count);
-    }
+    if (found->packets != NULL)
+        printf("channel %u, MDP 3.0\n", channel_idx);
+    else
+        printf("channel %u, session %s\n", channel_idx, session[0] != '\0' ? session : "(none)");
+    for (uint32_t i = 0; i < found->line_count; i++)
+        text_line(found, i);
     printf("  %-13s%" PRIu64, "messages", figures.total);
     if (found->first_seq != 0)
         printf(", sequence %" PRIu64 " to %" PRIu64, found->first_seq, found->last_seq);
     putchar('\n');
     text_counts("by type", list, type_counts(figures.type, list));
+    if (found->packets != NULL)
+        text_templates(found->packets);
     printf("  %-13s", "gaps");
     if (figures.gaps == 0)
         printf("none\n");
@@ -755,6 +853,8 @@ static void text_channel(const struct inspect *inspect, uint32_t channel_idx)
     if (figures.gaps > 0)
         printf("%s\n", figures.gaps > SHOWN_GAPS_MAX ? ", ..." : "");
     printf("  %-13s%" PRIu64 " duplicate, %" PRIu64 " heartbeats\n", "packets", figures.duplicates, figures.heartbeats);
+    if (found->packets != NULL)
+        return;
     text_counts("orphans", list, type_counts(figures.orphan, list));
     printf("  %-13s%" PRIu64 "\n", "live orders", figures.live_orders);
 }
@@ -774,7 +874,7 @@ static void text_report(const struct inspect *inspect, const struct figures *sum
     for (uint32_t i = 0; i < inspect->channel_count; i++)
         text_channel(inspect, i);
     if (inspect->channel_count == 0)
-        printf("no MoldUDP64 session\n");
+        printf("no MoldUDP64 session, no MDP 3.0 packet\n");
     if (inspect->books)
         text_books(inspect);
 }

@@ -184,8 +184,9 @@ static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
 
     fprintf(out,
             "\nstrategies on %s: %" PRIu64 " orders, %" PRIu64 " fills, %" PRIu64 " reservations released, %" PRIu64
-            " events lost to overruns\n",
-            lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count, lcore->lost_count);
+            " events lost in %" PRIu64 " overruns, %" PRIu64 " resyncs\n",
+            lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count, lcore->lost_count,
+            lcore->overrun_count, lcore->resync_count);
     for (uint32_t i = 0; i < lcore->strategy_count; i++)
         fprintf(out, "  %-12s (%s) %" PRIu64 " intents, %" PRIu64 " sent, %" PRIu64 " refused\n",
                 lcore->strategy[i].name, lcore->strategy[i].ops->name, lcore->strategy[i].intent_count,
@@ -340,6 +341,8 @@ static void json_strategies(struct json *json, const struct topology *topology, 
     json_u64(json, "fills", lcore->fill_count);
     json_u64(json, "released", lcore->release_count);
     json_u64(json, "events_lost", lcore->lost_count);
+    json_u64(json, "overruns", lcore->overrun_count);
+    json_u64(json, "resyncs", lcore->resync_count);
     json_open(json, "refused", '{');
     for (uint32_t i = 1; i < RISK_VERDICT_COUNT; i++)
         if (lcore->risk.verdict_count[i] > 0)

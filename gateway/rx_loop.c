@@ -274,6 +274,8 @@ int rx_loop(void *arg)
             frame_count += queue_poll(rx, &rx->queue[i]);
         if (rx->recovering)
             recover(rx);
+        for (uint32_t i = 0; i < rx->resync_count; i++)
+            resync_step(rx->resync[i]);
         if (rx->inline_strategies)
             strategy_turn_end(rx->inline_strategies, frame_count > 0);
         if (frame_count == 0)

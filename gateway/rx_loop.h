@@ -19,6 +19,7 @@
 #define RX_QUEUES_MAX 16u
 #define RX_BURST_MAX 64u
 #define RX_CHANNELS_MAX 16u
+#define RX_READERS_MAX 16u
 
 struct rx_queue {
     uint16_t port_id;
@@ -38,6 +39,8 @@ struct rx {
     struct recovery_link *link[RX_CHANNELS_MAX];     /* of each channel; NULL: nobody to ask */
     struct recovery_answer *answer[RX_CHANNELS_MAX]; /* taken, waiting for books to be emptied */
     struct md_ring *ring;              /* two-core: where events go */
+    struct resync *resync[RX_READERS_MAX]; /* of each reader of the ring: brings it up to date when it was lapped */
+    uint32_t resync_count;
     struct strategy_lcore *inline_strategies; /* inline: who is called directly; ring is NULL then */
     struct causes causes;              /* where each event stood in the feed */
     struct replay_source *replay;      /* NULL in a live run */

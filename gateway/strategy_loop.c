@@ -58,12 +58,40 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
 }
 
 /* Events that are gone: everything derived from them is in doubt, and everybody hears of it. */
-static void overrun(struct strategy_lcore *lcore, uint64_t lost_count)
+static void overrun(struct strategy_lcore *lcore, uint16_t rx_idx, uint64_t lost_count)
 {
+    struct resync *resync = lcore->resync[rx_idx];
+    const uint32_t channels = resync ? resync->channels : UINT32_MAX;
+
     lcore->lost_count += lost_count;
-    market_lost(&lcore->market);
+    lcore->overrun_count++;
+    market_lost(&lcore->market, channels);
     for (uint32_t i = 0; i < lcore->strategy_count; i++)
-        lcore->strategy[i].ops->on_lost(lcore->strategy[i].state, lost_count);
+        lcore->strategy[i].ops->on_lost(lcore->strategy[i].state, channels, lost_count);
+    if (resync)
+        resync_ask(resync);
+}
+
+/* What the rx lcore says to this reader alone, as far as it belongs behind event `seq` of its ring. */
+static uint32_t refresh(struct strategy_lcore *lcore, uint16_t rx_idx, uint64_t seq)
+{
+    struct resync *resync = lcore->resync[rx_idx];
+    struct md_event event;
+    uint32_t event_count = 0;
+
+    lcore->rx_idx = rx_idx;
+    for (; resync_next(resync, seq, &event); event_count++) {
+        event.rx_tsc = clock_tsc(); /* no tick led to it: an order that it leads to is measured from here */
+        strategy_event(lcore, &event);
+    }
+    if (!resync->waiting)
+        lcore->resync_count++;
+    return event_count;
+}
+
+static inline bool refreshing(const struct strategy_lcore *lcore, uint16_t rx_idx)
+{
+    return lcore->resync[rx_idx] && lcore->resync[rx_idx]->waiting;
 }
 
 static uint32_t reader_poll(struct strategy_lcore *lcore, uint16_t rx_idx)
@@ -78,15 +106,19 @@ static uint32_t reader_poll(struct strategy_lcore *lcore, uint16_t rx_idx)
         if (verdict == MD_RING_EMPTY)
             break;
         if (UNLIKELY(verdict == MD_RING_OVERRUN)) {
-            overrun(lcore, reader->lost_count - lost_before);
+            overrun(lcore, rx_idx, reader->lost_count - lost_before);
             continue;
         }
+        if (UNLIKELY(refreshing(lcore, rx_idx)))
+            refresh(lcore, rx_idx, reader->next - 2);
         lcore->rx_idx = rx_idx;
         lcore->event_seq = reader->next - 1;
         strategy_event(lcore, &event);
     }
     if (event_count > 0)
         md_ring_reader_export(reader);
+    if (UNLIKELY(refreshing(lcore, rx_idx)))
+        event_count += refresh(lcore, rx_idx, reader->next - 1);
     return event_count;
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/order/order_tx.h"
 #include "gateway/order/risk.h"
 #include "gateway/order_sink.h"
+#include "gateway/resync.h"
 #include "gateway/strategy/strategy.h"
 #include "ring/hist.h"
 #include "ring/md_ring.h"
@@ -30,6 +31,7 @@ struct strategy_slot {
     const struct strategy_ops *ops;
     void *state;
     const char *name;
+    bool stop_on_overrun; /* after events were lost: no new orders until each channel concerned has a new session */
     uint64_t intent_count;
     uint64_t order_count;
     uint64_t refused_count;
@@ -40,6 +42,7 @@ struct strategy_lcore {
     const char *name;
     uint32_t lcore_id, cpu;
     struct md_ring_reader *reader[STRATEGY_LOOP_READERS_MAX];
+    struct resync *resync[STRATEGY_LOOP_READERS_MAX]; /* of each reader; NULL: whoever is lapped stays stale */
     uint32_t reader_count;
     struct strategy_slot strategy[STRATEGY_LOOP_STRATEGIES_MAX];
     uint32_t strategy_count;
@@ -63,6 +66,8 @@ struct strategy_lcore {
     uint64_t order_count;
     uint64_t order_hash;            /* of the OUCH bytes */
     uint64_t lost_count;            /* events lost to overruns */
+    uint64_t overrun_count;         /* times lapped */
+    uint64_t resync_count;          /* times brought up to date after it */
     uint64_t fill_count, release_count;
     uint64_t intent_overflow_count; /* intents beyond SUBMIT_INTENTS_MAX: dropped */
     struct hist stage[STAGE_COUNT];

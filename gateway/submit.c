@@ -105,8 +105,12 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
 {
     const uint64_t now_ns = lcore->market.now_ns;
 
+    const bool stopped = lcore->strategy[strategy].stop_on_overrun && lcore->market.lapped_channels != 0;
+
     *ret_reserved = 0;
     if (intent->action == ORDER_NEW) {
+        if (UNLIKELY(stopped))
+            return RISK_OVERRUN;
         *ret_reserved = intent->qty;
         return risk_reserve(&lcore->risk, &lcore->market, intent, now_ns);
     }
@@ -116,6 +120,8 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
         return RISK_UNKNOWN_ORDER;
     if (intent->action == ORDER_CANCEL)
         return lcore->risk.limits.session_up ? RISK_PASS : RISK_NO_SESSION; /* cancels pass a closed gate */
+    if (UNLIKELY(stopped))
+        return RISK_OVERRUN;
     *ret_reserved = intent->qty > order->qty ? intent->qty - order->qty : 0;
     struct order_intent replace = *intent; /* about the instrument and side of its order, whatever the strategy wrote */
     replace.channel = order->channel;

@@ -78,6 +78,8 @@ static int strategies_show(const char *command, const char *params, struct rte_t
     rte_tel_data_add_dict_u64(data, "orders", load(&lcore->order_count));
     rte_tel_data_add_dict_u64(data, "fills", load(&lcore->fill_count));
     rte_tel_data_add_dict_u64(data, "events_lost", load(&lcore->lost_count));
+    rte_tel_data_add_dict_u64(data, "overruns", load(&lcore->overrun_count));
+    rte_tel_data_add_dict_u64(data, "resyncs", load(&lcore->resync_count));
     for (uint32_t i = 0; i < RISK_VERDICT_COUNT; i++)
         rte_tel_data_add_dict_u64(data, risk_verdict_name((enum risk_verdict)i), load(&lcore->risk.verdict_count[i]));
     return 0;

@@ -168,7 +168,30 @@ static int strategy_build(struct topology *topology, struct strategy_lcore *lcor
     if (slot->ops->init(slot->state, &params.setup, error_text) != 0)
         return fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line,
                     strategy->name, error_text);
+    slot->stop_on_overrun = strategy->on_overrun == CONFIG_OVERRUN_STOP;
+    for (uint32_t i = 0; slot->ops->depth && i < lcore->reader_count; i++)
+        if (!resync_symbols_add(lcore->resync[i], params.setup.symbols, params.setup.symbol_count))
+            return fail(ret_error, -EINVAL,
+                        "%s:%u: strategy %s: more than %u instruments are kept in depth on its lcore; list fewer",
+                        topology->config->path, strategy->line, strategy->name, RESYNC_SYMBOLS_MAX);
     lcore->strategy_count++;
+    return 0;
+}
+
+/* How a reader of `rx` is brought up to date after it was lapped. */
+static int resync_build(struct topology *topology, struct strategy_lcore *lcore, struct rx *rx, int node,
+                        char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    struct resync *resync = place_alloc(&topology->place, sizeof(*resync), node);
+
+    if (!resync)
+        return no_memory(ret_error, "lcore", lcore->name, sizeof(*resync));
+    resync_init(resync, rx->ring);
+    for (uint32_t i = 0; i < topology->config->feed_count; i++)
+        if (topology->channel_rx[i] == rx && !resync_channel_add(resync, topology->channel[i], (uint16_t)i))
+            return fail(ret_error, -EINVAL, "lcore %s: too many feeds on one lcore", rx->name);
+    lcore->resync[lcore->reader_count] = resync;
+    rx->resync[rx->resync_count++] = resync;
     return 0;
 }
 
@@ -180,6 +203,9 @@ static int readers_build(struct topology *topology, struct strategy_lcore *lcore
         if (!reader)
             return no_memory(ret_error, "lcore", lcore->name, sizeof(*reader));
         md_ring_reader_init(reader, topology->rx[i]->ring);
+        const int error = resync_build(topology, lcore, topology->rx[i], node, ret_error);
+        if (error)
+            return error;
         lcore->reader[lcore->reader_count++] = reader;
     }
     return 0;

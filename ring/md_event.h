@@ -24,8 +24,8 @@ enum md_type {
                          * (flag MD_CORRECTS): price, qty, ref = match number */
     MD_CROSS = 8,       /* auction print: price, qty (saturated), ref = match number, side = cross type */
     MD_BROKEN = 9,      /* trade broken: ref = match number */
-    MD_STATE = 10,      /* trading state: side = 'H' halted, 'P' paused, 'Q' quotation only, 'T' trading;
-                         * ref = reason, four letters in its low bytes as in md_symbol */
+    MD_STATE = 10,      /* trading state: side = 'H' halted, 'P' paused, 'Q' quotation only, 'T' trading; in a refresh
+                         * also 0 = unknown; ref = reason, four letters in its low bytes as in md_symbol */
     MD_SHORT_SALE = 11, /* Reg SHO: side = '0' none, '1' restriction in effect intraday, '2' restriction remains */
     MD_COLLAR = 12,     /* LULD auction collar: price = reference, ref = upper in the high, lower in the low 32 bits,
                          * qty = extension number */
@@ -51,7 +51,8 @@ enum md_type {
     MD_SESSION = 26,    /* a feed session begins: books and directory are empty, ref = first 8 letters of its name */
     MD_SESSION_END = 27, /* the venue has ended the session */
     MD_UNRELIABLE = 28, /* an order of this instrument could not be entered: its book is not to be trusted (flag
-                         * MD_UNTRADABLE) until the next session or MD_RESET */
+                         * MD_UNTRADABLE) until the next session or MD_RESET. In a refresh, without that flag: its depth
+                         * is too much to be sent, its best prices are good */
     MD_RESET = 29,      /* books and directory of the channel are empty, as with MD_SESSION, but the session goes on: all
                          * that is known of it follows (a snapshot; with MD_REFRESH: to this reader) */
     MD_TYPE_COUNT

@@ -1,5 +1,5 @@
-/* impair: a bridge between two interfaces that harms what goes one way, for live tests on veth pairs where the kernel has
- * no netem. Faults are those of a replay (gateway/fault.h): the same frames and the same seed give the same losses.
+/* impair: a bridge between two interfaces that harms what goes one way, for live tests on veth pairs where the kernel
+ * has no netem. Faults are those of a replay (gateway/fault.h): the same frames and the same seed give the same losses.
  * Everything else goes through unharmed, both ways.
  *
  * One thread, two packet sockets. Frames that are late wait in the faults' queue, poll sleeps until the next one is
@@ -38,8 +38,8 @@
 
 static const char *const help =
     "usage: impair --in IF --out IF [options]\n"
-    "Bridge two interfaces; harm UDP packets on their way from --in to --out. Needs CAP_NET_RAW. Kernel senders behind\n"
-    "it must fill in their checksums and cut their segments themselves: ethtool -K IF tx off tso off gso off.\n\n"
+    "Bridge two interfaces; harm UDP packets on their way from --in to --out. Needs CAP_NET_RAW. Kernel senders\n"
+    "behind it must fill in checksums and cut segments themselves: ethtool -K IF tx off tso off gso off.\n\n"
     "  --fault KEY=VALUE[,KEY=VALUE]...\n"
     "                    loss, duplicate, reorder, corrupt, truncate (percent of packets), skew_us, jitter_us,\n"
     "                    stall_every_ms with stall_ms, restart_at (MoldUDP64 sequence)\n"

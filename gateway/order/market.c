@@ -1,13 +1,21 @@
 /* What a strategy lcore knows, event by event. Contract in market.h. Runs on that lcore, once for each event; pure. */
 #include "gateway/order/market.h"
 
+#define KNOWN_BITS 64u
+
+static size_t known_words(uint32_t instrument_count)
+{
+    return (instrument_count + KNOWN_BITS - 1) / KNOWN_BITS;
+}
+
 size_t market_footprint(const uint32_t *instrument_counts, uint32_t channel_count)
 {
-    size_t count = 0;
+    size_t bytes = 0;
 
     for (uint32_t i = 0; i < channel_count; i++)
-        count += instrument_counts[i];
-    return count * sizeof(struct market_instrument);
+        bytes += instrument_counts[i] * sizeof(struct market_instrument) +
+                 known_words(instrument_counts[i]) * sizeof(uint64_t);
+    return (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
 }
 
 static void market_forget(struct market_instrument *instrument)
@@ -21,6 +29,9 @@ static void market_forget(struct market_instrument *instrument)
     instrument->operational = 0;
     instrument->short_sale = 0;
     instrument->untradable = false;
+    instrument->collar_upper = MD_PRICE_NONE;
+    instrument->collar_lower = MD_PRICE_NONE;
+    instrument->ipo_release_s = 0;
 }
 
 void market_init(struct market *market, void *memory, const uint32_t *instrument_counts, uint32_t channel_count)
@@ -37,31 +48,85 @@ void market_init(struct market *market, void *memory, const uint32_t *instrument
         }
         next += instrument_counts[i];
     }
+    uint64_t *known = (uint64_t *)next;
+    for (uint32_t i = 0; i < channel_count; i++) {
+        market->channel[i].known = known;
+        for (size_t j = 0; j < known_words(instrument_counts[i]); j++)
+            *known++ = 0;
+    }
+}
+
+/* An event is about an instrument that has no symbol: from here on there is something to forget. One that has a symbol
+ * was noted before it had one. */
+static inline void note_known(struct market_channel *channel, uint16_t instrument)
+{
+    channel->known[instrument / KNOWN_BITS] |= UINT64_C(1) << instrument % KNOWN_BITS;
+}
+
+/* Books and directory are empty: nothing is known of the market, but of our own part in it. Only the instruments known
+ * are walked: a reader that is being brought up to date should not be lapped for it. */
+static void channel_forget(struct market_channel *channel)
+{
+    channel->system = 0;
+    channel->mwcb_breached = 0;
+    for (uint32_t i = 0; i < 3; i++)
+        channel->mwcb_level_e8[i] = 0;
+    for (size_t i = 0; i < known_words(channel->instrument_count); i++) {
+        for (uint64_t bits = channel->known[i]; bits != 0; bits &= bits - 1)
+            market_forget(&channel->instruments[i * KNOWN_BITS + (size_t)__builtin_ctzll(bits)]);
+        channel->known[i] = 0;
+    }
 }
 
 /* An event about the whole channel. */
-static void apply_channel(struct market_channel *channel, const struct md_event *event)
+static void apply_channel(struct market *market, struct market_channel *channel, const struct md_event *event)
 {
+    const bool refresh = (event->flags & MD_REFRESH) != 0;
+
     switch (event->type) {
     case MD_STALE_BEGIN:
         channel->stale = true;
+        channel->lost = channel->lost && !refresh;
         break;
     case MD_STALE_END:
+        channel->lost = channel->lost && !refresh;
         channel->stale = channel->lost; /* the feed is whole again; what this lcore has seen of it may not be */
         break;
     case MD_SESSION:
         channel->stale = false;
         channel->lost = false;
         channel->session_ended = false;
-        for (uint32_t i = 0; i < channel->instrument_count; i++)
-            market_forget(&channel->instruments[i]);
+        market->lapped_channels &= ~(1u << event->channel);
+        channel_forget(channel);
+        break;
+    case MD_RESET: /* all that is known follows: what was lost before is of no account, if we see it to its end */
+        channel->lost = refresh;
+        channel->stale = refresh || (event->flags & MD_STALE) != 0;
+        channel->session_ended = channel->session_ended && !refresh;
+        channel_forget(channel);
         break;
     case MD_SESSION_END:
         channel->session_ended = true;
         break;
-    default: /* system events, circuit breakers: nothing that the gate decides on yet */
+    case MD_SYSTEM:
+        channel->system = event->side;
+        break;
+    case MD_MWCB_LEVEL:
+        if (event->side >= '1' && event->side <= '3')
+            channel->mwcb_level_e8[event->side - '1'] = event->ref;
+        break;
+    case MD_MWCB_BREACH:
+        channel->mwcb_breached = event->side;
+        break;
+    default:
         break;
     }
+}
+
+/* A price that came as 32 bits of a reference. */
+static int32_t price_of(uint64_t bits)
+{
+    return (uint32_t)bits <= INT32_MAX ? (int32_t)(uint32_t)bits : MD_PRICE_NONE;
 }
 
 void market_apply(struct market *market, const struct md_event *event)
@@ -76,7 +141,7 @@ void market_apply(struct market *market, const struct md_event *event)
     }
     struct market_channel *channel = &market->channel[event->channel];
     if (UNLIKELY(event->instrument == MD_INSTRUMENT_NONE)) {
-        apply_channel(channel, event);
+        apply_channel(market, channel, event);
         return;
     }
     if (UNLIKELY(event->instrument >= channel->instrument_count)) {
@@ -84,6 +149,8 @@ void market_apply(struct market *market, const struct md_event *event)
         return;
     }
     struct market_instrument *instrument = &channel->instruments[event->instrument];
+    if (UNLIKELY(instrument->symbol == 0))
+        note_known(channel, event->instrument);
     instrument->bid_price = event->bid_price;
     instrument->bid_qty = event->bid_qty;
     instrument->ask_price = event->ask_price;
@@ -102,13 +169,24 @@ void market_apply(struct market *market, const struct md_event *event)
     case MD_SHORT_SALE:
         instrument->short_sale = event->side;
         break;
+    case MD_COLLAR:
+        instrument->collar_upper = price_of(event->ref >> 32);
+        instrument->collar_lower = price_of(event->ref);
+        break;
+    case MD_IPO:
+        instrument->ipo_release_s = event->side == 'C' ? 0 : event->qty; /* cancelled or postponed */
+        break;
     default:
         break;
     }
 }
 
-void market_lost(struct market *market)
+void market_lost(struct market *market, uint32_t channels)
 {
-    for (uint32_t i = 0; i < market->channel_count; i++)
+    for (uint32_t i = 0; i < market->channel_count; i++) {
+        if (!(channels >> i & 1))
+            continue;
         market->channel[i].stale = market->channel[i].lost = true;
+        market->lapped_channels |= 1u << i;
+    }
 }

@@ -25,20 +25,27 @@ struct market_instrument {
     uint8_t operational;    /* 'H' halted by operations, 'T', 0 unknown */
     uint8_t short_sale;     /* Reg SHO '0' '1' '2', 0 unknown */
     bool untradable;        /* its book is not to be trusted */
+    int32_t collar_upper, collar_lower; /* LULD auction collar, MD_PRICE_NONE = unknown */
+    uint32_t ipo_release_s; /* IPO quotation release, s since midnight; 0 = unknown, or cancelled */
 };
 _Static_assert(sizeof(struct market_instrument) == CACHE_LINE_BYTES, "one line per instrument");
 
 struct market_channel {
     struct market_instrument *instruments;
+    uint64_t *known;        /* a bit for each instrument that an event was about since the channel began anew */
     uint32_t instrument_count;
     bool stale;             /* between MD_STALE_BEGIN and MD_STALE_END, or events were lost to an overrun */
-    bool lost;              /* events were lost to an overrun since the session began */
+    bool lost;              /* events were lost to an overrun and have not been made good by a refresh */
     bool session_ended;
+    uint8_t system;         /* code of the newest system event, 0 = unknown */
+    uint8_t mwcb_breached;  /* market-wide circuit breakers: level '1' '2' '3', 0 = none known */
+    uint64_t mwcb_level_e8[3]; /* their prices, 8 decimals; 0 = unknown */
 };
 
 struct market {
     struct market_channel channel[MARKET_CHANNELS_MAX];
     uint32_t channel_count;
+    uint32_t lapped_channels; /* a bit for each that has lost events since its session began, made good or not */
     uint64_t now_ns;        /* decision time: the newest MD_TIME */
     uint64_t out_of_range_count; /* events that name no instrument of ours: a mistake of the producer */
 };
@@ -48,14 +55,16 @@ size_t market_footprint(const uint32_t *instrument_counts, uint32_t channel_coun
 /* `memory`: market_footprint bytes, aligned to a cache line. */
 void market_init(struct market *market, void *memory, const uint32_t *instrument_counts, uint32_t channel_count);
 
-/* Take one event in. MD_SESSION empties the channel's symbols, states and BBOs; positions and reservations stay (found
- * again by symbol is the caller's business: within a day a locate does not change its meaning). */
+/* Take one event in. MD_SESSION and MD_RESET empty the channel's symbols, states and BBOs, and what is known of the
+ * market as a whole; positions and reservations stay (found again by symbol is the caller's business: within a day a
+ * locate does not change its meaning). A refresh (MD_REFRESH) leaves the channel stale from its MD_RESET to its end. */
 void market_apply(struct market *market, const struct md_event *event);
 
-/* Events were lost: every channel is stale until its next MD_SESSION. An instrument's best prices are right again with
- * its next event, but a trading halt among the lost events would not be seen again, and the end of some other hole
- * (MD_STALE_END) says nothing about what this lcore has missed. */
-void market_lost(struct market *market);
+/* Events of these channels (bits) were lost: they are stale until a refresh has ended, or everything begins anew with
+ * MD_SESSION or MD_RESET. An instrument's best prices are right again with its next event, but a trading halt among the
+ * lost events would not be seen again, and the end of some other hole (MD_STALE_END) says nothing about what this lcore
+ * has missed. */
+void market_lost(struct market *market, uint32_t channels);
 
 /* The instrument, or NULL when there is no such one. */
 static inline struct market_instrument *market_find(struct market *market, uint16_t channel, uint16_t instrument)

@@ -24,6 +24,7 @@ const char *risk_verdict_name(enum risk_verdict verdict)
         [RISK_RATE] = "rate",
         [RISK_OPEN_FULL] = "open_full",
         [RISK_TX_FULL] = "tx_full",
+        [RISK_OVERRUN] = "overrun",
     };
     return (unsigned)verdict < RISK_VERDICT_COUNT ? names[verdict] : "unknown";
 }

@@ -33,6 +33,7 @@ enum risk_verdict {
     RISK_RATE,           /* token bucket empty */
     RISK_OPEN_FULL,      /* no room for one more open order */
     RISK_TX_FULL,        /* no prepared frame free, or the transmit queue took nothing */
+    RISK_OVERRUN,        /* events were lost, and the strategy is one that stops then. Asked before the gate */
     RISK_VERDICT_COUNT
 };
 

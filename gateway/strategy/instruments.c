@@ -48,15 +48,27 @@ static bool wanted(const struct instruments *instruments, const struct md_event 
     return false;
 }
 
-/* A session begins with an empty directory: a number may mean another symbol from here on. Walks the channel, as
- * market_apply does. */
-static void forget(struct instruments *instruments, uint16_t channel)
+/* Nothing noted of this channel's market is valid any more. Blocks hear of it when they are used next: 2^32 resets in
+ * between would be needed to miss it. */
+static void reset(struct instruments *instruments, uint32_t channel)
 {
-    for (uint32_t i = 0; i < instruments->count[channel]; i++) {
-        struct instruments_mark *mark = (void *)(instruments->block[channel] + i * instruments->block_bytes);
+    instruments->epoch[channel]++;
+}
+
+/* The directory is empty: a number may mean another symbol from here on. */
+static void forget(struct instruments *instruments, uint32_t channel)
+{
+    reset(instruments, channel);
+    instruments->forgotten[channel] = instruments->epoch[channel];
+}
+
+/* Resets that the block has not heard of. */
+static void catch_up(const struct instruments *instruments, uint32_t channel, struct instruments_mark *mark)
+{
+    if ((int32_t)(mark->epoch - instruments->forgotten[channel]) < 0)
         mark->traded = false;
-        mark->seen = false;
-    }
+    mark->seen = false;
+    mark->epoch = instruments->epoch[channel];
 }
 
 void *instruments_of(struct instruments *instruments, const struct md_event *event)
@@ -64,7 +76,7 @@ void *instruments_of(struct instruments *instruments, const struct md_event *eve
     if (event->channel >= instruments->channel_count)
         return NULL;
     if (UNLIKELY(event->instrument == MD_INSTRUMENT_NONE)) {
-        if (event->type == MD_SESSION)
+        if (event->type == MD_SESSION || event->type == MD_RESET)
             forget(instruments, event->channel);
         return NULL;
     }
@@ -72,18 +84,15 @@ void *instruments_of(struct instruments *instruments, const struct md_event *eve
         return NULL;
     struct instruments_mark *mark =
         (void *)(instruments->block[event->channel] + event->instrument * instruments->block_bytes);
+    if (UNLIKELY(mark->epoch != instruments->epoch[event->channel]))
+        catch_up(instruments, event->channel, mark);
     if (event->type == MD_DEFINE)
         mark->traded = wanted(instruments, event);
-    if (!mark->traded)
-        return NULL;
-    if (UNLIKELY(mark->epoch != instruments->epoch)) {
-        mark->epoch = instruments->epoch;
-        mark->seen = false;
-    }
-    return mark;
+    return mark->traded ? mark : NULL;
 }
 
 void instruments_reset(struct instruments *instruments)
 {
-    instruments->epoch++; /* 2^32 losses in a day would be needed to meet an old number again */
+    for (uint32_t i = 0; i < instruments->channel_count; i++)
+        reset(instruments, i);
 }

@@ -9,7 +9,7 @@
 
 /* What every block begins with. */
 struct instruments_mark {
-    uint32_t epoch; /* this module's: the resets that the block has heard of */
+    uint32_t epoch; /* this module's: the resets of its channel that the block has heard of */
     bool traded;    /* this module's */
     bool seen;      /* the strategy's: what it has noted of the market here is valid; a reset makes it false */
 };
@@ -18,7 +18,8 @@ struct instruments {
     uint32_t count[INSTRUMENTS_CHANNELS_MAX]; /* of each channel */
     uint8_t *block[INSTRUMENTS_CHANNELS_MAX]; /* count blocks of block_bytes, each begins with its mark */
     size_t block_bytes;
-    uint32_t epoch;                           /* resets so far */
+    uint32_t epoch[INSTRUMENTS_CHANNELS_MAX]; /* resets of each channel so far */
+    uint32_t forgotten[INSTRUMENTS_CHANNELS_MAX]; /* the newest that emptied its directory */
     uint32_t channel_count;
     const uint64_t *symbols;                  /* wanted, inside the strategy's state; none: all */
     uint32_t symbol_count;
@@ -33,13 +34,13 @@ void instruments_init(struct instruments *instruments, void *memory, const struc
                       size_t block_bytes);
 
 /* The block of the event's instrument if it is traded, else NULL. To be called with every event. On MD_DEFINE the
- * instrument is looked up by its symbol: cost proportional to the symbols wanted. MD_SESSION leaves none traded and
- * none `seen` in its channel until they are defined again, as market_apply does; what else a block holds stays: cost
- * proportional to the channel's instruments. Every block begins with a struct instruments_mark. */
+ * instrument is looked up by its symbol: cost proportional to the symbols wanted. MD_SESSION and MD_RESET leave none
+ * traded and none `seen` in its channel until they are defined again, as market_apply does; what else a block holds
+ * stays. Every block begins with a struct instruments_mark. */
 void *instruments_of(struct instruments *instruments, const struct md_event *event);
 
-/* Events were lost: `seen` is false in every block from here on. Costs the same for one instrument as for all, since it
- * comes when the lcore is behind already: a block hears of it when it is asked for next. */
+/* Events were lost: `seen` is false in every block from here on. This and a reset of the directory cost the same for
+ * one instrument as for all, since they come when the lcore is behind already: a block hears of it when it is used. */
 void instruments_reset(struct instruments *instruments);
 
 #endif

@@ -45,8 +45,10 @@ struct strategy_ops {
     void (*on_event)(void *state, const struct md_event *event, uint64_t now_ns, struct strategy_out *out);
     /* News of an order of this strategy. */
     void (*on_order)(void *state, const struct order_event *event, struct strategy_out *out);
-    /* Events were lost to an overrun: whatever was derived from single events is in doubt. */
-    void (*on_lost)(void *state, uint64_t lost_count);
+    /* Events of these channels (bits) were lost to an overrun: whatever was derived from single events is in doubt. A
+     * refresh of them may follow: events flagged MD_REFRESH, from MD_RESET to MD_STALE_END or MD_STALE_BEGIN. */
+    void (*on_lost)(void *state, uint32_t channels, uint64_t lost_count);
+    bool depth;                  /* it keeps a view of its symbols: a refresh brings their orders too */
 };
 
 /* The strategy called `name`, or NULL. */

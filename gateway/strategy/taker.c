@@ -86,10 +86,11 @@ static void on_order(void *state, const struct order_event *event, struct strate
     (void)out;
 }
 
-static void on_lost(void *state, uint64_t lost_count)
+static void on_lost(void *state, uint32_t channels, uint64_t lost_count)
 {
     struct taker *taker = state;
 
+    (void)channels;
     (void)lost_count;
     instruments_reset(&taker->instruments);
 }

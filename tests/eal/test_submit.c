@@ -43,9 +43,10 @@ static void on_order(void *state, const struct order_event *event, struct strate
     *out = news_out;
 }
 
-static void on_lost(void *state, uint64_t lost_count)
+static void on_lost(void *state, uint32_t channels, uint64_t lost_count)
 {
     (void)state;
+    (void)channels;
     heard_lost += lost_count;
 }
 
@@ -302,6 +303,40 @@ Test(submit, a_cancel_passes_a_closed_gate_and_a_new_order_does_not)
     cr_assert_eq(cancel.user_ref, 1u);
     rte_pktmbuf_free(frame);
     cr_assert_eq(abc()->open_buy_qty, 100u, "nobody has confirmed it");
+}
+
+Test(submit, a_strategy_that_stops_after_an_overrun_may_still_cancel)
+{
+    struct ouch_enter enter;
+    void *frame;
+
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    lcore->strategy[0].stop_on_overrun = true;
+    market_lost(&lcore->market, 1);
+    const struct md_event refreshed = {.type = MD_STALE_END, .flags = MD_REFRESH, .instrument = MD_INSTRUMENT_NONE};
+    strategy_event(lcore, &refreshed); /* up to date again, which is not enough for this one */
+    wish(buy(100));
+    wish((struct order_intent){.action = ORDER_REPLACE, .orig_ref = 1, .price = 1000100, .qty = 50});
+    wish((struct order_intent){.action = ORDER_CANCEL, .orig_ref = 1});
+    event_send(MD_ADD, 1, 6);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_OVERRUN], 2u);
+    cr_assert_eq(rte_ring_dequeue(wire, &frame), 0, "the cancel is out");
+    rte_pktmbuf_free(frame);
+    cr_assert_not(wire_take(&enter), "and nothing else");
+    cr_assert_eq(abc()->open_buy_qty, 100u);
+    lcore->strategy[0].stop_on_overrun = false;
+    wish(buy(100));
+    event_send(MD_ADD, 1, 7);
+    cr_assert(wire_take(&enter), "one that does not stop goes on after its refresh");
+    const struct md_event session = {.type = MD_SESSION, .instrument = MD_INSTRUMENT_NONE};
+    strategy_event(lcore, &session);
+    event_send(MD_DEFINE, 1, md_symbol("ABC"));
+    lcore->strategy[0].stop_on_overrun = true;
+    wish(buy(100));
+    event_send(MD_ADD, 1, 8);
+    cr_assert(wire_take(&enter), "and the other one with the next session");
 }
 
 Test(submit, a_replace_keeps_the_larger_of_the_two_reserved)

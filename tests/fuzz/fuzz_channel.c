@@ -93,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         .line_count = (data[0] & 3u) + 1,
         .reorder_packets = data[0] >> 3,
         .reorder_ns = REORDER_NS,
+        .hold_messages = 1024,
         .first_seq = data[0] & 4u ? 0 : 1,
         .index = CHANNEL_INDEX,
     };
@@ -125,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         while (channel_deadline_ns(life.channel) <= now_ns) {
             if (channel_expire(life.channel, now_ns, 0, &cursor))
                 drain(&life, &cursor);
-            CHECK(++hole_count <= CHANNEL_HELD_MAX);
+            CHECK(++hole_count <= CHANNEL_REORDER_PACKETS_MAX);
         }
         /* Freed at once: the channel must not refer to it afterwards. */
         uint8_t *payload = fuzz_copy_exact(data + at, payload_len);

@@ -88,7 +88,7 @@ static inline uint32_t rig_random(struct strategy_rig *rig, uint32_t steps)
                                  .ref = dice[4] % 3 ? md_symbol("ABC") : dice[4],
                                  .bid_price = dice[5] % 10 ? (int32_t)(dice[5] % 2000) - 100 : MD_PRICE_NONE,
                                  .ask_price = dice[6] % 10 ? (int32_t)(dice[6] % 2000) - 100 : INT32_MAX};
-        if (event.type == MD_SESSION && dice[1] % 8 == 0) {
+        if ((event.type == MD_SESSION || event.type == MD_RESET) && dice[1] % 8 == 0) {
             event.instrument = MD_INSTRUMENT_NONE;
             if (event.channel < 2)
                 memset(defined[event.channel], 0, sizeof(defined[event.channel]));
@@ -112,7 +112,7 @@ static inline uint32_t rig_random(struct strategy_rig *rig, uint32_t steps)
             intents++;
         }
         if (dice[7] % 1000 == 0)
-            rig->ops->on_lost(rig->state, 5);
+            rig->ops->on_lost(rig->state, (uint32_t)dice[6], 5);
     }
     return intents;
 }

@@ -414,6 +414,37 @@ Test(book, address_of_the_bbo_stays_valid)
     book_free(book, &SMALL);
 }
 
+Test(book, levels_are_walked_from_any_price_to_the_next_worse_one)
+{
+    static const uint8_t sides[2] = {'B', 'S'};
+    struct book *book = book_make(&SMALL);
+    struct book_level_view level;
+    for (uint32_t s = 0; s < 2; s++) {
+        cr_assert_not(book_level_behind(book, 1, sides[s], BOOK_PRICE_NONE, &level), "there is none");
+        for (uint32_t i = 0; i < 30; i++)
+            expect(BOOK_OK, book_add(book, 1, s * 100 + i, sides[s], (int32_t)(i * 7 % 10 * 10) + 5, 1 + i));
+        const int32_t better = sides[s] == 'B' ? 10 : -10;
+        int32_t price = BOOK_PRICE_NONE;
+        for (int32_t expected = sides[s] == 'B' ? 95 : 5; expected >= 5 && expected <= 95; expected -= better) {
+            struct book_order_view orders[4];
+            uint64_t refs[4];
+            cr_assert(book_level_behind(book, 1, sides[s], price, &level));
+            cr_assert(level.price == expected && level.order_count == 3);
+            price = expected + better / 2; /* no level of this price: the next worse one is the same */
+            cr_assert(book_level_behind(book, 1, sides[s], price, &level) && level.price == expected);
+            cr_assert_eq(book_orders(book, 1, sides[s], expected, 4, orders), 3u);
+            cr_assert_eq(book_queue(book, 1, sides[s], expected, 4, refs), 3u);
+            for (uint32_t k = 0; k < 3; k++)
+                cr_assert(orders[k].ref == refs[k] && orders[k].qty == 1 + refs[k] - s * 100);
+            cr_assert_eq(book_orders(book, 1, sides[s], expected, 2, orders), 2u);
+            cr_assert_eq(book_orders(book, 1, sides[s], price, 4, orders), 0u);
+            price = expected;
+        }
+        cr_assert_not(book_level_behind(book, 1, sides[s], price, &level), "that was the worst");
+    }
+    book_free(book, &SMALL);
+}
+
 /* ---- room ---- */
 
 Test(book, full_order_pool_refuses_and_serves_again_when_drained)

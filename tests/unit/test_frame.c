@@ -396,6 +396,163 @@ Test(frame, both_paths_agree_with_a_plain_reading_on_mutated_frames)
                      frame_verdict_name((enum frame_verdict)i));
 }
 
+/* Whether the checksums of a copy of exactly this size are good; a frame that is not accepted has none. */
+static bool good_copy(const uint8_t *frame, uint32_t len)
+{
+    uint8_t *copy = malloc(len);
+    struct frame_view view;
+    cr_assert_not_null(copy);
+    memcpy(copy, frame, len);
+    const bool good = frame_parse(copy, len, &view) == FRAME_UDP && frame_checksum_good(copy, len, &view);
+    free(copy);
+    return good;
+}
+
+/* RFC 1071 as it stands there: words of 16 bits, one by one. */
+static uint32_t sum_plainly(uint32_t sum, const uint8_t *bytes, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++)
+        sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
+/* Put both checksums of a frame of `spec` right. */
+static void checksum_plainly(const struct spec *spec, uint8_t *frame)
+{
+    uint8_t *ip = frame + ip_at(spec), *udp = ip + 20 + spec->option_len;
+    put16(ip + 10, 0);
+    put16(ip + 10, 0xffff ^ sum_plainly(0, ip, 20 + spec->option_len));
+    put16(udp + 6, 0);
+    const uint32_t sum =
+        sum_plainly(sum_plainly(17 + 8 + spec->payload_len, ip + 12, 8), udp, 8 + spec->payload_len);
+    put16(udp + 6, sum == 0xffff ? 0xffff : 0xffff ^ sum);
+}
+
+/* Every bit from the IP header to the end of the datagram. */
+static void expect_every_flip_is_seen(uint8_t *frame, uint32_t begin, uint32_t end, uint32_t len)
+{
+    cr_assert(good_copy(frame, len));
+    for (uint32_t bit = begin * 8; bit < end * 8; bit++) {
+        frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        cr_assert_not(good_copy(frame, len), "byte %u, bit %u", bit / 8, bit % 8);
+        frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
+/* Nasdaq TotalView, 2023-08-22: VLAN 141, one message of 12 bytes. */
+static const uint8_t nasdaq_frame[80] = {
+    0x01, 0x00, 0x5e, 0x36, 0x0c, 0x6f, 0xd4, 0xaf, 0xf7, 0xcb, 0x20, 0xd5, 0x81, 0x00, 0x00, 0x8d,
+    0x08, 0x00, 0x45, 0x00, 0x00, 0x3e, 0xbb, 0xcd, 0x40, 0x00, 0x15, 0x11, 0x65, 0xe9, 0xce, 0xc8,
+    0x7f, 0x8a, 0xe9, 0x36, 0x0c, 0x6f, 0xc1, 0xf5, 0x67, 0x6d, 0x00, 0x2a, 0x2d, 0x7a, 0x30, 0x30,
+    0x30, 0x30, 0x31, 0x30, 0x30, 0x35, 0x39, 0x42, 0x00, 0x00, 0x00, 0x00, 0x00, 0xe1, 0x2f, 0x8c,
+    0x00, 0x01, 0x00, 0x0c, 0x53, 0x00, 0x00, 0x00, 0x00, 0x1f, 0x1a, 0xce, 0xdb, 0x02, 0xf0, 0x51,
+};
+
+Test(frame, checksums_of_a_real_frame_are_good_and_every_flipped_bit_is_seen)
+{
+    uint8_t frame[sizeof(nasdaq_frame)];
+    memcpy(frame, nasdaq_frame, sizeof(frame));
+    expect_every_flip_is_seen(frame, 18, sizeof(frame), sizeof(frame));
+    frame[0] ^= 1; /* the Ethernet header is covered by neither */
+    cr_assert(good_copy(frame, sizeof(frame)));
+}
+
+Test(frame, checksums_agree_with_a_plain_sum_for_every_layout_and_length)
+{
+    for (uint32_t tags = 0; tags <= 2; tags++)
+        for (uint32_t option_len = 0; option_len <= 40; option_len += 4)
+            for (uint32_t payload_len = 0; payload_len <= 40; payload_len++) {
+                struct spec spec = {.tag_count = tags, .tag_type = {0x88a8, 0x8100}, .type = 0x0800,
+                                    .option_len = option_len, .payload_len = payload_len, .padding_len = 3};
+                uint8_t frame[FRAME_MAX];
+                const uint32_t len = build(&spec, frame);
+                cr_assert_not(good_copy(frame, len));
+                checksum_plainly(&spec, frame);
+                cr_assert(good_copy(frame, len));
+                frame[len - 1] ^= 1; /* padding is in no sum */
+                cr_assert(good_copy(frame, len));
+                if (payload_len % 5 == 0 && option_len % 20 == 0)
+                    expect_every_flip_is_seen(frame, ip_at(&spec), len - 3, len);
+            }
+}
+
+Test(frame, checksum_of_zero_says_that_none_was_sent)
+{
+    uint8_t frame[FRAME_MAX];
+    const uint32_t len = build(&plain, frame), udp = 14 + 20;
+    checksum_plainly(&plain, frame);
+    put16(frame + udp + 6, 0);
+    cr_assert(good_copy(frame, len));
+    frame[len - 1] ^= 0x10;
+    cr_assert(good_copy(frame, len));
+    frame[14 + 8] ^= 0x10; /* but the IP header always has one */
+    cr_assert_not(good_copy(frame, len));
+}
+
+Test(frame, checksums_are_set_right_and_none_is_added)
+{
+    for (uint32_t payload_len = 0; payload_len <= 40; payload_len++) {
+        struct spec spec = plain;
+        spec.tag_count = payload_len % 3;
+        spec.tag_type[0] = spec.tag_type[1] = 0x8100;
+        spec.payload_len = payload_len;
+        uint8_t frame[FRAME_MAX], expected[FRAME_MAX];
+        struct frame_view view;
+        const uint32_t len = build(&spec, frame);
+        memcpy(expected, frame, len);
+        checksum_plainly(&spec, expected);
+        cr_assert_eq(frame_parse(frame, len, &view), FRAME_UDP);
+        frame_checksum_set(frame, len, &view);
+        cr_assert_arr_eq(frame, expected, len);
+        uint8_t *udp = frame + ip_at(&spec) + 20;
+        put16(udp + 6, 0);
+        frame_checksum_set(frame, len, &view);
+        cr_assert(udp[6] == 0 && udp[7] == 0);
+    }
+}
+
+Test(frame, checksum_that_comes_out_as_zero_is_sent_as_its_other_form)
+{
+    uint8_t frame[FRAME_MAX];
+    struct frame_view view;
+    const uint32_t len = build(&plain, frame), udp = 14 + 20;
+    checksum_plainly(&plain, frame);
+    /* Its own value in place of two bytes that were zero makes the rest sum up to all ones. */
+    put16(frame + udp + 8, 0);
+    checksum_plainly(&plain, frame);
+    memcpy(frame + udp + 8, frame + udp + 6, 2);
+    cr_assert_eq(frame_parse(frame, len, &view), FRAME_UDP);
+    frame_checksum_set(frame, len, &view);
+    cr_assert(frame[udp + 6] == 0xff && frame[udp + 7] == 0xff);
+    cr_assert(good_copy(frame, len));
+}
+
+Test(frame, checksum_of_the_largest_datagram_does_not_overflow)
+{
+    const uint32_t len = 14 + 65535;
+    uint8_t *frame = malloc(len);
+    struct frame_view view;
+    cr_assert_not_null(frame);
+    memset(frame, 0xff, len);
+    struct spec spec = {.type = 0x0800, .payload_len = 65507};
+    uint8_t headers[FRAME_MAX];
+    const struct spec empty = {.type = 0x0800};
+    build(&empty, headers);
+    memcpy(frame, headers, 14 + 20 + 8);
+    put16(frame + 16, 65535);
+    put16(frame + 38, 65515);
+    checksum_plainly(&spec, frame);
+    cr_assert(good_copy(frame, len));
+    frame[len - 1] = 0xfe;
+    cr_assert_not(good_copy(frame, len));
+    cr_assert_eq(frame_parse(frame, len, &view), FRAME_UDP);
+    frame_checksum_set(frame, len, &view);
+    cr_assert(good_copy(frame, len));
+    free(frame);
+}
+
 Test(frame, verdict_names_are_distinct)
 {
     for (uint32_t i = 0; i <= FRAME_VERDICT_COUNT; i++) {
@@ -404,7 +561,8 @@ Test(frame, verdict_names_are_distinct)
     }
 }
 
-/* Every packet of a capture is UDP with `trailer_len` bytes at least behind the datagram; returns how many. */
+/* Every packet of a capture is UDP with right checksums and `trailer_len` bytes at least behind the datagram; returns
+ * how many. */
 static uint32_t walk_capture(const char *name, uint32_t trailer_len)
 {
     char path[1024], error[PCAP_ERRBUF_SIZE];
@@ -422,6 +580,7 @@ static uint32_t walk_capture(const char *name, uint32_t trailer_len)
         cr_assert_eq(parse_copy(frame, header->caplen, &view), FRAME_UDP, "packet %u of %s", count + 1, name);
         cr_assert_geq((uint32_t)(frame + header->caplen - (view.payload + view.payload_len)), trailer_len);
         cr_assert_eq(view.dst_ip >> 28, 0xe, "packet %u of %s is not multicast", count + 1, name);
+        cr_assert(good_copy(frame, header->caplen), "packet %u of %s has wrong checksums", count + 1, name);
         count++;
     }
     pcap_close(pcap);

@@ -91,8 +91,6 @@ Test(market, a_hole_makes_its_own_channel_stale_until_it_is_whole)
     cr_assert(market->channel[1].stale, "one message proves nothing");
     send(market, MD_STALE_END, 1, MD_INSTRUMENT_NONE, 0, 0);
     cr_assert_not(market->channel[1].stale);
-    market_lost(market);
-    cr_assert(market->channel[0].stale && market->channel[1].stale);
     market_drop(market);
 }
 
@@ -141,7 +139,8 @@ Test(market, events_that_name_nobody_are_counted)
 Test(market, what_was_lost_is_not_made_good_by_the_end_of_another_hole)
 {
     struct market *market = market_make();
-    market_lost(market);
+    market_lost(market, 3);
+    cr_assert(market->channel[0].stale && market->channel[1].stale);
     send(market, MD_ADD, 0, 1, 'B', 6);
     send(market, MD_STALE_BEGIN, 0, MD_INSTRUMENT_NONE, 0, 5);
     send(market, MD_STALE_END, 0, MD_INSTRUMENT_NONE, 0, 0);
@@ -161,9 +160,13 @@ Test(market, each_type_of_event_changes_what_is_its_own)
         struct market_instrument *instrument = market_find(market, 0, 3);
         const struct market_instrument before = {.bid_price = 1, .ask_price = 2, .symbol = 3, .position = 4,
                                                  .open_buy_qty = 5, .open_sell_qty = 6, .state = 'P',
-                                                 .operational = 'H', .short_sale = '2', .untradable = true};
+                                                 .operational = 'H', .short_sale = '2', .untradable = true,
+                                                 .collar_upper = 8, .collar_lower = 7, .ipo_release_s = 9};
         *instrument = before;
         send(market, (enum md_type)type, 0, 3, 'x', 99);
+        cr_assert_eq(instrument->collar_upper, type == MD_COLLAR ? 0 : 8, "type %u", type);
+        cr_assert_eq(instrument->collar_lower, type == MD_COLLAR ? 99 : 7, "type %u", type);
+        cr_assert_eq(instrument->ipo_release_s, type == MD_IPO ? 0u : 9u, "type %u", type);
         cr_assert_eq(instrument->symbol, type == MD_DEFINE ? 99u : 3u, "type %u", type);
         cr_assert_eq(instrument->state, type == MD_STATE ? 'x' : 'P', "type %u", type);
         cr_assert_eq(instrument->operational, type == MD_OPERATIONAL ? 'x' : 'H', "type %u", type);
@@ -182,7 +185,7 @@ Test(market, an_event_of_the_whole_channel_touches_no_instrument_but_for_a_new_s
     for (uint16_t i = 0; i < counts[0]; i++)
         send(market, MD_DEFINE, 0, i, 0, 40u + i);
     for (uint8_t type = MD_DEFINE; type < MD_TYPE_COUNT; type++) {
-        if (type == MD_SESSION)
+        if (type == MD_SESSION || type == MD_RESET)
             continue;
         const struct md_event event = {.type = type, .instrument = MD_INSTRUMENT_NONE, .side = 'H', .ref = 7,
                                        .bid_price = 77, .ask_price = 78, .flags = MD_UNTRADABLE};
@@ -206,5 +209,151 @@ Test(market, time_goes_where_the_frames_say_backwards_too)
         market_apply(market, &event);
         cr_assert_eq(market->now_ns, times[i]);
     }
+    market_drop(market);
+}
+
+static void send_flags(struct market *market, enum md_type type, uint16_t channel, uint16_t flags)
+{
+    const struct md_event event = {.type = (uint8_t)type,
+                                   .channel = channel,
+                                   .flags = flags,
+                                   .instrument = MD_INSTRUMENT_NONE,
+                                   .bid_price = MD_PRICE_NONE,
+                                   .ask_price = MD_PRICE_NONE};
+    market_apply(market, &event);
+}
+
+Test(market, collars_and_releases_are_kept_while_they_are_known)
+{
+    struct market *market = market_make();
+    struct market_instrument *instrument = market_find(market, 0, 2);
+    cr_assert(instrument->collar_upper == MD_PRICE_NONE && instrument->collar_lower == MD_PRICE_NONE);
+    struct md_event event = {.type = MD_COLLAR, .instrument = 2, .ref = UINT64_C(1200) << 32 | 1000};
+    market_apply(market, &event);
+    cr_assert(instrument->collar_upper == 1200 && instrument->collar_lower == 1000);
+    event.ref = UINT64_C(0xffffffff) << 32 | INT32_MAX;
+    market_apply(market, &event);
+    cr_assert_eq(instrument->collar_upper, MD_PRICE_NONE, "more than a price can be");
+    cr_assert_eq(instrument->collar_lower, INT32_MAX);
+    event = (struct md_event){.type = MD_IPO, .instrument = 2, .side = 'A', .qty = 36000, .price = 170000};
+    market_apply(market, &event);
+    cr_assert_eq(instrument->ipo_release_s, 36000u);
+    event.side = 'C';
+    market_apply(market, &event);
+    cr_assert_eq(instrument->ipo_release_s, 0u, "cancelled or postponed");
+    event.side = 'A';
+    market_apply(market, &event);
+    send_flags(market, MD_RESET, 0, MD_STALE); /* a snapshot carries neither */
+    cr_assert(instrument->collar_lower == MD_PRICE_NONE && instrument->ipo_release_s == 0);
+    market_drop(market);
+}
+
+Test(market, nothing_is_forgotten_to_be_forgotten)
+{
+    static const uint32_t many[2] = {200, 129};
+    struct market market;
+    void *memory = aligned_alloc(64, market_footprint(many, 2));
+    market_init(&market, memory, many, 2);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint16_t i = 0; i < 2; i++)
+            for (uint16_t j = 0; j < many[i]; j++) {
+                send(&market, MD_STATE, i, j, 'H', 0); /* before it has a name */
+                if (j % 2)
+                    send(&market, MD_DEFINE, i, j, 0, 1u + j);
+                send(&market, MD_SHORT_SALE, i, j, '1', 0);
+            }
+        send(&market, round % 2 ? MD_SESSION : MD_RESET, 0, MD_INSTRUMENT_NONE, 0, 0);
+        for (uint16_t i = 0; i < 2; i++)
+            for (uint16_t j = 0; j < many[i]; j++) {
+                const struct market_instrument *instrument = market_find(&market, i, j);
+                cr_assert_eq(instrument->symbol, i == 1 && j % 2 ? 1u + j : 0u);
+                cr_assert_eq(instrument->state, i == 1 ? 'H' : 0);
+                cr_assert_eq(instrument->short_sale, i == 1 ? '1' : 0);
+                cr_assert_eq(instrument->bid_price, i == 1 ? 10 : MD_PRICE_NONE);
+            }
+    }
+    free(memory);
+}
+
+Test(market, breakers_and_system_events_are_the_channels_until_it_begins_anew)
+{
+    static const enum md_type anew[] = {MD_SESSION, MD_RESET};
+    struct market *market = market_make();
+    struct market_channel *channel = &market->channel[1];
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(channel->system == 0 && channel->mwcb_breached == 0 && channel->mwcb_level_e8[1] == 0);
+        send(market, MD_SYSTEM, 1, MD_INSTRUMENT_NONE, 'O', 0);
+        send(market, MD_SYSTEM, 1, MD_INSTRUMENT_NONE, 'Q', 0);
+        for (uint8_t level = 0; level < 5; level++)
+            send(market, MD_MWCB_LEVEL, 1, MD_INSTRUMENT_NONE, (uint8_t)('0' + level), 100u * level);
+        send(market, MD_MWCB_BREACH, 1, MD_INSTRUMENT_NONE, '2', 0);
+        cr_assert(channel->system == 'Q' && channel->mwcb_breached == '2');
+        for (uint32_t k = 0; k < 3; k++)
+            cr_assert_eq(channel->mwcb_level_e8[k], 100u * (k + 1));
+        cr_assert_eq(market->channel[0].system, 0u);
+        send(market, anew[i], 1, MD_INSTRUMENT_NONE, 0, 0);
+        cr_assert(channel->system == 0 && channel->mwcb_breached == 0 && channel->mwcb_level_e8[1] == 0);
+    }
+    market_drop(market);
+}
+
+Test(market, a_loss_concerns_its_channels_alone)
+{
+    struct market *market = market_make();
+    market_lost(market, 1u << 1);
+    cr_assert(market->channel[1].stale && market->channel[1].lost && market->lapped_channels == 2);
+    cr_assert(!market->channel[0].stale && !market->channel[0].lost);
+    market_lost(market, UINT32_MAX);
+    cr_assert(market->channel[0].lost && market->lapped_channels == 3);
+    market_drop(market);
+}
+
+Test(market, a_refresh_makes_good_what_was_lost_and_nothing_but_a_session_makes_it_unhappen)
+{
+    static const enum md_type ends[] = {MD_STALE_END, MD_STALE_BEGIN};
+    struct market *market = market_make();
+    struct market_channel *channel = &market->channel[0];
+    for (size_t i = 0; i < 2; i++) {
+        struct market_instrument *instrument = market_find(market, 0, 1);
+        const bool stale = ends[i] == MD_STALE_BEGIN;
+        const uint16_t flags = (uint16_t)(MD_REFRESH | (stale ? MD_STALE : 0));
+        send(market, MD_DEFINE, 0, 1, 0, 5);
+        send(market, MD_STATE, 0, 1, 'H', 0);
+        instrument->position = 3;
+        instrument->open_sell_qty = 4;
+        market_lost(market, 1);
+        cr_assert(channel->stale && channel->lost);
+        send_flags(market, MD_SESSION_END, 0, 0);
+        send_flags(market, MD_RESET, 0, flags);
+        cr_assert(instrument->symbol == 0 && instrument->state == 0 && instrument->bid_price == MD_PRICE_NONE);
+        cr_assert(instrument->position == 3 && instrument->open_sell_qty == 4);
+        cr_assert_not(channel->session_ended, "the refresh says it again if it is so");
+        send(market, MD_DEFINE, 0, 1, 0, 6);
+        send_flags(market, MD_STALE_END, 0, 0); /* some other hole's */
+        cr_assert(channel->stale && channel->lost, "its end is not yet");
+        send_flags(market, ends[i], 0, flags);
+        cr_assert(channel->stale == stale && !channel->lost);
+        cr_assert_eq(instrument->symbol, 6u);
+        cr_assert_eq(market->lapped_channels, 1u, "it did happen");
+        send_flags(market, MD_RESET, 0, 0);
+        cr_assert_eq(market->lapped_channels, 1u);
+        send(market, MD_SESSION, 0, MD_INSTRUMENT_NONE, 0, 0);
+        cr_assert_eq(market->lapped_channels, 0u);
+    }
+    market_drop(market);
+}
+
+Test(market, a_reset_by_the_feed_makes_good_what_was_lost_before_it)
+{
+    struct market *market = market_make();
+    struct market_channel *channel = &market->channel[0];
+    market_lost(market, 1);
+    send_flags(market, MD_RESET, 0, MD_STALE);
+    cr_assert(!channel->lost && channel->stale, "a snapshot follows: the feed itself is not whole yet");
+    send_flags(market, MD_STALE_END, 0, 0);
+    cr_assert_not(channel->stale);
+    send_flags(market, MD_SESSION_END, 0, 0);
+    send_flags(market, MD_RESET, 0, MD_STALE);
+    cr_assert(channel->session_ended, "the session goes on as it was");
     market_drop(market);
 }

@@ -34,7 +34,7 @@ Test(probe, a_market_that_is_none_is_no_trigger)
     cr_assert_eq(rig_send(&rig, MD_ADD, MD_UNTRADABLE, 91, 110), 0u);
     cr_assert_eq(rig_send(&rig, MD_DELETE, MD_MORE, 92, 110), 0u);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 93, 110), 1u);
-    rig.ops->on_lost(rig.state, 1);
+    rig.ops->on_lost(rig.state, 1u << 1, 1);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 94, 110), 0u, "what moved meanwhile is not a trigger");
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 95, 110), 1u);
     free(rig.state);
@@ -97,7 +97,7 @@ Test(probe, a_loss_or_a_refresh_is_no_trigger_and_the_count_goes_on)
     struct strategy_rig rig = rig_open("probe", params, 2, NULL, 0); /* every third */
     rig_send(&rig, MD_DEFINE, 0, 100, 110);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 101, 110), 0u);
-    rig.ops->on_lost(rig.state, 1);
+    rig.ops->on_lost(rig.state, 1u << 1, 1);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 105, 110), 0u, "the first after a loss sets the prices");
     cr_assert_eq(rig_send(&rig, MD_ADD, MD_REFRESH, 106, 110), 0u);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 106, 110), 0u, "known from the refresh");

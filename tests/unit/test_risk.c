@@ -603,15 +603,20 @@ static void model_apply(struct model *model, const struct md_event *event)
     if (event->channel >= MODEL_CHANNELS || event->type == MD_TIME)
         return;
     if (event->instrument == MD_INSTRUMENT_NONE) {
+        const bool refresh = event->flags & MD_REFRESH;
+        if (refresh && (event->type == MD_STALE_BEGIN || event->type == MD_STALE_END))
+            model->channel[event->channel].lost = false;
         if (event->type == MD_STALE_BEGIN)
             model->channel[event->channel].stale = true;
         else if (event->type == MD_STALE_END)
             model->channel[event->channel].stale = false;
         else if (event->type == MD_SESSION_END)
             model->channel[event->channel].ended = true;
-        else if (event->type == MD_SESSION) {
-            model->channel[event->channel].stale = model->channel[event->channel].lost = false;
-            model->channel[event->channel].ended = false;
+        else if (event->type == MD_SESSION || event->type == MD_RESET) {
+            model->channel[event->channel].stale = event->flags & MD_STALE;
+            model->channel[event->channel].lost = event->type == MD_RESET && refresh;
+            if (event->type == MD_SESSION || refresh)
+                model->channel[event->channel].ended = false;
             for (uint32_t i = 0; i < MODEL_INSTRUMENTS; i++) {
                 struct model_instrument *instrument = &model->channel[event->channel].instrument[i];
                 *instrument = (struct model_instrument){.bid = MD_PRICE_NONE, .ask = MD_PRICE_NONE,
@@ -695,7 +700,7 @@ static struct md_event random_event(void)
     static const uint8_t types[] = {MD_DEFINE, MD_DEFINE, MD_ADD, MD_ADD, MD_ADD, MD_ADD, MD_EXECUTE, MD_DELETE,
                                     MD_TRADE, MD_STATE, MD_STATE, MD_OPERATIONAL, MD_SHORT_SALE, MD_UNRELIABLE};
     static const uint8_t channel_types[] = {MD_STALE_BEGIN, MD_STALE_END, MD_STALE_END, MD_STALE_END, MD_SESSION,
-                                            MD_SYSTEM, MD_MWCB_BREACH, MD_SESSION_END};
+                                            MD_RESET, MD_SYSTEM, MD_MWCB_BREACH, MD_SESSION_END};
     struct md_event event = {.type = types[random_below(sizeof(types))],
                              .channel = (uint16_t)(random_below(50) ? random_below(2) : random_below(65536)),
                              .instrument = (uint16_t)(random_below(50) ? random_below(4) : random_below(65535)),
@@ -707,6 +712,11 @@ static struct md_event random_event(void)
     if (random_below(60) == 0) {
         event.type = channel_types[random_below(random_below(6) ? 4 : sizeof(channel_types))];
         event.instrument = MD_INSTRUMENT_NONE;
+        event.flags = random_below(3) ? 0 : MD_REFRESH;
+        if (event.type == MD_RESET && random_below(2))
+            event.flags |= MD_STALE;
+        if (event.type == MD_SESSION)
+            event.flags = 0; /* never stale, never for one reader alone */
     } else if (event.type == MD_STATE)
         event.side = (uint8_t)"TTTTTTTTTHPQ"[random_below(12)];
     else if (event.type == MD_OPERATIONAL)
@@ -749,9 +759,10 @@ Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
                 market_apply(&rig.market, &event);
                 model_apply(&model, &event);
             } else if (dice == 50 && random_below(10) == 0) {
-                market_lost(&rig.market);
+                const uint32_t channels = 1 + random_below(3);
+                market_lost(&rig.market, channels);
                 for (uint32_t i = 0; i < MODEL_CHANNELS; i++)
-                    model.channel[i].lost = true;
+                    model.channel[i].lost = model.channel[i].lost || (channels >> i & 1);
             } else if (dice == 51) {
                 model.killed = random_below(10) == 0;
                 risk_kill(&rig.risk, model.killed);

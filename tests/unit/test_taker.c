@@ -54,7 +54,7 @@ Test(taker, a_market_that_breaks_off_takes_the_reference_with_it)
     rig_send(&rig, MD_DEFINE, 0, 1000, 1010);
     cr_assert_eq(rig_send(&rig, MD_ADD, MD_STALE, 1020, 1030), 0u);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1020, 1030), 0u);
-    rig.ops->on_lost(rig.state, 9);
+    rig.ops->on_lost(rig.state, 1u << 1, 9);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1100, 1110), 0u);
     free(rig.state);
 }
@@ -102,7 +102,7 @@ Test(taker, a_loss_forgets_the_reference_and_not_the_cooldown)
     struct strategy_rig rig = rig_open("taker", params, 3, NULL, 0);
     rig_send(&rig, MD_DEFINE, 0, 1000, 1010);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1020, 1030), 1u);
-    rig.ops->on_lost(rig.state, 1);
+    rig.ops->on_lost(rig.state, 1u << 1, 1);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1100, 1110), 0u, "a new reference");
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 1120, 1130), 0u, "the pause after our own order goes on");
     rig.now_ns += 1000;
