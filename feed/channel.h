@@ -154,8 +154,8 @@ bool channel_next(struct channel *channel, struct channel_cursor *cursor);
 /* When channel_expire has something to do, frame time: a reorder window or the patience with silence ends. 0: at once.
  * UINT64_MAX: nothing. */
 uint64_t channel_deadline_ns(const struct channel *channel);
-/* Time has come to `now_ns`: a hole whose window has ended is passed, or goes on to recovery; held messages go on. To be
- * called once with a frame's time before that frame is received. True if the cursor has something. */
+/* Time has come to `now_ns`: a hole whose window has ended is passed, or goes on to recovery; held messages go on. To
+ * be called once with a frame's time before that frame is received. True if the cursor has something. */
 bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor);
 /* The input has ended: pass every hole and deliver all that is held. True if the cursor has something. */
 bool channel_flush(struct channel *channel, uint64_t now_ns, struct channel_cursor *ret_cursor);

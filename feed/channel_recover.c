@@ -145,8 +145,8 @@ void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32
 
 /* ---- snapshots ---- */
 
-/* A whole feed never refers to an order that it has not entered: something was wrong with what we were told, say with the
- * end of a snapshot. Only another snapshot helps. */
+/* A whole feed never refers to an order that it has not entered: something was wrong with what we were told, say with
+ * the end of a snapshot. Only another snapshot helps. */
 void channel_contradict(struct channel *channel, struct channel_cursor *cursor)
 {
     if (!channel->recovery.snapshot || channel->spin_state != SPIN_NONE || channel->contradicted || cursor->seq == 0)
@@ -334,7 +334,8 @@ bool channel_reply(struct channel *channel, const uint8_t *payload, uint32_t pay
         return true;
     case ARB_GAP:
         if (hold_fits(&channel->hold, packet.seq + packet.count) &&
-            hold_put(&channel->hold, packet.seq, packet.count, packet.blocks, CHANNEL_LINE_RETRANSMISSION, now_ns) > 0) {
+            hold_put(&channel->hold, packet.seq, packet.count, packet.blocks, CHANNEL_LINE_RETRANSMISSION,
+                     now_ns) > 0) {
             count(&channel->counters.reply_held_count);
             channel->ask_now = true;
             return false;

@@ -39,7 +39,8 @@ static bool parse_mdp3(const uint8_t *payload, uint32_t payload_len, struct fram
     return true;
 }
 
-bool framing_parse(enum framing wanted, const uint8_t *payload, uint32_t payload_len, struct framing_packet *ret_packet)
+bool framing_parse(enum framing wanted, const uint8_t *payload, uint32_t payload_len,
+                   struct framing_packet *ret_packet)
 {
     return (wanted != FRAMING_MDP3 && parse_mold(payload, payload_len, ret_packet)) ||
            (wanted != FRAMING_MOLD && parse_mdp3(payload, payload_len, ret_packet));

@@ -1,5 +1,5 @@
-/* Framing: which protocol carries a datagram, and what arbitration needs of it. A feed is a pair of a framing and a message
- * decoder; this is the seam between them. Pure; any thread. */
+/* Framing: which protocol carries a datagram, and what arbitration needs of it. A feed is a pair of a framing and a
+ * message decoder; this is the seam between them. Pure; any thread. */
 #ifndef FEED_FRAMING_H
 #define FEED_FRAMING_H
 
@@ -25,8 +25,9 @@ struct framing_packet {
 
 const char *framing_name(enum framing framing);
 
-/* Take a payload for `wanted`, or with FRAMING_NONE for whatever it is: MoldUDP64 if it is one of a session whose name is
- * text (or zeros: scrubbed captures), else MDP 3.0 if its messages end exactly with it. False: none of these. */
-bool framing_parse(enum framing wanted, const uint8_t *payload, uint32_t payload_len, struct framing_packet *ret_packet);
+/* Take a payload for `wanted`, or with FRAMING_NONE for whatever it is: MoldUDP64 if it is one of a session whose name
+ * is text (or zeros: scrubbed captures), else MDP 3.0 if its messages end exactly with it. False: none of these. */
+bool framing_parse(enum framing wanted, const uint8_t *payload, uint32_t payload_len,
+                   struct framing_packet *ret_packet);
 
 #endif

@@ -73,7 +73,8 @@ bool health_all_silent(const struct health *health, uint64_t now_ns)
 static int64_t margin_at(const struct health_line *line, uint64_t k)
 {
     if (k <= line->behind.count)
-        return -(int64_t)hist_quantile(&line->behind, (double)(line->behind.count - k + 1) / (double)line->behind.count);
+        return -(int64_t)hist_quantile(&line->behind,
+                                       (double)(line->behind.count - k + 1) / (double)line->behind.count);
     return (int64_t)hist_quantile(&line->ahead, (double)(k - line->behind.count) / (double)line->ahead.count);
 }
 

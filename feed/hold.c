@@ -51,7 +51,8 @@ void hold_advance(struct hold *hold, uint64_t seq)
 {
     const uint64_t to_seq = seq < hold->end_seq ? seq : hold->end_seq;
 
-    for (uint64_t held = hold_next(hold, hold->base_seq, to_seq); held < to_seq; held = hold_next(hold, held + 1, to_seq))
+    for (uint64_t held = hold_next(hold, hold->base_seq, to_seq); held < to_seq;
+         held = hold_next(hold, held + 1, to_seq))
         release(hold, held);
     if (seq > hold->base_seq)
         hold->base_seq = seq;

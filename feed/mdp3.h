@@ -1,7 +1,7 @@
-/* CME MDP 3.0 framing: "MDP 3.0 - Binary Packet Header" and "Message Header" (CME Group client systems wiki). Little-endian:
- * packet sequence u32, sending time u64 (ns since the epoch), then messages of {size u16 that counts itself, SBE header of
- * 8 bytes, body}. The sequence counts packets, not messages, so that a packet is one step of arbitration. Messages are not
- * decoded. Pure; any thread. */
+/* CME MDP 3.0 framing: "MDP 3.0 - Binary Packet Header" and "Message Header" (CME Group client systems wiki).
+ * Little-endian: packet sequence u32, sending time u64 (ns since the epoch), then messages of {size u16 that counts
+ * itself, SBE header of 8 bytes, body}. The sequence counts packets, not messages, so that a packet is one step of
+ * arbitration. Messages are not decoded. Pure; any thread. */
 #ifndef FEED_MDP3_H
 #define FEED_MDP3_H
 

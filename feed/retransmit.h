@@ -1,8 +1,8 @@
 /* What to ask re-request servers for, and when: ranges in flight, time-outs with exponential back-off, a rate limit.
  *
- * Asked by feed/channel while messages are missing. Only holes whose reorder window has ended are asked for, one request
- * in flight for each range, cut to what one answer may bring; the servers take turns after a time-out; nothing beyond the
- * newest known sequence. Pure, on frame time; one owner, the rx lcore of the channel. */
+ * Asked by feed/channel while messages are missing. Only holes whose reorder window has ended are asked for, one
+ * request in flight for each range, cut to what one answer may bring; the servers take turns after a time-out; nothing
+ * beyond the newest known sequence. Pure, on frame time; one owner, the rx lcore of the channel. */
 #ifndef FEED_RETRANSMIT_H
 #define FEED_RETRANSMIT_H
 

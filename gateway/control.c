@@ -165,8 +165,8 @@ static bool port_send(void *arg, uint32_t feed_idx, uint32_t ip, uint16_t port, 
     return request_tx_send(topology->request_tx[feed_idx], ip, port, payload, len);
 }
 
-/* Until a signal, a server's answer, or time for the next look. What hot threads ask for cannot wake us: that would be a
- * system call of theirs. */
+/* Until a signal, a server's answer, or time for the next look. What hot threads ask for cannot wake us: that would be
+ * a system call of theirs. */
 static void rest(const struct control *control)
 {
     const struct topology *topology = control->topology;

@@ -800,7 +800,8 @@ static void text_line(const struct inspect_channel *found, uint32_t line)
     const struct health_margin margin = health_margin(&found->health, line);
     char destination[24];
     printf("  %-13s%-22s %" PRIu64 " datagrams, %" PRIu64 " first, %" PRIu64 " duplicate, %" PRIu64 " %s lost",
-           line == 0 ? "lines" : "", destination_text(&found->line[line], destination), found->line[line].datagram_count,
+           line == 0 ? "lines" : "", destination_text(&found->line[line], destination),
+           found->line[line].datagram_count,
            arb->fresh_count, arb->duplicate_count, arb->lost_count, found->packets != NULL ? "packets" : "messages");
     if (margin.count > 0)
         printf("; ahead by %+.1f us at least, %+.1f p50, %+.1f at most", (double)margin.min_ns / 1e3,

@@ -53,8 +53,8 @@ enum md_type {
     MD_UNRELIABLE = 28, /* an order of this instrument could not be entered: its book is not to be trusted (flag
                          * MD_UNTRADABLE) until the next session or MD_RESET. In a refresh, without that flag: its depth
                          * is too much to be sent, its best prices are good */
-    MD_RESET = 29,      /* books and directory of the channel are empty, as with MD_SESSION, but the session goes on: all
-                         * that is known of it follows (a snapshot; with MD_REFRESH: to this reader) */
+    MD_RESET = 29,      /* books and directory of the channel are empty, as with MD_SESSION, but the session goes on:
+                         * all that is known of it follows (a snapshot; with MD_REFRESH: to this reader) */
     MD_TYPE_COUNT
 };
 

@@ -18,9 +18,10 @@
 
 static const char *const help =
     "usage: tools/campaign [options]\n"
-    "Runs of a feed with faults: loss of 0.1 to 20 %, duplicates, reordering, corruption, truncation, skew and stalls on\n"
-    "both lines; re-request and snapshot servers that lose, break off and lie; late joins and session changes. Each run\n"
-    "must end with the books of the run without faults, and no event that is not marked stale may carry another BBO.\n\n"
+    "Runs of a feed with faults: loss of 0.1 to 20 %, duplicates, reordering, corruption, truncation, skew and\n"
+    "stalls on both lines; re-request and snapshot servers that lose, break off and lie; late joins and session\n"
+    "changes. Each run must end with the books of the run without faults, and no event that is not marked stale\n"
+    "may carry another BBO.\n\n"
     "  --runs N       runs (default 1000)\n"
     "  --seed S       seed of the first run (default 1); run i has seed S + i\n"
     "  --messages N   messages of a run (default 100000)\n"

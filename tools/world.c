@@ -1,5 +1,5 @@
-/* See world.h. In travel order: what is published, what becomes of it on the lines, the gateway's side, the servers, the
- * comparison. */
+/* See world.h. In travel order: what is published, what becomes of it on the lines, the gateway's side, the servers,
+ * the comparison. */
 #include "tools/world.h"
 
 #include "feed/frame.h"
@@ -321,8 +321,8 @@ static void event_take(struct world *world, const struct channel_cursor *cursor,
     compare_event(world, event, cursor->seq);
 }
 
-/* Honest at every moment: what is known to be missing, and what is kept for later, makes the channel stale, from the first
- * sight where that is wanted. */
+/* Honest at every moment: what is known to be missing, and what is kept for later, makes the channel stale, from the
+ * first sight where that is wanted. */
 static void compare_staleness(struct world *world)
 {
     const struct arb *arb = channel_arb(world->channel);

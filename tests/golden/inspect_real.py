@@ -84,13 +84,28 @@ def facts():
                ({letter: 5}, 5, [], 0))
 
     # Neither is MoldUDP64: everything is refused by reason, nothing becomes a message.
-    for name, frames in {'pcap/cme_mdp3_sbe_v1.6_omi-history.pcap': 10000,
-                         'pcap/miax_tom_mach_v1.9_omi-history.pcap': 20560,
+    for name, frames in {'pcap/miax_tom_mach_v1.9_omi-history.pcap': 20560,
                          'pcap/ice_impact_v1.1.33_omi-history.pcap': 8680}.items():
         code, found, _ = report(name)
         expect(name, 'frames', found['frames'], frames)
         expect(name, 'messages', found['total'], 0)
         expect(name, 'malformed', sum(found['malformed'].values()), found['datagrams'])
+
+    # Two lines of MDP 3.0: every packet on both, within a few microseconds of each other.
+    name = 'pcap/cme_mdp3_sbe_v1.6_omi-history.pcap'
+    code, found, _ = report(name)
+    expect(name, 'exit code', code, 0)
+    expect(name, 'datagrams', found['datagrams'], 10000)
+    expect(name, 'sequence', (found['first_seq'], found['last_seq']), (5615, 10614))
+    expect(name, 'gaps', (found['gaps'], found['gap_count']), ([], 0))
+    expect(name, 'duplicates', found['duplicates'], 5000)
+    expect(name, 'lines', sorted((line['group'], line['port'], line['packets']) for line in found['lines']),
+           [('224.0.31.64', 14340, 5000), ('224.0.32.64', 15340, 5000)])
+    expect(name, 'first seen', sum(line['first_seen'] for line in found['lines']), 5000)
+    expect(name, 'each line', [line['first_seen'] + line['duplicates'] for line in found['lines']], [5000, 5000])
+    margins = sorted((round(line['win_margin_us']['min']), round(line['win_margin_us']['max'])) for line in found['lines'])
+    expect(name, 'win margins', margins, [(-15, 6), (-6, 15)])
+    expect(name, 'templates', found['channels'][0]['templates'], {'12': 9, '32': 9569, '35': 307, '37': 194, '42': 194})
 
 
 def tshark():
