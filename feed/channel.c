@@ -223,9 +223,11 @@ bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, s
         count(&channel->counters.silent_count);
         channel_stale_raise(channel, ret_cursor, STALE_SILENT, channel->arb.next_seq, 0);
     }
-    if (channel->deadline_ns <= now_ns && channel->waiting && channel_recover_next(channel, ret_cursor))
-        return true;
-    return ret_cursor->pending != 0;
+    if (channel->deadline_ns > now_ns || !channel->waiting)
+        return ret_cursor->pending != 0;
+    ret_cursor->budget += channel->arrived_count; /* else a backlog might never end */
+    channel->arrived_count = 0;
+    return channel_recover_next(channel, ret_cursor) || ret_cursor->pending != 0;
 }
 
 bool channel_flush(struct channel *channel, uint64_t now_ns, struct channel_cursor *ret_cursor)

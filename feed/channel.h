@@ -23,7 +23,7 @@
 
 #define CHANNEL_EVENTS_MAX 4u      /* events that one message can give; 3 are used: define and two parts, or V */
 #define CHANNEL_REORDER_PACKETS_MAX 256u
-#define CHANNEL_SLICE_MESSAGES 64u /* held messages that one call delivers, where there is recovery */
+#define CHANNEL_SLICE_MESSAGES 16u /* held messages that one call delivers, where there is recovery */
 /* Lines that are none: who brought a message that no line did. */
 #define CHANNEL_LINE_RETRANSMISSION ARB_LINES_MAX
 #define CHANNEL_LINE_SNAPSHOT (ARB_LINES_MAX + 1u)
@@ -142,8 +142,9 @@ struct channel *channel_init(void *memory, const struct channel_params *params);
  * session is whole again: MD_SESSION ends the staleness of the one before. An add of a known reference, or one for
  * which there is no room, gives no event; a replace whose new order is refused gives a plain MD_DELETE.
  *
- * Where there is recovery, one call delivers at most CHANNEL_SLICE_MESSAGES that were held, so that other channels
- * need not wait; the rest goes on with later packets, or with channel_expire: the deadline is 0 then. */
+ * Where there is recovery, other channels need not wait for what was held: a packet that fills a hole brings at most
+ * CHANNEL_SLICE_MESSAGES of it along, one that is kept brings none, and the rest goes on with channel_expire, the
+ * deadline being 0: a slice a call, and as many as came meanwhile. */
 bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payload, uint32_t payload_len,
                      uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor);
 

@@ -6,7 +6,7 @@
 #include "feed/channel_state.h"
 
 #define CLOCK_SLACK_NS 1000000000u /* by which a venue's times may disagree with its sequence */
-#define CLEAR_SLICE 1024u /* table lines emptied by one look at a spin */
+#define CLEAR_SLICE 128u /* table lines emptied by one look at a spin */
 
 /* ---- staleness, in band ---- */
 
@@ -138,8 +138,12 @@ void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32
             count(&channel->counters.overflow_count);
         hold_advance(hold, end_seq - (hold->mask + 1));
     }
-    if (hold_put(hold, packet->seq, packet->count, packet->blocks, (uint8_t)line, cursor->now_ns) > 0)
+    const uint32_t new_count =
+        hold_put(hold, packet->seq, packet->count, packet->blocks, (uint8_t)line, cursor->now_ns);
+    if (new_count > 0)
         count(&channel->counters.held_count);
+    channel->arrived_count += new_count;
+    cursor->budget = 0; /* what is in front of it goes on with the next slice */
     hole_seen(channel, cursor);
 }
 

@@ -77,6 +77,7 @@ struct channel {
     uint8_t old_session[MOLD_SESSION_LEN];
     struct channel_market market; /* `ended` is not kept here */
     struct hold hold;
+    uint32_t arrived_count;   /* messages kept since the last slice of those held went out */
     uint64_t forced_seq;      /* holes that begin below have no reorder window any more: too much is held behind */
     uint8_t episode;          /* enum episode, or-ed: what happened since something was first missing */
     bool joining;             /* nothing has been delivered yet: the first hole is what was before us */

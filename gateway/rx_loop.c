@@ -56,13 +56,15 @@ static void publish_all(struct rx *rx, struct channel *channel, struct channel_c
     }
 }
 
-/* What is due at or before now_ns, before anything of now_ns is applied. */
+/* What is due at or before now_ns, before anything of now_ns is applied. A channel that has work left over from its
+ * recovery (deadline 0) goes on at the end of the turn: frames come first. */
 static void expire(struct rx *rx)
 {
     struct channel_cursor cursor;
 
     for (uint32_t i = 0; i < rx->channel_count; i++)
-        if (channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
+        if (channel_deadline_ns(rx->channel[i]) != 0 &&
+            channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
             publish_all(rx, rx->channel[i], &cursor);
 }
 
@@ -71,7 +73,7 @@ static void deadline_update(struct rx *rx)
     rx->deadline_ns = UINT64_MAX;
     for (uint32_t i = 0; i < rx->channel_count; i++) {
         const uint64_t deadline_ns = channel_deadline_ns(rx->channel[i]);
-        if (deadline_ns < rx->deadline_ns)
+        if (deadline_ns != 0 && deadline_ns < rx->deadline_ns)
             rx->deadline_ns = deadline_ns;
     }
 }
@@ -180,10 +182,21 @@ static void idle(struct rx *rx)
     }
 }
 
-/* An answer of the control thread. False: not yet, books are still being emptied for it. */
-static bool answer_apply(struct rx *rx, struct channel *channel, const struct recovery_answer *answer)
+/* Where the next slice of snapshot messages ends. */
+static uint32_t slice_end(const struct recovery_answer *answer, uint32_t at)
 {
+    for (uint32_t i = 0; i < CHANNEL_SLICE_MESSAGES && at + 2u <= answer->len; i++)
+        at += 2u + ((uint32_t)answer->bytes[at] << 8 | answer->bytes[at + 1]);
+    return at < answer->len ? at : answer->len;
+}
+
+/* The answer of channel `i` that the control thread gave, or a slice of it. False: not all of it yet, or books are still
+ * being emptied for it. */
+static bool answer_apply(struct rx *rx, uint32_t i, const struct recovery_answer *answer)
+{
+    struct channel *channel = rx->channel[i];
     struct channel_cursor cursor;
+    const uint32_t at = rx->answer_at[i];
     bool some = false;
 
     switch ((enum recovery_answer_type)answer->type) {
@@ -193,7 +206,9 @@ static bool answer_apply(struct rx *rx, struct channel *channel, const struct re
     case RECOVERY_MESSAGES:
         if (!channel_snapshot_ready(channel, answer->spin))
             return false;
-        some = channel_snapshot(channel, answer->spin, answer->bytes, answer->len, rx->now_ns, rx->burst_tsc, &cursor);
+        rx->answer_at[i] = slice_end(answer, at);
+        some = channel_snapshot(channel, answer->spin, answer->bytes + at, rx->answer_at[i] - at, rx->now_ns,
+                                rx->burst_tsc, &cursor);
         break;
     case RECOVERY_SPIN_END:
         if (!channel_snapshot_ready(channel, answer->spin))
@@ -206,7 +221,7 @@ static bool answer_apply(struct rx *rx, struct channel *channel, const struct re
     }
     if (some)
         publish_all(rx, channel, &cursor);
-    return true;
+    return answer->type != RECOVERY_MESSAGES || rx->answer_at[i] == answer->len;
 }
 
 static void ask(struct rx *rx, struct channel *channel, struct recovery_link *link, const struct channel_ask *asked)
@@ -227,26 +242,33 @@ static void ask(struct rx *rx, struct channel *channel, struct recovery_link *li
     channel_snapshot_lost(channel, asked->spin, rx->now_ns);
 }
 
-/* The channels that have servers to ask: one answer and what there is to ask, each turn. So a channel that is being
- * recovered takes no more of a turn than a packet or two would. */
+/* The channels that have servers to ask, once a turn and behind its frames: a slice of what was held, a slice of an
+ * answer, and what there is to ask. So a channel that is being recovered takes no more of a turn than a packet would. */
 static void recover(struct rx *rx)
 {
+    struct channel_cursor cursor;
+    struct channel_ask asked;
+
     for (uint32_t i = 0; i < rx->channel_count; i++) {
         struct channel *channel = rx->channel[i];
         struct recovery_link *link = rx->link[i];
-        struct channel_ask asked;
         if (!link)
             continue;
-        if (!rx->answer[i])
+        if (!rx->answer[i]) {
             rx->answer[i] = recovery_link_take(link);
-        if (rx->answer[i] && answer_apply(rx, channel, rx->answer[i])) {
+            rx->answer_at[i] = 0;
+        }
+        if (rx->answer[i] && answer_apply(rx, i, rx->answer[i])) {
             recovery_link_done(link, rx->answer[i]);
             rx->answer[i] = NULL;
-            deadline_update(rx);
         }
-        while (channel_recovering(channel) &&
-               (asked = channel_ask_next(channel, rx->now_ns)).type != CHANNEL_ASK_NOTHING)
+        if (!channel_recovering(channel))
+            continue;
+        if (channel_deadline_ns(channel) == 0 && channel_expire(channel, rx->now_ns, rx->burst_tsc, &cursor))
+            publish_all(rx, channel, &cursor);
+        while ((asked = channel_ask_next(channel, rx->now_ns)).type != CHANNEL_ASK_NOTHING)
             ask(rx, channel, link, &asked);
+        deadline_update(rx);
     }
 }
 

@@ -37,7 +37,8 @@ struct rx {
     struct channel *channel[RX_CHANNELS_MAX];
     uint32_t channel_count;
     struct recovery_link *link[RX_CHANNELS_MAX];     /* of each channel; NULL: nobody to ask */
-    struct recovery_answer *answer[RX_CHANNELS_MAX]; /* taken, waiting for books to be emptied */
+    struct recovery_answer *answer[RX_CHANNELS_MAX]; /* taken, not yet applied entirely */
+    uint32_t answer_at[RX_CHANNELS_MAX];
     struct md_ring *ring;              /* two-core: where events go */
     struct resync *resync[RX_READERS_MAX]; /* of each reader of the ring: brings it up to date when it was lapped */
     uint32_t resync_count;

@@ -6,13 +6,14 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import network as n
 from network import g
 
-QUANTILES = ("min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
+QUANTILES = ("count", "min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=5)
@@ -42,6 +43,10 @@ def config_write(work):
     path = work.config(name="neighbour", mode="inline", every=10, reorder_us=2000, stages="false")
     text = open(path).read().replace("\nstrategies:\n", SECOND_FEED, 1)
     text = "\n".join(line for line in text.splitlines() if "kind: taker" not in line) + "\n"
+    capture = work.session("names", 3000, "--symbols", "40", "--seed", "1", both=False)
+    books = json.loads(subprocess.run([g.TICKGATE, "inspect", "--json", "--books", *capture], capture_output=True, text=True,
+                                      check=True).stdout)["books"]
+    text = text.replace("feed: itch, params", f"feed: itch, symbols: [{', '.join(sorted(books))}], params", 1)
     with open(path, "w") as file:
         file.write(text)
     return n.config_live(path, [n.recovery(), n.recovery(venue=1)])
@@ -58,7 +63,10 @@ def run(config, *faults):
         venue.finish()
     report = n.gateway_stop(process)
     healthy, sick = report["feeds"]
-    g.check(healthy["recovery"]["requests"] == 0 and not sick["stale"], "one feed healthy, the other whole in the end", quiet=True)
+    g.check(not healthy["stale"] and not sick["stale"], f"both whole in the end: {healthy['stale']} {sick['stale']} {sick['next_seq']}",
+            quiet=True)
+    if healthy["recovery"]["requests"]:
+        print(f"(the healthy feed lost packets too: {healthy['recovery']['requests']} requests)", file=sys.stderr)
     return report["strategies"][0]["latency"]["tick_to_trade"], sick["recovery"]
 
 
@@ -88,7 +96,7 @@ try:
     print(f"tick-to-trade on a healthy feed, ns, inline, medians of {options.rounds} rounds of {options.messages} messages on each feed; "
           f"the other: {what['requests']} requests, {what['spliced']} snapshots, {what['snapshot_messages']} messages in them",
           file=sys.stderr)
-    print(f"{'':24}" + " ".join(f"{quantile[:-3]:>9}" for quantile in QUANTILES), file=sys.stderr)
+    print(f"{'':24}" + " ".join(f"{quantile.removesuffix('_ns'):>9}" for quantile in QUANTILES), file=sys.stderr)
     for name, row in result.items():
         print(f"{name:24}" + " ".join(f"{row[quantile]:9}" for quantile in QUANTILES), file=sys.stderr)
     ratios = {quantile: statistics.median(on / off for on, off in zip(columns["the other recovering"][quantile],
