@@ -126,14 +126,18 @@ static void range_ask(struct retransmit *retransmit, struct retransmit_range *ra
                       struct retransmit_request *ret_request)
 {
     if (range->attempt > 0) {
+        const uint32_t next = (range->server + 1) % retransmit->params.server_count;
+        if (retransmit->server == range->server)
+            retransmit->server = next;
+        range->server = next;
         retransmit->again_count++;
-        retransmit->server = (retransmit->server + 1) % retransmit->params.server_count;
     } else {
+        range->server = retransmit->server;
         retransmit->request_count++;
     }
     *ret_request = (struct retransmit_request){.seq = range->first_seq,
                                                .count = (uint32_t)(range->end_seq - range->first_seq),
-                                               .server = retransmit->server};
+                                               .server = range->server};
     retransmit->message_count += ret_request->count;
     range->due_ns = now_ns + timeout_ns(retransmit, range->attempt);
     range->attempt++;

@@ -23,6 +23,7 @@ struct retransmit_range {
     uint64_t first_seq, end_seq; /* still missing within what was asked for */
     uint64_t due_ns;             /* asked for again then */
     uint32_t attempt;            /* requests sent without any answer */
+    uint32_t server;             /* asked last */
     bool waiting;                /* a request is out; false: has to be sent, when the rate allows */
 };
 
@@ -30,7 +31,7 @@ struct retransmit {
     struct retransmit_params params;
     struct retransmit_range range[RETRANSMIT_RANGES_MAX]; /* disjoint, in no order */
     uint32_t range_count;
-    uint32_t server;             /* asked next */
+    uint32_t server;             /* that new ranges begin with: none that has left one without an answer since */
     uint64_t token_ns;           /* rate limit: time credited up to here */
     uint64_t check_ns;           /* nothing to do before */
     /* counters */

@@ -190,8 +190,8 @@ static uint32_t slice_end(const struct recovery_answer *answer, uint32_t at)
     return at < answer->len ? at : answer->len;
 }
 
-/* The answer of channel `i` that the control thread gave, or a slice of it. False: not all of it yet, or books are still
- * being emptied for it. */
+/* The answer of channel `i` that the control thread gave, or a slice of it. False: not all of it yet, or books are
+ * still being emptied for it. */
 static bool answer_apply(struct rx *rx, uint32_t i, const struct recovery_answer *answer)
 {
     struct channel *channel = rx->channel[i];
@@ -243,7 +243,7 @@ static void ask(struct rx *rx, struct channel *channel, struct recovery_link *li
 }
 
 /* The channels that have servers to ask, once a turn and behind its frames: a slice of what was held, a slice of an
- * answer, and what there is to ask. So a channel that is being recovered takes no more of a turn than a packet would. */
+ * answer, and what there is to ask. So a channel that is being recovered takes no more of a turn than a packet. */
 static void recover(struct rx *rx)
 {
     struct channel_cursor cursor;

@@ -80,7 +80,8 @@ def network_remove():
 def config_live(config, recoveries, orders_too=True):
     """A config of the harness, put on the veth and given servers: one recovery text for each feed. The driver has one transmit queue:
     it is for orders (orders_too), or for requests."""
-    text = open(config).read().replace("{name: feed, device: net_ring}", "{name: feed, device: 'net_af_packet,iface=vg'}")
+    device = "net_af_packet,iface=vg,blocksz=4096,framesz=2048,framecnt=8192" # room for a hot thread that is not run for a while
+    text = open(config).read().replace("{name: feed, device: net_ring}", f"{{name: feed, device: '{device}'}}")
     if orders_too:
         text = text.replace("  - {name: orders, device: net_ring}\n", "").replace("port: orders", "port: feed")
     head, *feeds = text.split("    lines:\n")
