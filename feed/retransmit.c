@@ -87,7 +87,7 @@ static bool range_add(struct retransmit *retransmit, const struct retransmit_vie
             seq = free_seq;
             continue;
         }
-        const uint64_t most_seq = min_u64(end_seq, seq + retransmit->params.request_messages);
+        const uint64_t most_seq = seq + min_u64(end_seq - seq, retransmit->params.request_messages);
         retransmit->range[retransmit->range_count++] = (struct retransmit_range){
             .first_seq = seq, .end_seq = range_next(retransmit, seq, most_seq), .due_ns = now_ns};
         return true;
