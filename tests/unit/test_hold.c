@@ -1,5 +1,5 @@
-/* The window of messages behind a hole: what is kept is found, what is done with is gone, and a plain list of flags says
- * the same after any mixture of both. */
+/* The window of messages behind a hole: what is kept is found, what is done with is gone, and a plain list of flags
+ * says the same after any mixture of both. */
 #include "feed/hold.h"
 #include "ring/check.h"
 
