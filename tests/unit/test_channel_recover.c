@@ -1,0 +1,524 @@
+/* Recovery of a channel, from the outside: what it asks for, what it says meanwhile, and that its book in the end is that
+ * of a channel that saw everything. The messages are a generated session; servers are played by the test. */
+#include "feed/channel.h"
+#include "ring/check.h"
+#include "tools/session.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGES 20000u
+#define SYMBOLS 20u
+#define MS UINT64_C(1000000)
+#define REORDER_NS MS
+#define RETRY_NS (10 * MS)
+#define PACKET_MAX (MOLD_HEADER_LEN + 64u * (2u + ITCH_LENGTH_MAX))
+
+static const char session_a[MOLD_SESSION_LEN] = {'S', 'E', 'S', 'S', 'I', 'O', 'N', ' ', ' ', 'A'};
+
+static struct { uint32_t len; uint8_t bytes[ITCH_LENGTH_MAX]; } script[MESSAGES + 1]; /* by sequence, from 1 */
+
+static const struct channel_params default_params = {
+    .book = {.instruments_max = 64, .orders_max = 1u << 15, .levels_max = 1u << 14},
+    .line_count = 2,
+    .reorder_packets = 64,
+    .reorder_ns = REORDER_NS,
+    .hold_messages = 16384,
+    .stale_at_once = true,
+    .first_seq = 1,
+    .recovery = {.retransmit = {.server_count = 2,
+                                .request_messages = 64,
+                                .in_flight = 4,
+                                .rate_per_s = 100000,
+                                .rate_burst = 1000,
+                                .attempts = 3,
+                                .timeout_ns = 5 * MS,
+                                .timeout_max_ns = 20 * MS},
+                 .gap_max = 12000,
+                 .snapshot = true,
+                 .spin_retry_ns = RETRY_NS,
+                 .spin_retry_max_ns = 4 * RETRY_NS},
+};
+
+struct rig {
+    struct channel *channel;
+    void *memory;
+    uint64_t now_ns;
+    uint64_t last_seq;
+    uint32_t events[MD_TYPE_COUNT];
+    uint32_t fresh_count, stale_count; /* events about instruments, without and with MD_STALE */
+    uint32_t most_messages;            /* that one call gave out */
+};
+
+static void setup(void)
+{
+    const struct session_params params = {
+        .seed = 3, .messages = MESSAGES, .open_ns = SESSION_OPEN_NS, .symbols = SYMBOLS, .rate_per_s = 40000};
+    struct session *session = session_open(&params);
+    struct itch_msg msg;
+    cr_assert(session);
+    for (uint32_t seq = 1; session_next(session, &msg); seq++)
+        script[seq].len = itch_encode(&msg, script[seq].bytes);
+    session_close(session);
+}
+
+TestSuite(channel_recover, .init = setup);
+
+static struct rig rig_open(const struct channel_params *params)
+{
+    struct rig rig = {.now_ns = 1000 * MS};
+    rig.memory = aligned_alloc(CACHE_LINE_BYTES, channel_footprint(params));
+    cr_assert(rig.memory);
+    rig.channel = channel_init(rig.memory, params);
+    return rig;
+}
+
+static void drain(struct rig *rig, struct channel_cursor *cursor)
+{
+    uint32_t message_count = 0;
+    while (channel_next(rig->channel, cursor)) {
+        message_count += cursor->message != NULL;
+        if (cursor->seq != 0) {
+            cr_assert_eq(cursor->seq, rig->last_seq + 1, "in order, each once");
+            rig->last_seq = cursor->seq;
+        }
+        for (uint32_t i = 0; i < cursor->event_count; i++) {
+            const struct md_event *event = &cursor->event[i];
+            rig->events[event->type]++;
+            if (event->instrument != MD_INSTRUMENT_NONE)
+                *(event->flags & MD_STALE ? &rig->stale_count : &rig->fresh_count) += 1;
+        }
+    }
+    if (message_count > rig->most_messages)
+        rig->most_messages = message_count;
+}
+
+static uint32_t blocks_write(uint8_t *ret_bytes, uint64_t seq, uint32_t count)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        ret_bytes[at] = 0;
+        ret_bytes[at + 1] = (uint8_t)script[seq + i].len;
+        memcpy(ret_bytes + at + 2, script[seq + i].bytes, script[seq + i].len);
+        at += 2 + script[seq + i].len;
+    }
+    return at;
+}
+
+static uint32_t packet_write(uint8_t *ret_bytes, uint64_t seq, uint32_t count)
+{
+    mold_encode_header(ret_bytes, session_a, seq, (uint16_t)count);
+    return MOLD_HEADER_LEN + blocks_write(ret_bytes + MOLD_HEADER_LEN, seq, count);
+}
+
+/* Messages [seq, end_seq) in packets of ten on a line. */
+static void send_to(struct rig *rig, uint32_t line, uint64_t seq, uint64_t end_seq)
+{
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    for (; seq < end_seq; seq += 10) {
+        const uint32_t count = end_seq - seq < 10 ? (uint32_t)(end_seq - seq) : 10;
+        if (channel_receive(rig->channel, line, payload, packet_write(payload, seq, count), rig->now_ns, 0, &cursor))
+            drain(rig, &cursor);
+    }
+}
+
+static bool expire(struct rig *rig)
+{
+    struct channel_cursor cursor;
+    if (channel_deadline_ns(rig->channel) > rig->now_ns ||
+        !channel_expire(rig->channel, rig->now_ns, 0, &cursor))
+        return false;
+    drain(rig, &cursor);
+    return true;
+}
+
+static void go_on(struct rig *rig)
+{
+    while (channel_deadline_ns(rig->channel) == 0)
+        expire(rig);
+}
+
+static struct channel_ask ask(struct rig *rig)
+{
+    return channel_ask_next(rig->channel, rig->now_ns);
+}
+
+/* A server that answers everything, at most `answer_max` messages each time. How many requests it took. */
+static uint32_t answer_all(struct rig *rig, uint32_t answer_max)
+{
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    struct channel_ask asked;
+    uint32_t request_count = 0;
+    for (uint32_t quiet = 0; quiet < 3; quiet++) {
+        expire(rig);
+        while ((asked = ask(rig)).type != CHANNEL_ASK_NOTHING) {
+            quiet = 0;
+            request_count++;
+            cr_assert_eq(asked.type, CHANNEL_ASK_REQUEST);
+            cr_assert(asked.count >= 1 && asked.count <= 64);
+            cr_assert(asked.seq >= channel_arb(rig->channel)->next_seq);
+            cr_assert(asked.seq + asked.count <= channel_arb(rig->channel)->newest_seq, "never beyond what is known");
+            const uint32_t count = asked.count < answer_max ? asked.count : answer_max;
+            if (channel_reply(rig->channel, payload, packet_write(payload, asked.seq, count), rig->now_ns, 0, &cursor))
+                drain(rig, &cursor);
+        }
+        rig->now_ns += REORDER_NS;
+    }
+    go_on(rig);
+    return request_count;
+}
+
+static void expect_whole(struct rig *rig, uint64_t end_seq)
+{
+    struct rig truth = rig_open(&default_params);
+    send_to(&truth, 0, 1, end_seq);
+    cr_assert_eq(channel_arb(rig->channel)->next_seq, end_seq);
+    cr_assert(!channel_stale(rig->channel));
+    cr_assert_eq(book_hash(channel_book(rig->channel)), book_hash(channel_book(truth.channel)));
+    cr_assert_eq(channel_order_count(rig->channel), channel_order_count(truth.channel));
+    free(truth.memory);
+}
+
+/* A snapshot of the moment before `end_seq`, given as the messages that led there: the book is the same. */
+static void snapshot_give(struct rig *rig, uint32_t spin, uint64_t end_seq)
+{
+    uint8_t blocks[PACKET_MAX];
+    struct channel_cursor cursor;
+    for (uint32_t i = 0; !channel_snapshot_ready(rig->channel, spin); i++)
+        cr_assert_lt(i, 1000000u);
+    const uint64_t last_seq = rig->last_seq;
+    for (uint64_t seq = 1; seq < end_seq; seq += 32) {
+        const uint32_t count = end_seq - seq < 32 ? (uint32_t)(end_seq - seq) : 32;
+        if (channel_snapshot(rig->channel, spin, blocks, blocks_write(blocks, seq, count), rig->now_ns, 0, &cursor))
+            drain(rig, &cursor);
+    }
+    cr_assert_eq(rig->last_seq, last_seq, "a snapshot has no sequences");
+}
+
+static void snapshot_end(struct rig *rig, uint32_t spin, uint64_t end_seq, bool spliced)
+{
+    struct channel_cursor cursor;
+    if (spliced)
+        rig->last_seq = end_seq - 1;
+    if (channel_snapshot_end(rig->channel, spin, end_seq, rig->now_ns, 0, &cursor))
+        drain(rig, &cursor);
+    go_on(rig);
+}
+
+Test(channel_recover, the_other_line_fills_and_nobody_is_asked)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 131);
+    cr_assert_eq(rig.events[MD_STALE_BEGIN], 1u, "at once");
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    send_to(&rig, 1, 101, 131);
+    cr_assert_eq(rig.events[MD_STALE_END], 1u);
+    rig.now_ns += 100 * MS;
+    cr_assert(!expire(&rig));
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    cr_assert_eq(channel_counters(rig.channel)->filled_line_count, 1u);
+    expect_whole(&rig, 131);
+    free(rig.memory);
+}
+
+Test(channel_recover, nothing_is_said_where_the_other_line_is_given_its_chance_first)
+{
+    struct channel_params params = default_params;
+    params.stale_at_once = false;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 131);
+    send_to(&rig, 1, 101, 131);
+    cr_assert_eq(rig.events[MD_STALE_BEGIN] + rig.events[MD_STALE_END] + rig.stale_count, 0u);
+    send_to(&rig, 0, 141, 151);
+    rig.now_ns += REORDER_NS;
+    expire(&rig);
+    cr_assert_eq(rig.events[MD_STALE_BEGIN], 1u, "now its window has ended");
+    free(rig.memory);
+}
+
+static void hole_is_retransmitted(uint64_t hole_count, uint32_t answer_max, uint32_t least_requests)
+{
+    struct rig rig = rig_open(&default_params);
+    const uint64_t hole = 1001, after = hole + hole_count;
+    send_to(&rig, 0, 1, hole);
+    send_to(&rig, 1, after, after + 500);
+    cr_assert_eq(rig.last_seq, hole - 1);
+    cr_assert_eq(rig.events[MD_STALE_BEGIN], 1u);
+    const uint32_t fresh_count = rig.fresh_count;
+    cr_assert_geq(answer_all(&rig, answer_max), least_requests);
+    cr_assert_eq(rig.events[MD_STALE_END], 1u);
+    cr_assert_gt(rig.stale_count, 0u, "what fills the hole is marked");
+    cr_assert_leq(rig.most_messages, 64u + CHANNEL_SLICE_MESSAGES, "an answer, and a slice of what was held");
+    cr_assert_eq(channel_counters(rig.channel)->filled_request_count, 1u);
+    cr_assert_eq(channel_counters(rig.channel)->spin_count, 0u);
+    expect_whole(&rig, after + 500);
+    cr_assert_geq(rig.fresh_count, fresh_count);
+    free(rig.memory);
+}
+
+Test(channel_recover, holes_of_a_message_of_a_packet_of_ten_thousand_messages)
+{
+    hole_is_retransmitted(1, 64, 1);
+    hole_is_retransmitted(10, 64, 1);
+    hole_is_retransmitted(10000, 64, 157);
+    hole_is_retransmitted(300, 30, 10);
+}
+
+Test(channel_recover, a_heartbeat_reveals_what_is_then_asked_for)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[MOLD_HEADER_LEN];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    mold_encode_header(payload, session_a, 106, 0);
+    if (channel_receive(rig.channel, 0, payload, sizeof(payload), rig.now_ns, 0, &cursor))
+        drain(&rig, &cursor);
+    cr_assert(channel_stale(rig.channel));
+    cr_assert_eq(answer_all(&rig, 64), 1u);
+    expect_whole(&rig, 106);
+    free(rig.memory);
+}
+
+/* Nobody retransmits: each attempt is asked for, then a spin. */
+static uint32_t spin_wanted(struct rig *rig)
+{
+    for (uint32_t i = 0; i < 1000; i++) {
+        expire(rig);
+        const struct channel_ask asked = ask(rig);
+        if (asked.type == CHANNEL_ASK_SPIN)
+            return asked.spin;
+        rig->now_ns += MS;
+    }
+    cr_assert_fail("no spin was asked for");
+    return 0;
+}
+
+Test(channel_recover, a_snapshot_comes_where_nobody_retransmits)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t spin = spin_wanted(&rig);
+    cr_assert_eq(channel_retransmit(rig.channel)->again_count, 2u);
+    send_to(&rig, 1, 201, 501); /* kept meanwhile */
+    snapshot_give(&rig, spin, 301);
+    cr_assert_eq(rig.events[MD_RESET], 1u);
+    cr_assert(channel_stale(rig.channel));
+    cr_assert_eq(rig.events[MD_STALE_END], 0u);
+    snapshot_end(&rig, spin, 301, true);
+    cr_assert_eq(rig.events[MD_STALE_END], 1u);
+    cr_assert_eq(channel_counters(rig.channel)->spliced_count, 1u);
+    expect_whole(&rig, 501);
+    free(rig.memory);
+}
+
+Test(channel_recover, a_hole_beyond_gap_max_is_for_a_snapshot_at_once)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 101 + 12001, 101 + 12101);
+    rig.now_ns += REORDER_NS;
+    expire(&rig);
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_SPIN);
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING, "once");
+    free(rig.memory);
+}
+
+Test(channel_recover, spins_that_fail_are_begun_again_and_patience_doubles)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    uint32_t spin = spin_wanted(&rig);
+    uint64_t wait_ns = RETRY_NS;
+    for (uint32_t i = 0; i < 5; i++) {
+        snapshot_give(&rig, spin, 151);
+        switch (i % 3) {
+        case 0:
+            channel_snapshot_lost(rig.channel, spin, rig.now_ns);
+            break;
+        case 1:
+            snapshot_end(&rig, spin, 100, false); /* older than what was delivered */
+            break;
+        default:
+            snapshot_end(&rig, spin, 151 + (1u << 20), false); /* further ahead than can be true */
+            break;
+        }
+        cr_assert(channel_stale(rig.channel));
+        cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+        rig.now_ns += wait_ns - 1;
+        cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+        rig.now_ns += 1;
+        const struct channel_ask asked = ask(&rig);
+        cr_assert_eq(asked.type, CHANNEL_ASK_SPIN);
+        cr_assert_gt(asked.spin, spin, "a new number: late answers to the old one are known");
+        wait_ns = wait_ns * 2 > 4 * RETRY_NS ? 4 * RETRY_NS : wait_ns * 2;
+        struct channel_cursor cursor;
+        uint8_t blocks[PACKET_MAX];
+        cr_assert(!channel_snapshot(rig.channel, spin, blocks, blocks_write(blocks, 1, 10), rig.now_ns, 0, &cursor));
+        spin = asked.spin;
+    }
+    cr_assert_eq(channel_counters(rig.channel)->spin_lost_count, 2u);
+    cr_assert_eq(channel_counters(rig.channel)->spin_old_count, 2u);
+    cr_assert_eq(channel_counters(rig.channel)->spin_far_count, 1u);
+    snapshot_give(&rig, spin, 151);
+    snapshot_end(&rig, spin, 151, true);
+    expect_whole(&rig, 201);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_cannot_be_kept_is_forgotten_and_a_newer_snapshot_splices)
+{
+    struct channel_params params = default_params;
+    params.hold_messages = 256;
+    params.recovery.gap_max = 100;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 301, 801); /* more than the window */
+    cr_assert_gt(channel_counters(rig.channel)->overflow_count, 0u);
+    uint32_t spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 401);
+    snapshot_end(&rig, spin, 401, false);
+    cr_assert_eq(channel_counters(rig.channel)->spin_old_count, 1u, "401 to 545 could not be kept");
+    spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 701);
+    snapshot_end(&rig, spin, 701, true);
+    expect_whole(&rig, 801);
+    free(rig.memory);
+}
+
+Test(channel_recover, a_late_join_is_a_snapshot)
+{
+    struct channel_params params = default_params;
+    params.recovery.join_snapshot = true;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 5001, 5011);
+    cr_assert(channel_stale(rig.channel));
+    rig.now_ns += REORDER_NS;
+    expire(&rig);
+    const struct channel_ask asked = ask(&rig);
+    cr_assert_eq(asked.type, CHANNEL_ASK_SPIN, "although retransmission might do");
+    send_to(&rig, 1, 5011, 5101);
+    snapshot_give(&rig, asked.spin, 5051);
+    snapshot_end(&rig, asked.spin, 5051, true);
+    expect_whole(&rig, 5101);
+    free(rig.memory);
+}
+
+Test(channel_recover, a_new_session_ends_every_wait)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[MOLD_HEADER_LEN];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t spin = spin_wanted(&rig);
+    mold_encode_header(payload, "SESSION  B", 1, 0);
+    cr_assert(channel_receive(rig.channel, 0, payload, sizeof(payload), rig.now_ns, 0, &cursor));
+    drain(&rig, &cursor);
+    cr_assert(!channel_stale(rig.channel));
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_SPIN_STOP);
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    cr_assert(channel_snapshot_ready(rig.channel, spin), "to be dropped");
+    cr_assert(!channel_snapshot_end(rig.channel, spin, 1, rig.now_ns, 0, &cursor));
+    cr_assert_eq(channel_order_count(rig.channel), 0u);
+    free(rig.memory);
+}
+
+Test(channel_recover, one_packet_far_ahead_is_not_believed_and_two_are)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[MOLD_HEADER_LEN];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    for (uint32_t i = 0; i < 2; i++) {
+        mold_encode_header(payload, session_a, UINT64_C(1) << (40 + i), 0);
+        cr_assert(!channel_receive(rig.channel, 0, payload, sizeof(payload), rig.now_ns, 0, &cursor));
+        cr_assert(!channel_stale(rig.channel));
+    }
+    cr_assert_eq(channel_counters(rig.channel)->far_count, 2u, "they do not agree");
+    cr_assert(channel_receive(rig.channel, 1, payload, sizeof(payload), rig.now_ns, 0, &cursor));
+    drain(&rig, &cursor);
+    cr_assert(channel_stale(rig.channel));
+    free(rig.memory);
+}
+
+Test(channel_recover, answers_that_are_none_change_nothing)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t len = packet_write(payload, 101, 10);
+    cr_assert(!channel_reply(rig.channel, payload, len - 1, rig.now_ns, 0, &cursor), "cut");
+    payload[9] = 'X';
+    cr_assert(!channel_reply(rig.channel, payload, len, rig.now_ns, 0, &cursor), "another session");
+    cr_assert(!channel_reply(rig.channel, payload, packet_write(payload, 1, 10), rig.now_ns, 0, &cursor), "old");
+    cr_assert(!channel_reply(rig.channel, payload, packet_write(payload, 195, 10), rig.now_ns, 0, &cursor), "beyond");
+    cr_assert_eq(channel_counters(rig.channel)->reply_useless_count, 4u);
+    cr_assert_eq(rig.last_seq, 100u);
+    free(rig.memory);
+}
+
+Test(channel_recover, books_that_are_contradicted_are_loaded_anew)
+{
+    struct rig rig = rig_open(&default_params);
+    uint64_t seq = 2000;
+    while (script[seq].bytes[0] != ITCH_DELETE)
+        seq++;
+    send_to(&rig, 0, 1, seq + 1);
+    script[seq + 1] = script[seq]; /* deleted twice: that cannot be */
+    send_to(&rig, 0, seq + 1, seq + 2);
+    cr_assert_eq(channel_counters(rig.channel)->contradicted_count, 1u);
+    cr_assert(channel_stale(rig.channel));
+    cr_assert_gt(spin_wanted(&rig), 0u);
+    free(rig.memory);
+}
+
+Test(channel_recover, silence_of_all_lines_is_stale_until_one_speaks)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = 3000 * MS;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    cr_assert_eq(channel_deadline_ns(rig.channel), rig.now_ns + 3000 * MS);
+    rig.now_ns += 3000 * MS;
+    cr_assert(expire(&rig));
+    cr_assert_eq(rig.events[MD_STALE_BEGIN], 1u);
+    cr_assert_eq(channel_counters(rig.channel)->silent_count, 1u);
+    cr_assert_eq(channel_deadline_ns(rig.channel), UINT64_MAX);
+    send_to(&rig, 1, 101, 111);
+    cr_assert_eq(rig.events[MD_STALE_END], 1u);
+    expect_whole(&rig, 111);
+    free(rig.memory);
+}
+
+Test(channel_recover, without_a_snapshot_what_nobody_has_is_passed)
+{
+    struct channel_params params = default_params;
+    params.recovery.snapshot = false;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    for (uint32_t i = 0; i < 100 && channel_arb(rig.channel)->hole_count == 0; i++) {
+        rig.last_seq = channel_arb(rig.channel)->next_seq - 1;
+        rig.now_ns += MS;
+        while (ask(&rig).type == CHANNEL_ASK_REQUEST)
+            ;
+        if (channel_deadline_ns(rig.channel) == 0)
+            rig.last_seq = 110;
+        expire(&rig);
+    }
+    go_on(&rig);
+    cr_assert_eq(channel_arb(rig.channel)->missed_count, 10u);
+    cr_assert_eq(channel_counters(rig.channel)->given_up_count, 1u);
+    cr_assert(channel_stale(rig.channel), "until the next session");
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 201u);
+    free(rig.memory);
+}
