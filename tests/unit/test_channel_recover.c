@@ -1,5 +1,5 @@
-/* Recovery of a channel, from the outside: what it asks for, what it says meanwhile, and that its book in the end is that
- * of a channel that saw everything. The messages are a generated session; servers are played by the test. */
+/* Recovery of a channel, from the outside: what it asks for, what it says meanwhile, and that its book in the end is
+ * that of a channel that saw everything. The messages are a generated session; servers are played by the test. */
 #include "feed/channel.h"
 #include "ring/check.h"
 #include "tools/session.h"
