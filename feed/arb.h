@@ -6,9 +6,11 @@
 #define FEED_ARB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define ARB_LINES_MAX 8u
+#define ARB_LINES_MAX  8u
+#define ARB_LINE_HOLES 4u /* newest holes of a line that are remembered */
 
 enum arb_verdict {
     ARB_FRESH = 0,    /* all messages are new and next in order */
@@ -18,16 +20,26 @@ enum arb_verdict {
     ARB_VERDICT_COUNT
 };
 
-/* Counters go on over sessions; only next_seq begins again. */
+/* Messages [seq, end_seq) that a line has skipped; empty: end_seq <= seq. */
+struct arb_hole { uint64_t seq, end_seq; };
+
+/* Counters go on over sessions; next_seq and the holes begin again.
+ * What a line loses cannot be told from what it will bring late: packets overtake one another. So lost_count grows with
+ * each hole and falls when the line itself fills it, if it is one of its ARB_LINE_HOLES newest; the rest of an older
+ * one stays lost. A sequence that comes twice on a line is late once. */
 struct arb_line {
     uint64_t packet_count;    /* sequenced packets seen, heartbeats too */
-    uint64_t fresh_count;     /* packets of which this line delivered at least one message first */
+    uint64_t fresh_count;     /* packets of which this line had at least one message first; ahead of a hole: that went
+                               * beyond all that was known */
     uint64_t duplicate_count; /* packets with messages, none of them new */
     uint64_t gap_count;       /* packets (heartbeats too) that came ahead of a hole */
     uint64_t next_seq;        /* one past the newest sequence that this line has shown; 0 = nothing yet */
-    uint64_t lost_count;      /* messages that this line itself skipped; one that overtook others counts them as lost */
     uint64_t last_ns;         /* frame time of its last packet */
+    uint64_t lost_count;      /* messages that this line itself skipped and has not brought since: may fall */
+    uint64_t late_count;      /* messages that it brought behind later ones */
+    struct arb_hole hole[ARB_LINE_HOLES];
 };
+_Static_assert(offsetof(struct arb_line, hole) == 64, "what every packet writes is as long as a cache line");
 
 struct arb {
     uint64_t next_seq;     /* next sequence to deliver; 0 = nothing seen, the first packet decides */

@@ -22,6 +22,8 @@ static bool parse_mold(const uint8_t *payload, uint32_t payload_len, struct fram
     *ret_packet = (struct framing_packet){.framing = FRAMING_MOLD,
                                           .seq = packet.seq,
                                           .count = packet.count,
+                                          .block_count = packet.count,
+                                          .blocks = packet.blocks,
                                           .end = verdict == MOLD_END,
                                           .session = packet.session};
     return true;
@@ -31,11 +33,14 @@ static bool parse_mdp3(const uint8_t *payload, uint32_t payload_len, struct fram
 {
     struct mdp3_packet packet;
 
-    /* Twelve bytes of anything look like a packet of no messages. Heartbeats are messages here. */
-    if (mdp3_parse(payload, payload_len, &packet) != MDP3_DATA || packet.message_count == 0)
+    if (mdp3_parse(payload, payload_len, &packet) != MDP3_DATA)
         return false;
-    *ret_packet =
-        (struct framing_packet){.framing = FRAMING_MDP3, .seq = packet.seq, .count = 1, .sent_ns = packet.sent_ns};
+    *ret_packet = (struct framing_packet){.framing = FRAMING_MDP3,
+                                          .seq = packet.seq,
+                                          .count = 1,
+                                          .block_count = packet.message_count,
+                                          .blocks = packet.messages,
+                                          .sent_ns = packet.sent_ns};
     return true;
 }
 

@@ -18,6 +18,8 @@ struct framing_packet {
     enum framing framing;
     uint64_t seq;           /* first step of sequence; 0 = unsequenced */
     uint32_t count;         /* steps; 0 = heartbeat or end */
+    uint32_t block_count;   /* messages, for mold_next or mdp3_next to walk */
+    const uint8_t *blocks;  /* the first of them, inside the payload */
     bool end;               /* the venue has ended the session */
     const uint8_t *session; /* MOLD_SESSION_LEN letters, NULL where the protocol has none */
     uint64_t sent_ns;       /* venue's sending time, 0 = not in the header */

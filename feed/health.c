@@ -19,29 +19,38 @@ void health_restart(struct health *health)
         health->seen[i].seq = 0;
 }
 
+/* One writer; any thread may read while we run. */
+static inline void store(uint64_t *into, uint64_t value)
+{
+    __atomic_store_n(into, value, __ATOMIC_RELAXED);
+}
+
 void health_packet(struct health *health, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns)
 {
     struct health_line *mine = &health->line[line];
     const uint64_t quiet_ns = mine->last_ns != 0 && now_ns > mine->last_ns ? now_ns - mine->last_ns : 0;
 
-    mine->last_ns = now_ns;
-    health->last_ns = now_ns;
+    store(&mine->last_ns, now_ns);
+    store(&health->last_ns, now_ns);
+    if (UNLIKELY(health->first_ns == 0))
+        store(&health->first_ns, now_ns);
     if (UNLIKELY(quiet_ns > mine->silence_max_ns))
-        mine->silence_max_ns = quiet_ns;
-    mine->silence_count += health->silence_ns != 0 && quiet_ns >= health->silence_ns;
+        store(&mine->silence_max_ns, quiet_ns);
+    if (UNLIKELY(quiet_ns >= health->silence_ns && health->silence_ns != 0))
+        store(&mine->silence_count, mine->silence_count + 1);
     if (UNLIKELY(seq == 0 || count == 0))
         return;
     struct health_seen *seen = &health->seen[seq & (HEALTH_SEEN_SLOTS - 1)];
     if (seen->seq != seq) {
         if (seq > seen->seq) { /* else: older than what is remembered there */
             *seen = (struct health_seen){.seq = seq, .now_ns = now_ns, .line = line};
-            mine->first_count++;
+            store(&mine->first_count, mine->first_count + 1);
         }
         return;
     }
     if (seen->line == line)
         return;
-    mine->duplicate_count++;
+    store(&mine->duplicate_count, mine->duplicate_count + 1);
     /* In a capture out of time order the first to come may not have been the first. */
     struct health_line *other = &health->line[seen->line];
     const bool behind = now_ns >= seen->now_ns;
@@ -57,11 +66,10 @@ uint64_t health_deadline_ns(const struct health *health)
 
 bool health_silent(const struct health *health, uint32_t line, uint64_t now_ns)
 {
-    const uint64_t since_ns = health->line[line].last_ns;
+    const uint64_t last_ns = health->line[line].last_ns;
+    const uint64_t since_ns = last_ns != 0 ? last_ns : health->first_ns;
 
-    if (health->silence_ns == 0 || health->last_ns == 0)
-        return false;
-    return since_ns == 0 || (now_ns > since_ns && now_ns - since_ns >= health->silence_ns);
+    return health->silence_ns != 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= health->silence_ns;
 }
 
 bool health_all_silent(const struct health *health, uint64_t now_ns)

@@ -7,7 +7,6 @@
 
 #define SCHEMA_AT 6u /* size, block length, template id, then the schema's number */
 
-/* This host is little-endian, like the wire. */
 static uint16_t load_le16(const uint8_t *from)
 {
     return (uint16_t)(from[0] | from[1] << 8);
@@ -22,6 +21,8 @@ enum mdp3_verdict mdp3_parse(const uint8_t *payload, uint32_t payload_len, struc
 {
     if (payload_len < MDP3_HEADER_LEN)
         return MDP3_SHORT;
+    if (payload_len == MDP3_HEADER_LEN)
+        return MDP3_EMPTY;
     const uint8_t *at = payload + MDP3_HEADER_LEN;
     uint32_t left = payload_len - MDP3_HEADER_LEN;
     uint32_t message_count = 0;
@@ -62,6 +63,7 @@ const char *mdp3_verdict_name(enum mdp3_verdict verdict)
     static const char *const names[MDP3_VERDICT_COUNT] = {
         [MDP3_DATA] = "data",
         [MDP3_SHORT] = "short",
+        [MDP3_EMPTY] = "empty",
         [MDP3_BAD_SIZE] = "bad_size",
         [MDP3_BAD_SCHEMA] = "bad_schema",
     };

@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MDP3_HEADER_LEN 12u
+#define MDP3_HEADER_LEN         12u
 #define MDP3_MESSAGE_HEADER_LEN 10u /* size and SBE header */
-#define MDP3_SCHEMA 1u
+#define MDP3_SCHEMA             1u /* id of CME's market data schema in each SBE header; its version is not looked at */
 
 enum mdp3_verdict {
-    MDP3_DATA = 0,     /* the messages end exactly where the payload does; there may be none */
+    MDP3_DATA = 0,     /* one message at least, and they end exactly where the payload does */
     MDP3_SHORT,        /* shorter than the packet header */
+    MDP3_EMPTY,        /* a header alone: twelve bytes of anything look like that, and heartbeats are messages here */
     MDP3_BAD_SIZE,     /* a message shorter than its header, or running past the payload */
     MDP3_BAD_SCHEMA,   /* a message of another schema: some other protocol */
     MDP3_VERDICT_COUNT
@@ -23,7 +24,7 @@ enum mdp3_verdict {
 struct mdp3_packet {
     uint32_t seq;
     uint64_t sent_ns;
-    uint32_t message_count;
+    uint32_t message_count;  /* 1 or more */
     const uint8_t *messages; /* inside the payload */
     uint32_t messages_len;
 };

@@ -189,13 +189,20 @@ static uint32_t find_channel(struct inspect *inspect, const struct framing_packe
     return inspect->channel_count - 1;
 }
 
-/* The line of a destination; those beyond ARB_LINES_MAX share the last one. */
-static uint32_t find_line(struct inspect_channel *found, const struct frame_view *view)
+/* Which line of the channel the destination is; line_count if none. */
+static uint32_t known_line(const struct inspect_channel *found, const struct frame_view *view)
 {
     uint32_t line = 0;
     while (line < found->line_count &&
            (found->line[line].ip != view->dst_ip || found->line[line].udp_port != view->dst_port))
         line++;
+    return line;
+}
+
+/* The same, and a new line where there was none; those beyond ARB_LINES_MAX share the last one. */
+static uint32_t find_line(struct inspect_channel *found, const struct frame_view *view)
+{
+    uint32_t line = known_line(found, view);
     if (line == ARB_LINES_MAX)
         line--;
     else if (line == found->line_count)
@@ -219,10 +226,25 @@ static bool is_request(const struct frame_view *view)
     return view->payload_len == MOLD_HEADER_LEN && view->dst_ip >> 28 != 0xe;
 }
 
+/* Is a datagram that is no packet a damaged one of MDP 3.0: asked for, or its destination is known for it? */
+static bool mdp3_expected(const struct inspect *inspect, const struct frame_view *view)
+{
+    for (uint32_t i = 0; i < inspect->channel_count && inspect->framing == FRAMING_NONE; i++)
+        if (inspect->channel[i]->framing == FRAMING_MDP3 &&
+            known_line(inspect->channel[i], view) < inspect->channel[i]->line_count)
+            return true;
+    return inspect->framing == FRAMING_MDP3;
+}
+
 /* A datagram that is a packet of no framing asked for: why not? */
 static void count_malformed(struct inspect *inspect, const struct frame_view *view)
 {
     struct mold_packet packet;
+    struct mdp3_packet mdp3;
+    if (mdp3_expected(inspect, view)) {
+        inspect->mdp3_count[mdp3_parse(view->payload, view->payload_len, &mdp3)]++;
+        return;
+    }
     const enum mold_verdict verdict = mold_parse(view->payload, view->payload_len, &packet);
     if (verdict == MOLD_BAD_BLOCK && is_request(view))
         inspect->request_count++;
@@ -232,16 +254,29 @@ static void count_malformed(struct inspect *inspect, const struct frame_view *vi
         inspect->bad_session_count++;
 }
 
+static void count_messages(struct inspect_packets *packets, const struct framing_packet *packet)
+{
+    const uint8_t *block = packet->blocks;
+    for (uint32_t i = 0; i < packet->block_count; i++) {
+        struct mdp3_message message;
+        block = mdp3_next(block, &message);
+        packets->template_count[message.template_id]++;
+    }
+    packets->message_count += packet->block_count;
+}
+
 /* A packet whose messages are not decoded. A hole is noted and passed at once. */
-static void take_packet(struct inspect *inspect, uint32_t channel_idx, uint32_t line, const struct frame_view *view,
+static void take_packet(struct inspect *inspect, uint32_t channel_idx, uint32_t line,
                         const struct framing_packet *packet, uint64_t now_ns)
 {
     struct inspect_channel *found = inspect->channel[channel_idx];
     struct inspect_packets *packets = found->packets;
-    struct mdp3_packet mdp3;
     uint32_t skip;
-    if (packet->seq == 0)
+    if (packet->seq == 0) {
+        packets->unsequenced_count++;
+        count_messages(packets, packet);
         return;
+    }
     const uint64_t next_seq = packets->arb.next_seq;
     const enum arb_verdict verdict = arb_accept(&packets->arb, line, packet->seq, packet->count, now_ns, &skip);
     packets->verdict[verdict]++;
@@ -257,14 +292,7 @@ static void take_packet(struct inspect *inspect, uint32_t channel_idx, uint32_t 
     }
     found->first_seq = found->first_seq == 0 ? packet->seq : found->first_seq;
     found->last_seq = packet->seq;
-    CHECK(mdp3_parse(view->payload, view->payload_len, &mdp3) == MDP3_DATA); /* it was: framing_parse */
-    const uint8_t *at = mdp3.messages;
-    for (uint32_t i = 0; i < mdp3.message_count; i++) {
-        struct mdp3_message message;
-        at = mdp3_next(at, &message);
-        packets->template_count[message.template_id]++;
-    }
-    packets->message_count += mdp3.message_count;
+    count_messages(packets, packet);
 }
 
 static void take_frame(struct inspect *inspect, const struct capture_frame *frame)
@@ -302,7 +330,7 @@ static void take_frame(struct inspect *inspect, const struct capture_frame *fram
     const uint32_t line = find_line(found, &view);
     health_packet(&found->health, line, packet.seq, packet.count, frame->ts_ns);
     if (found->packets != NULL)
-        take_packet(inspect, channel_idx, line, &view, &packet, frame->ts_ns);
+        take_packet(inspect, channel_idx, line, &packet, frame->ts_ns);
     else if (channel_receive(found->channel, line, view.payload, view.payload_len, frame->ts_ns, 0, &cursor))
         drain(inspect, channel_idx, &cursor);
 }

@@ -27,7 +27,8 @@ struct inspect_gap { uint64_t first_seq, count; };
 struct inspect_packets {
     struct arb arb;
     uint64_t verdict[ARB_VERDICT_COUNT];
-    uint64_t message_count;
+    uint64_t unsequenced_count;
+    uint64_t message_count;                  /* of packets delivered, as the next one */
     uint64_t template_count[UINT16_MAX + 1]; /* by SBE template */
 };
 
@@ -68,6 +69,7 @@ struct inspect {
     uint64_t datagram_count;             /* UDP datagrams looked at */
     uint64_t request_count;              /* retransmission requests among them */
     uint64_t mold_count[MOLD_VERDICT_COUNT];
+    uint64_t mdp3_count[MDP3_VERDICT_COUNT]; /* refused where MDP 3.0 was to be expected */
     uint64_t bad_session_count;          /* session name that is not text: some other protocol */
     uint64_t too_many_sessions_count;    /* datagrams of sessions beyond INSPECT_CHANNELS_MAX */
     uint64_t first_ts_ns, last_ts_ns;    /* capture time of the oldest and the newest frame */

@@ -542,6 +542,7 @@ static void add_channel(struct figures *sum, const struct inspect_channel *found
     if (found->packets != NULL) {
         sum->total += found->packets->message_count;
         sum->duplicates += found->packets->verdict[ARB_DUPLICATE];
+        sum->unsequenced += found->packets->unsequenced_count;
         return;
     }
     const struct channel_counters *counters = channel_counters(found->channel);
@@ -577,6 +578,8 @@ static uint32_t malformed_counts(const struct inspect *inspect, const struct fig
     for (uint32_t i = 0; i < 3; i++)
         used = add_count(ret_list, used, "", mold_verdict_name(reasons[i]), inspect->mold_count[reasons[i]]);
     used = add_count(ret_list, used, "", "bad_session", inspect->bad_session_count);
+    for (uint32_t i = MDP3_SHORT; i < MDP3_VERDICT_COUNT; i++)
+        used = add_count(ret_list, used, "mdp3_", mdp3_verdict_name((enum mdp3_verdict)i), inspect->mdp3_count[i]);
     used = add_count(ret_list, used, "message_", "short", sum->message_short);
     used = add_count(ret_list, used, "message_", "price_range", sum->price_range);
     return add_count(ret_list, used, "message_", "locate_range", sum->locate_range);
@@ -848,7 +851,8 @@ static void text_channel(const struct inspect *inspect, uint32_t channel_idx)
     if (figures.gaps == 0)
         printf("none\n");
     else
-        printf("%" PRIu64 " with %" PRIu64 " messages:", figures.gaps, figures.missed);
+        printf("%" PRIu64 " with %" PRIu64 " %s:", figures.gaps, figures.missed,
+               found->packets != NULL ? "packets" : "messages");
     for (uint32_t i = 0; i < found->gap_count && i < SHOWN_GAPS_MAX; i++)
         printf("%s %" PRIu64 " + %" PRIu64, i > 0 ? "," : "", found->gap_list[i].first_seq, found->gap_list[i].count);
     if (figures.gaps > 0)

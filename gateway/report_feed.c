@@ -169,6 +169,7 @@ static void json_line(struct json *json, const struct report *report, const stru
     json_u64(json, "duplicates", arb->duplicate_count);
     json_u64(json, "lost", arb->lost_count);
     json_u64(json, "ahead_of_hole", arb->gap_count);
+    json_u64(json, "late", arb->late_count);
     json_u64(json, "lag", lag(channel, line));
     json_bool(json, "silent", health_silent(health, line, newest_ns(report)));
     json_u64(json, "silences", health->line[line].silence_count);

@@ -133,6 +133,33 @@ def mold_files():
     }
 
 
+def mdp3(seq, templates, body=b''):
+    messages = [struct.pack('<HHHHH', 10 + len(body), len(body), template, 1, 9) + body for template in templates]
+    return struct.pack('<IQ', seq, 1_692_711_000_000_000_000) + b''.join(messages)
+
+
+def mdp3_files():
+    return {
+        'empty': b'',
+        'header_one_byte_short': mdp3(1, [])[:-1],
+        'header_alone': mdp3(1, []),
+        'heartbeat': mdp3(7, [12]),
+        'three_messages': mdp3(8, [32, 35, 37], bytes(range(32))),
+        'size_zero': mdp3(1, []) + bytes(10),
+        'size_below_its_header': mdp3(1, []) + b'\x09' + mdp3(1, [32])[13:],
+        'size_past_the_end': mdp3(1, [32, 32], b'body')[:-1],
+        'largest_size': mdp3(1, []) + b'\xff\xff' + mdp3(1, [32])[14:],
+        'message_header_cut': mdp3(1, [32]) + mdp3(1, [32])[12:-1],
+        'byte_behind': mdp3(1, [32]) + b'\0',
+        'other_schema': mdp3(1, [32])[:-4] + struct.pack('<HH', 2, 9),
+        'sequence_zero': mdp3(0, [12]),
+        'sequence_at_its_end': mdp3(2**32 - 1, [32]),
+        'moldudp64': mold(1, [delete(1)]),
+        'moldudp64_end': mold(1, [], count=0xffff),
+        'moldudp64_no_session_name': mold(1, [delete(1)], b'\1\2\3\4\5\6\7\10\11\12'),
+    }
+
+
 def ether(payload, tags=(), ether_type=0x0800):
     head = bytes.fromhex('01005e360c6f') + bytes.fromhex('0200000000fe')
     return head + b''.join(struct.pack('>HH', tag, 141) for tag in tags) + struct.pack('>H', ether_type) + payload
@@ -310,8 +337,9 @@ def glimpse_files():
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
-    for target, files in (('frame', frame_files()), ('mold', mold_files()), ('itch', itch_files()),
-                          ('channel', channel_files()), ('soup', soup_files()), ('glimpse', glimpse_files())):
+    for target, files in (('frame', frame_files()), ('mold', mold_files()), ('mdp3', mdp3_files()),
+                          ('itch', itch_files()), ('channel', channel_files()), ('soup', soup_files()),
+                          ('glimpse', glimpse_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)

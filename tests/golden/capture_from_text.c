@@ -7,6 +7,7 @@
  *   packet NAME SEQ        a datagram; SEQ of its first message
  *   heartbeat NAME SEQ     count 0            end NAME SEQ    end of session
  *   request NAME SEQ COUNT a listener's request
+ *   mdp3 NAME SEQ ID...    a packet of CME MDP 3.0: for each template id a message without a body
  *   payload NAME HEX       a datagram of these bytes
  *   frame HEX              a frame of these bytes
  *   format binaryfile      write only the messages, as a Nasdaq BinaryFILE
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "feed/itch.h"
+#include "feed/mdp3.h"
 #include "feed/mold.h"
 #include "feed/wire.h"
 #include "gateway/capture/capture.h"
@@ -94,6 +96,31 @@ static void send_header(const char *name, uint64_t seq, uint16_t count)
 {
     mold_encode_header(frame + CAPTURE_HEADERS_LEN, session, seq, count);
     send_payload(find_line(name), MOLD_HEADER_LEN);
+}
+
+static void put_le(uint8_t *into, uint64_t value, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++)
+        into[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void send_mdp3(const char *name, uint64_t seq, const char *templates)
+{
+    uint8_t *const payload = frame + CAPTURE_HEADERS_LEN;
+    uint32_t len = MDP3_HEADER_LEN;
+    unsigned template_id;
+    put_le(payload, seq, 4);
+    put_le(payload + 4, now_ns, 8);
+    for (int at = 0; sscanf(templates += at, "%u%n", &template_id, &at) == 1; len += MDP3_MESSAGE_HEADER_LEN) {
+        if (len + MDP3_MESSAGE_HEADER_LEN > 1400)
+            refuse("too many messages");
+        put_le(payload + len, MDP3_MESSAGE_HEADER_LEN, 2);
+        put_le(payload + len + 2, 0, 2); /* length of the root block */
+        put_le(payload + len + 4, template_id, 2);
+        put_le(payload + len + 6, MDP3_SCHEMA, 2);
+        put_le(payload + len + 8, 9, 2); /* version of the schema */
+    }
+    send_payload(find_line(name), len);
 }
 
 static uint32_t parse_hex(const char *text, uint8_t *ret_bytes)
@@ -251,6 +278,8 @@ static void parse_directive(const char *text, const char *path, long *ret_cut)
         send_header(word, seq, MOLD_COUNT_END);
     } else if (sscanf(text, "request %15s %" SCNu64 " %u", word, &seq, &count) == 3) {
         send_header(word, seq, (uint16_t)count);
+    } else if (sscanf(text, "mdp3 %15s %" SCNu64 "%n", word, &seq, &at) == 2) {
+        send_mdp3(word, seq, text + at);
     } else if (sscanf(text, "payload %15s %n", word, &at) == 1 && at > 0) {
         send_payload(find_line(word), parse_hex(text + at, frame + CAPTURE_HEADERS_LEN));
     } else if (strncmp(text, "frame ", 6) == 0) {

@@ -103,8 +103,9 @@ def facts():
            [('224.0.31.64', 14340, 5000), ('224.0.32.64', 15340, 5000)])
     expect(name, 'first seen', sum(line['first_seen'] for line in found['lines']), 5000)
     expect(name, 'each line', [line['first_seen'] + line['duplicates'] for line in found['lines']], [5000, 5000])
-    margins = sorted((round(line['win_margin_us']['min']), round(line['win_margin_us']['max'])) for line in found['lines'])
-    expect(name, 'win margins', margins, [(-15, 6), (-6, 15)])
+    margins = sorted([round(line['win_margin_us'][key], 1) for key in ('min', 'p50', 'max')] for line in found['lines'])
+    expect(name, 'win margins', margins, [[-15.4, -0.3, 6.1], [-6.1, 0.3, 15.4]])
+    expect(name, 'lost', [line['lost'] for line in found['channels'][0]['lines']], [0, 0])
     expect(name, 'templates', found['channels'][0]['templates'], {'12': 9, '32': 9569, '35': 307, '37': 194, '42': 194})
 
 

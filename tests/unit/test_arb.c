@@ -151,9 +151,149 @@ Test(arb, restart_begins_sequences_again_and_keeps_counters)
     cr_assert_eq(arb.newest_seq, 1u);
     expect(&arb, 0, 1, 1, ARB_FRESH, 0, 2);
     cr_assert_eq(arb.line[0].lost_count, 4u, "the new session is no loss of the line");
-    cr_assert_eq(arb.line[0].fresh_count, 2u);
+    cr_assert_eq(arb.line[0].fresh_count, 3u);
     cr_assert_eq(arb.hole_count, 1u);
     cr_assert_eq(arb.line_count, 2u);
+}
+
+Test(arb, what_was_overtaken_is_late_and_not_lost)
+{
+    struct arb arb;
+    const struct arb_line *line = &arb.line[0];
+    arb_init(&arb, 1, 1);
+    expect(&arb, 0, 1, 2, ARB_FRESH, 0, 3);
+    expect(&arb, 0, 5, 2, ARB_GAP, 0, 3);
+    cr_assert(line->lost_count == 2 && line->late_count == 0);
+    expect(&arb, 0, 3, 2, ARB_FRESH, 0, 5);
+    cr_assert(line->lost_count == 0 && line->late_count == 2);
+    expect(&arb, 0, 3, 2, ARB_DUPLICATE, 0, 5);
+    expect(&arb, 0, 1, 2, ARB_DUPLICATE, 0, 5);
+    cr_assert(line->lost_count == 0 && line->late_count == 2, "what comes twice is late once");
+    cr_assert_eq(line->next_seq, 7u);
+}
+
+Test(arb, hole_of_a_line_is_filled_in_pieces)
+{
+    struct arb arb;
+    const struct arb_line *line = &arb.line[0];
+    arb_init(&arb, 1, 1);
+    expect(&arb, 0, 1, 1, ARB_FRESH, 0, 2);
+    expect(&arb, 0, 12, 1, ARB_GAP, 0, 2); /* 2 to 11 */
+    expect(&arb, 0, 14, 1, ARB_GAP, 0, 2); /* 13 */
+    cr_assert_eq(line->lost_count, 11u);
+    expect(&arb, 0, 5, 2, ARB_GAP, 0, 2); /* in the middle: 2 to 4 and 7 to 11 are left */
+    cr_assert(line->lost_count == 9 && line->late_count == 2);
+    expect(&arb, 0, 4, 4, ARB_GAP, 0, 2); /* of which 4 and 7 are new */
+    cr_assert(line->lost_count == 7 && line->late_count == 4);
+    expect(&arb, 0, 1, 13, ARB_STRADDLING, 1, 14); /* all the rest, and what was there */
+    cr_assert(line->lost_count == 0 && line->late_count == 11);
+    expect(&arb, 0, 2, 12, ARB_DUPLICATE, 0, 14);
+    cr_assert(line->lost_count == 0 && line->late_count == 11);
+}
+
+Test(arb, newest_holes_of_a_line_are_remembered)
+{
+    struct arb arb;
+    const struct arb_line *line = &arb.line[0];
+    arb_init(&arb, 2, 0);
+    for (uint32_t i = 0; i <= ARB_LINE_HOLES + 1; i++)
+        arb_accept(&arb, 0, 100 + 2 * i, 1, 0, &(uint32_t){0}); /* one hole more than there is room */
+    cr_assert_eq(line->lost_count, ARB_LINE_HOLES + 1);
+    for (uint32_t i = 0; i <= ARB_LINE_HOLES; i++)
+        arb_accept(&arb, 0, 101 + 2 * i, 1, 0, &(uint32_t){0});
+    cr_assert_eq(line->lost_count, 1u, "the oldest");
+    cr_assert_eq(line->late_count, ARB_LINE_HOLES);
+    cr_assert_eq(arb.line[1].late_count, 0u);
+}
+
+Test(arb, holes_of_a_line_end_with_the_session)
+{
+    struct arb arb;
+    arb_init(&arb, 1, 1);
+    expect(&arb, 0, 1, 1, ARB_FRESH, 0, 2);
+    expect(&arb, 0, 5, 1, ARB_GAP, 0, 2);
+    arb_restart(&arb, 1);
+    expect(&arb, 0, 1, 6, ARB_FRESH, 0, 7);
+    expect(&arb, 0, 2, 3, ARB_DUPLICATE, 0, 7);
+    cr_assert(arb.line[0].lost_count == 3 && arb.line[0].late_count == 0);
+}
+
+Test(arb, late_at_the_end_of_the_sequence)
+{
+    struct arb arb;
+    arb_init(&arb, 1, UINT64_MAX - 9);
+    expect(&arb, 0, UINT64_MAX - 9, 1, ARB_FRESH, 0, UINT64_MAX - 8);
+    expect(&arb, 0, UINT64_MAX, 0, ARB_GAP, 0, UINT64_MAX - 8); /* all up to the last are announced */
+    cr_assert_eq(arb.line[0].lost_count, 8u);
+    expect(&arb, 0, UINT64_MAX - 3, 3, ARB_GAP, 0, UINT64_MAX - 8);
+    expect(&arb, 0, UINT64_MAX - 8, 5, ARB_FRESH, 0, UINT64_MAX - 3);
+    cr_assert(arb.line[0].lost_count == 0 && arb.line[0].late_count == 8);
+    cr_assert_eq(arb.line[0].next_seq, UINT64_MAX);
+}
+
+Test(arb, first_ahead_of_a_hole_is_first)
+{
+    struct arb arb;
+    arb_init(&arb, 2, 1);
+    expect(&arb, 0, 1, 1, ARB_FRESH, 0, 2);
+    expect(&arb, 0, 4, 2, ARB_GAP, 0, 2);
+    expect(&arb, 1, 4, 2, ARB_GAP, 0, 2);
+    expect(&arb, 1, 9, 0, ARB_GAP, 0, 2); /* a heartbeat brings nothing */
+    cr_assert_eq(arb.line[0].fresh_count, 2u);
+    cr_assert_eq(arb.line[1].fresh_count, 0u);
+    cr_assert_eq(arb.line[0].gap_count + arb.line[1].gap_count, 3u);
+}
+
+Test(arb, eight_lines_each_count_for_themselves)
+{
+    struct arb arb;
+    arb_init(&arb, ARB_LINES_MAX, 1);
+    for (uint64_t seq = 1; seq <= 800; seq++)
+        for (uint32_t i = 0; i < ARB_LINES_MAX; i++) {
+            const uint32_t line = (uint32_t)(seq + i) % ARB_LINES_MAX; /* a different one is first each time */
+            if (seq % 10 != 0 || line != 3)
+                expect(&arb, line, seq, 1, i == 0 ? ARB_FRESH : ARB_DUPLICATE, 0, seq + 1);
+        }
+    for (uint32_t line = 0; line < ARB_LINES_MAX; line++) {
+        cr_assert_eq(arb.line[line].fresh_count, 100u);
+        cr_assert_eq(arb.line[line].duplicate_count, line == 3 ? 620u : 700u);
+        cr_assert_eq(arb.line[line].lost_count, line == 3 ? 79u : 0u, "800 itself is not missed yet");
+        cr_assert_eq(arb.line[line].late_count, 0u);
+    }
+}
+
+Test(arb, neighbours_that_change_places_lose_nothing)
+{
+    uint64_t random = 88172645463325252u;
+    struct { uint64_t seq; uint32_t count; } packet[500];
+    struct arb arb;
+    uint64_t seq = 1, late_count = 0;
+    uint32_t skip;
+    arb_init(&arb, 1, 1);
+    for (uint32_t i = 0; i < 500; i++) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        packet[i].seq = seq;
+        packet[i].count = 1 + (uint32_t)(random % 40);
+        seq += packet[i].count;
+    }
+    for (uint32_t i = 1; i + 1 < 500; i++) { /* the first one says where the line begins */
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        if (random % 3 != 0)
+            continue;
+        const uint64_t moved_seq = packet[i].seq;
+        const uint32_t moved_count = packet[i].count;
+        late_count += moved_count;
+        packet[i] = packet[i + 1];
+        packet[i + 1].seq = moved_seq;
+        packet[i + 1].count = moved_count;
+        i++; /* not further back */
+    }
+    for (uint32_t i = 0; i < 500; i++)
+        arb_accept(&arb, 0, packet[i].seq, packet[i].count, i, &skip);
+    cr_assert_gt(late_count, 1000u);
+    cr_assert_eq(arb.line[0].late_count, late_count);
+    cr_assert_eq(arb.line[0].lost_count, 0u);
+    cr_assert_eq(arb.line[0].next_seq, seq);
 }
 
 Test(arb, random_packets_agree_with_a_model_of_single_messages)

@@ -22,12 +22,16 @@ Test(framing, each_is_known_by_itself)
     cr_assert_eq(packet.framing, FRAMING_MOLD);
     cr_assert_eq(packet.seq, 77u);
     cr_assert_eq(packet.count, 1u);
+    cr_assert_eq(packet.block_count, 1u);
+    cr_assert_eq(packet.blocks, bytes + MOLD_HEADER_LEN);
     cr_assert(!packet.end);
     cr_assert_eq(memcmp(packet.session, "SESSION  1", MOLD_SESSION_LEN), 0);
     cr_assert(framing_parse(FRAMING_NONE, mdp3_bytes, sizeof(mdp3_bytes), &packet));
     cr_assert_eq(packet.framing, FRAMING_MDP3);
     cr_assert_eq(packet.seq, 5615u);
     cr_assert_eq(packet.count, 1u, "a packet is one step, whatever it holds");
+    cr_assert_eq(packet.block_count, 1u);
+    cr_assert_eq(packet.blocks, mdp3_bytes + MDP3_HEADER_LEN);
     cr_assert_eq(packet.session, NULL);
     cr_assert_eq(packet.sent_ns, 1u);
 }
@@ -37,9 +41,9 @@ Test(framing, heartbeat_and_end_of_moldudp64)
     uint8_t bytes[64];
     struct framing_packet packet;
     cr_assert(framing_parse(FRAMING_MOLD, bytes, mold_make(bytes, "SESSION  1", 5, 0), &packet));
-    cr_assert(packet.count == 0 && !packet.end);
+    cr_assert(packet.count == 0 && packet.block_count == 0 && !packet.end);
     cr_assert(framing_parse(FRAMING_MOLD, bytes, mold_make(bytes, "SESSION  1", 5, MOLD_COUNT_END), &packet));
-    cr_assert(packet.count == 0 && packet.end);
+    cr_assert(packet.count == 0 && packet.block_count == 0 && packet.end);
 }
 
 Test(framing, what_is_not_wanted_is_refused)

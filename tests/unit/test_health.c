@@ -92,7 +92,8 @@ Test(health, silence_of_one_line_and_of_all)
 {
     struct health *health = open_health(2);
     health_packet(health, 0, 1, 1, 1000);
-    cr_assert(health_silent(health, 1, 1000), "has never spoken, and the other has");
+    cr_assert(!health_silent(health, 1, 1000 + SILENCE_NS - 1), "has never spoken, but there was no time for it");
+    cr_assert(health_silent(health, 1, 1000 + SILENCE_NS));
     health_packet(health, 1, 1, 0, 2000);
     cr_assert_eq(health_deadline_ns(health), 2000u + SILENCE_NS);
     cr_assert(!health_silent(health, 0, 1000 + SILENCE_NS - 1));
@@ -104,6 +105,35 @@ Test(health, silence_of_one_line_and_of_all)
     cr_assert_eq(health->line[0].silence_count, 1u);
     cr_assert_eq(health->line[0].silence_max_ns, 2ull * SILENCE_NS);
     cr_assert_eq(health->line[1].silence_count, 0u);
+    free(health);
+}
+
+Test(health, a_dead_line_is_silent_however_often_another_speaks)
+{
+    struct health *health = open_health(2);
+    for (uint64_t seq = 1; seq <= 10; seq++)
+        health_packet(health, 0, seq, 1, seq * 1000000000);
+    cr_assert(!health_silent(health, 0, 10000000000));
+    cr_assert(health_silent(health, 1, 10000000000));
+    cr_assert(!health_all_silent(health, 10000000000));
+    free(health);
+}
+
+Test(health, eight_lines_at_the_end_of_the_sequence)
+{
+    struct health *health = open_health(ARB_LINES_MAX);
+    for (uint64_t seq = UINT64_MAX - 20; seq < UINT64_MAX; seq++)
+        for (uint32_t line = 0; line < ARB_LINES_MAX; line++)
+            health_packet(health, line, seq, 1, 100000 + line);
+    cr_assert_eq(health->line[0].first_count, 20u);
+    cr_assert_eq(health_margin(health, 0).count, 20u * (ARB_LINES_MAX - 1));
+    for (uint32_t line = 1; line < ARB_LINES_MAX; line++) {
+        const struct health_margin margin = health_margin(health, line);
+        cr_assert_eq(health->line[line].duplicate_count, 20u);
+        cr_assert_eq(margin.min_ns, -(int64_t)line);
+        cr_assert_eq(margin.p50_ns, -(int64_t)line);
+        cr_assert_eq(margin.max_ns, -(int64_t)line);
+    }
     free(health);
 }
 
