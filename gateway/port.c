@@ -1,5 +1,5 @@
-/* See port.h. Offloads are off: frames are parsed and summed by us, and an offload costs latency where it is
- * emulated. */
+/* See port.h. Offloads are off, since frames are parsed and sent as they are; but a device that can look at checksums
+ * of received datagrams is asked to. */
 #include "gateway/port.h"
 
 #include <errno.h>
@@ -59,6 +59,7 @@ static int queues_start(struct port *port, struct rte_mempool *pool, int node, c
             info.max_tx_queues);
         return -EINVAL;
     }
+    conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
     error = rte_eth_dev_configure(port->id, port->rx_queue_count, port->tx_queue_count, &conf);
     if (error)
         return fail(ret_error, config, "cannot be configured", error);

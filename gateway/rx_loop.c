@@ -81,7 +81,8 @@ static void deadline_update(struct rx *rx)
 /* What the NIC has found out, and where the config wants it, our own look. */
 static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line *line, const struct frame_view *view)
 {
-    if (UNLIKELY((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD))
+    if (UNLIKELY((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD ||
+                 (frame->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD))
         return true;
     return line->verify && !frame_checksum_good(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, view);
 }
