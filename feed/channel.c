@@ -110,7 +110,8 @@ static inline void data_accept(struct channel *channel, uint32_t line, const str
 
     if (UNLIKELY(packet->seq == 0)) {
         count(&channel->counters.unsequenced_count);
-        cursor_begin(cursor, packet->blocks, 0, packet->count, 0);
+        if (channel->spin_state == SPIN_NONE) /* else there are no books to apply it to */
+            cursor_begin(cursor, packet->blocks, 0, packet->count, 0);
         return;
     }
     if (UNLIKELY(far(channel, packet->seq)) && !far_believed(channel, packet->seq))

@@ -57,7 +57,7 @@ struct channel_counters {
     uint64_t packet_count;             /* payloads received */
     uint64_t mold[MOLD_VERDICT_COUNT]; /* by framing verdict */
     uint64_t arb[ARB_VERDICT_COUNT];   /* data packets by arbitration verdict */
-    uint64_t unsequenced_count;        /* data packets with sequence 0: delivered, not arbitrated */
+    uint64_t unsequenced_count;        /* data packets with sequence 0: not arbitrated; delivered, but during a spin */
     uint64_t trailing_count;           /* packets with bytes behind their last block */
     uint64_t session_count;            /* sessions begun */
     uint64_t old_session_count;        /* packets of a session that was left before */

@@ -215,13 +215,14 @@ static uint64_t message_time_ns(const uint8_t *block)
 }
 
 /* Does the end of the snapshot agree with what is in it? Each order took a message, and what is applied on top of them
- * cannot be much older. */
+ * cannot be much older; a type that we do not know says nothing about that. */
 static bool end_plausible(const struct channel *channel, uint64_t seq)
 {
     const struct hold_slot *next = hold_find(&channel->hold, hold_next(&channel->hold, seq, channel->arb.newest_seq));
+    const uint64_t next_ns = next ? message_time_ns(next->block) : 0;
 
     return book_order_count(channel->book) < seq &&
-           (!next || message_time_ns(next->block) + CLOCK_SLACK_NS >= channel->snapshot_ns);
+           (next_ns == 0 || next_ns + CLOCK_SLACK_NS >= channel->snapshot_ns);
 }
 
 bool channel_snapshot_ready(struct channel *channel, uint32_t spin)

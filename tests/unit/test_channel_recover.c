@@ -317,6 +317,36 @@ Test(channel_recover, a_snapshot_comes_where_nobody_retransmits)
     free(rig.memory);
 }
 
+Test(channel_recover, a_type_that_nobody_knows_does_not_stand_in_the_way_of_a_splice)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    memset(script[301].bytes, 'z', script[301].len);
+    send_to(&rig, 0, 111, 401);
+    const uint32_t spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 301);
+    snapshot_end(&rig, spin, 301, true);
+    expect_whole(&rig, 401);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_has_no_sequence_waits_for_no_books)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t spin = spin_wanted(&rig);
+    const uint32_t len = packet_write(payload, 1, 60);
+    mold_encode_header(payload, session_a, 0, 60);
+    cr_assert(!channel_receive(rig.channel, 0, payload, len, rig.now_ns, 0, &cursor));
+    snapshot_give(&rig, spin, 151);
+    snapshot_end(&rig, spin, 151, true);
+    expect_whole(&rig, 201);
+    free(rig.memory);
+}
+
 Test(channel_recover, a_hole_beyond_gap_max_is_for_a_snapshot_at_once)
 {
     struct rig rig = rig_open(&default_params);
