@@ -18,12 +18,12 @@ static void notice_next(struct channel *channel, struct channel_cursor *cursor)
     cursor->message = NULL;
     cursor->message_len = 0;
     cursor->seq = 0;
-    if (cursor->pending & PENDING_STALE) {
-        cursor->pending &= ~(uint32_t)PENDING_STALE;
+    if (cursor->pending & PENDING_LOST) {
+        cursor->pending &= ~(uint32_t)PENDING_LOST;
         event.type = MD_STALE_BEGIN;
         event.flags = MD_STALE;
-        event.ref = channel->stale_seq;
-        event.qty = saturate(channel->stale_count, &event.flags);
+        event.ref = channel->arb.hole_first_seq;
+        event.qty = saturate(channel->arb.hole_len_count, &event.flags);
     } else if (cursor->pending & PENDING_SESSION_END) {
         cursor->pending &= ~(uint32_t)PENDING_SESSION_END;
         event.type = MD_SESSION_END;
@@ -36,6 +36,11 @@ static void notice_next(struct channel *channel, struct channel_cursor *cursor)
         cursor->pending &= ~(uint32_t)PENDING_RESET;
         event.type = MD_RESET;
         channel->market = (struct channel_market){.system = 0};
+    } else if (cursor->pending & PENDING_STALE) {
+        cursor->pending &= ~(uint32_t)PENDING_STALE;
+        event.type = MD_STALE_BEGIN;
+        event.ref = channel->stale_seq;
+        event.qty = saturate(channel->stale_count, &event.flags);
     } else {
         cursor->pending &= ~(uint32_t)PENDING_STALE_END;
         event.type = MD_STALE_END;

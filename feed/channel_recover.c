@@ -17,14 +17,18 @@ void channel_stale_raise(struct channel *channel, struct channel_cursor *cursor,
 
     channel->stale |= (uint8_t)reason;
     channel->stale_flag = MD_STALE;
-    if (before != 0 && reason != STALE_LOST) /* what is given up is told again, each time */
-        return;
     if (before == 0)
         count(&channel->counters.stale_count);
+    else if (reason != STALE_LOST) /* what is given up is told again, each time */
+        return;
+    cursor->pending &= ~(uint32_t)(PENDING_STALE | PENDING_STALE_END);
+    if (reason == STALE_LOST) {
+        cursor->pending |= PENDING_LOST;
+        return;
+    }
     channel->stale_seq = seq;
     channel->stale_count = missing_count;
     cursor->pending |= PENDING_STALE;
-    cursor->pending &= ~(uint32_t)PENDING_STALE_END;
 }
 
 void channel_stale_lower(struct channel *channel, struct channel_cursor *cursor, enum stale reason)
@@ -86,6 +90,8 @@ static void hole_seen(struct channel *channel, struct channel_cursor *cursor)
 
 void channel_beat(struct channel *channel, struct channel_cursor *cursor, uint64_t seq)
 {
+    if (channel->hold.count == 0 && channel->spin_state == SPIN_NONE)
+        hold_clear(&channel->hold, channel->arb.next_seq); /* for answers that come before messages of a line do */
     if (channel->beat_seq <= channel->arb.next_seq) {
         channel->beat_seq = seq;
         channel->beat_ns = cursor->now_ns;
@@ -108,7 +114,8 @@ static void hold_refuse(struct channel *channel, struct channel_cursor *cursor, 
         return;
     }
     count(&channel->counters.unkept_count);
-    channel->crowded_out = !channel->recovery.snapshot;
+    if (!channel->recovery.snapshot)
+        channel->hopeless_seq = channel->arb.next_seq;
     channel_beat(channel, cursor, packet->seq + packet->count);
 }
 
@@ -142,7 +149,8 @@ void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32
         hold_put(hold, packet->seq, packet->count, packet->blocks, (uint8_t)line, cursor->now_ns);
     if (new_count > 0)
         count(&channel->counters.held_count);
-    channel->arrived_count += new_count;
+    if (channel->deadline_ns == 0)
+        channel->arrived_count += new_count;
     cursor->budget = 0; /* what is in front of it goes on with the next slice */
     hole_seen(channel, cursor);
 }
@@ -170,7 +178,7 @@ static void spin_begin(struct channel *channel, struct channel_cursor *cursor)
     if (channel->hold.count == 0)
         hold_clear(&channel->hold, seq);
     channel->waiting = true;
-    channel->exhausted = false;
+    channel->hopeless_seq = 0;
     channel->spin_state = SPIN_CLEARING;
     channel->clear_at = 0;
     channel->spin++;
@@ -372,8 +380,8 @@ struct channel_ask channel_ask_next(struct channel *channel, uint64_t now_ns)
         ask.spin = channel->spin;
         return ask;
     }
-    if (!channel->waiting || channel->retransmit.params.server_count == 0 || channel->exhausted ||
-        channel->arb.newest_seq <= channel->arb.next_seq ||
+    if (!channel->waiting || channel->retransmit.params.server_count == 0 ||
+        channel->arb.newest_seq <= channel->arb.next_seq || channel->arb.next_seq == channel->hopeless_seq ||
         (now_ns < channel->retransmit.check_ns && !channel->ask_now))
         return ask;
     const struct retransmit_view view = {
@@ -394,7 +402,7 @@ struct channel_ask channel_ask_next(struct channel *channel, uint64_t now_ns)
             .type = CHANNEL_ASK_REQUEST, .server = request.server, .seq = request.seq, .count = request.count};
         break;
     case RETRANSMIT_EXHAUSTED:
-        channel->exhausted = true;
+        channel->hopeless_seq = channel->arb.next_seq;
         channel->deadline_ns = 0; /* channel_expire decides what now */
         break;
     case RETRANSMIT_NOTHING:
@@ -412,7 +420,7 @@ static bool hole_recover(struct channel *channel, struct channel_cursor *cursor,
     const bool fits = !snapshot || (end_seq - seq <= channel->recovery.gap_max &&
                                     !(channel->joining && channel->recovery.join_snapshot));
 
-    if (channel->retransmit.params.server_count > 0 && !channel->exhausted && !channel->crowded_out && fits) {
+    if (channel->retransmit.params.server_count > 0 && seq != channel->hopeless_seq && fits) {
         if (channel->forced_seq < end_seq) {
             channel->forced_seq = end_seq;
             channel->ask_now = true;
@@ -434,7 +442,7 @@ static bool hole_settle(struct channel *channel, struct channel_cursor *cursor, 
     const uint64_t seq = channel->arb.next_seq;
 
     if (!cursor->flushing) {
-        const bool forced = seq < channel->forced_seq || channel->exhausted || channel->crowded_out;
+        const bool forced = seq < channel->forced_seq || seq == channel->hopeless_seq;
         const bool crowded = channel->hold.packet_count > channel->reorder_packets || cursor->deferred_count > 0;
         channel->deadline_ns = hole_deadline_ns(channel, end_seq);
         if (!forced && !crowded && channel->deadline_ns > cursor->now_ns)
@@ -445,7 +453,6 @@ static bool hole_settle(struct channel *channel, struct channel_cursor *cursor, 
         if (hole_recover(channel, cursor, seq, end_seq))
             return false;
     }
-    channel->exhausted = channel->crowded_out = false;
     channel->episode |= EPISODE_LOST;
     retransmit_reset(&channel->retransmit);
     arb_pass_hole(&channel->arb, end_seq);
@@ -494,6 +501,18 @@ static bool deferred_deliver(struct channel *channel, struct channel_cursor *cur
     return true;
 }
 
+/* The input has ended, no snapshot will come: books that were being emptied are empty now. */
+static void spin_end(struct channel *channel, struct channel_cursor *cursor)
+{
+    if (channel->spin_state == SPIN_CLEARING || channel->spin_state == SPIN_READY) {
+        book_clear(channel->book);
+        instrument_clear(channel->instruments, channel->instruments_max);
+        cursor->pending |= PENDING_RESET;
+    }
+    channel->spin_state = SPIN_NONE;
+    channel->contradicted = false;
+}
+
 /* Nothing is missing, nothing is held. */
 static void whole(struct channel *channel, struct channel_cursor *cursor)
 {
@@ -501,8 +520,8 @@ static void whole(struct channel *channel, struct channel_cursor *cursor)
         count(channel->episode & EPISODE_ASKED ? &channel->counters.filled_request_count
                                                : &channel->counters.filled_line_count);
     channel->episode = 0;
-    channel->waiting = channel->joining = channel->exhausted = channel->crowded_out = false;
-    channel->forced_seq = 0;
+    channel->waiting = channel->joining = false;
+    channel->forced_seq = channel->hopeless_seq = 0;
     channel->deadline_ns = UINT64_MAX;
     if (channel->retransmit.range_count > 0)
         retransmit_reset(&channel->retransmit);
@@ -515,14 +534,11 @@ static void whole(struct channel *channel, struct channel_cursor *cursor)
 
 bool channel_recover_next(struct channel *channel, struct channel_cursor *cursor)
 {
-    if (channel->spin_state != SPIN_NONE) {
-        channel->deadline_ns = UINT64_MAX;
-        if (!cursor->flushing)
-            return cursor->pending != 0;
-        channel->spin_state = SPIN_NONE;
-    }
-    if (UNLIKELY(channel->contradicted)) {
-        spin_begin(channel, cursor);
+    if (UNLIKELY(cursor->flushing)) {
+        spin_end(channel, cursor);
+    } else if (channel->spin_state != SPIN_NONE || UNLIKELY(channel->contradicted)) {
+        if (channel->spin_state == SPIN_NONE)
+            spin_begin(channel, cursor);
         channel->deadline_ns = UINT64_MAX;
         return cursor->pending != 0;
     }
@@ -549,12 +565,12 @@ bool channel_recover_next(struct channel *channel, struct channel_cursor *cursor
 
 void channel_recover_restart(struct channel *channel)
 {
-    channel->spin_stop = channel->spin_state != SPIN_NONE && channel->spin_asked;
+    channel->spin_stop |= channel->spin_state != SPIN_NONE && channel->spin_asked;
     channel->spin_state = SPIN_NONE;
     hold_clear(&channel->hold, channel->arb.next_seq);
     retransmit_reset(&channel->retransmit);
-    channel->waiting = channel->joining = channel->exhausted = channel->crowded_out = channel->contradicted = false;
-    channel->forced_seq = channel->far_seq = 0;
+    channel->waiting = channel->joining = channel->contradicted = false;
+    channel->forced_seq = channel->hopeless_seq = channel->far_seq = 0;
     channel->beat_seq = 0;
     channel->episode = 0;
     channel->stale = 0;

@@ -11,13 +11,15 @@
 #include <stdalign.h>
 #include <string.h>
 
-/* What is to be said before the next message, in this order. */
+/* What is to be said before the next message, in this order. MD_SESSION ends the staleness of the session before: what
+ * that one has lost is said in front of it, what the new one misses behind it. */
 enum pending {
-    PENDING_STALE = 1u << 0,       /* stale_seq, stale_count */
+    PENDING_LOST = 1u << 0,        /* the hole that arb passed last */
     PENDING_SESSION_END = 1u << 1,
     PENDING_SESSION = 1u << 2,
     PENDING_RESET = 1u << 3,
-    PENDING_STALE_END = 1u << 4,
+    PENDING_STALE = 1u << 4,       /* stale_seq, stale_count */
+    PENDING_STALE_END = 1u << 5,
 };
 
 /* Why a channel is stale; it is whole again when no reason is left. */
@@ -77,12 +79,12 @@ struct channel {
     uint8_t old_session[MOLD_SESSION_LEN];
     struct channel_market market; /* `ended` is not kept here */
     struct hold hold;
-    uint32_t arrived_count;   /* messages kept since the last slice of those held went out */
+    uint32_t arrived_count;   /* messages kept while others go out, since their last slice */
     uint64_t forced_seq;      /* holes that begin below have no reorder window any more: too much is held behind */
+    uint64_t hopeless_seq;    /* a hole that begins here is not asked for any more: nobody has it, or there is no room
+                               * behind it and no snapshot to help; 0 = none */
     uint8_t episode;          /* enum episode, or-ed: what happened since something was first missing */
     bool joining;             /* nothing has been delivered yet: the first hole is what was before us */
-    bool exhausted;           /* nobody retransmits the hole in front */
-    bool crowded_out;         /* messages behind it could not be kept, and no snapshot will help */
     bool contradicted;        /* a message did not fit books that should be whole: they are loaded anew */
     bool ask_now;             /* something changed that retransmit should look at */
     uint64_t far_max;         /* a packet this far ahead of all known is not believed alone */

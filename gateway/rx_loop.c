@@ -41,7 +41,7 @@ static void publish_time(struct rx *rx)
 
 /* What a channel has to say about the frame or the time in hand. The frame's own time goes ahead of its events, as
  * early as possible: the line is on its way to the other core while the books are still being changed. */
-static void publish_all(struct rx *rx, struct channel *channel, struct channel_cursor *cursor)
+void rx_publish(struct rx *rx, struct channel *channel, struct channel_cursor *cursor)
 {
     bool first = rx->stage_stamps;
 
@@ -65,10 +65,10 @@ static void expire(struct rx *rx)
     for (uint32_t i = 0; i < rx->channel_count; i++)
         if (channel_deadline_ns(rx->channel[i]) != 0 &&
             channel_expire(rx->channel[i], rx->now_ns, rx->burst_tsc, &cursor))
-            publish_all(rx, rx->channel[i], &cursor);
+            rx_publish(rx, rx->channel[i], &cursor);
 }
 
-static void deadline_update(struct rx *rx)
+void rx_deadline(struct rx *rx)
 {
     rx->deadline_ns = UINT64_MAX;
     for (uint32_t i = 0; i < rx->channel_count; i++) {
@@ -129,11 +129,11 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
     if (line_receive(rx, line, &view, &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
-        publish_all(rx, line->channel, &cursor);
+        rx_publish(rx, line->channel, &cursor);
     } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
         publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
     }
-    deadline_update(rx);
+    rx_deadline(rx);
 }
 
 /* Decision time is the frame's own: of the capture in a replay, of its arrival in a live run. */
@@ -172,104 +172,14 @@ static void idle(struct rx *rx)
         rx->now_ns = clock_ns(rx->clock, rx->burst_tsc);
         if (rx->now_ns >= rx->deadline_ns) {
             expire(rx);
-            deadline_update(rx);
+            rx_deadline(rx);
         }
     } else if (rx->replay->ended && !rx->finished && replay_source_room(rx->replay, 0)) {
         struct channel_cursor cursor;
         for (uint32_t i = 0; i < rx->channel_count; i++)
             if (channel_flush(rx->channel[i], rx->now_ns, &cursor))
-                publish_all(rx, rx->channel[i], &cursor);
+                rx_publish(rx, rx->channel[i], &cursor);
         __atomic_store_n(&rx->finished, 1u, __ATOMIC_RELEASE); /* paired with: control_finished */
-    }
-}
-
-/* Where the next slice of snapshot messages ends. */
-static uint32_t slice_end(const struct recovery_answer *answer, uint32_t at)
-{
-    for (uint32_t i = 0; i < CHANNEL_SLICE_MESSAGES && at + 2u <= answer->len; i++)
-        at += 2u + ((uint32_t)answer->bytes[at] << 8 | answer->bytes[at + 1]);
-    return at < answer->len ? at : answer->len;
-}
-
-/* The answer of channel `i` that the control thread gave, or a slice of it. False: not all of it yet, or books are
- * still being emptied for it. */
-static bool answer_apply(struct rx *rx, uint32_t i, const struct recovery_answer *answer)
-{
-    struct channel *channel = rx->channel[i];
-    struct channel_cursor cursor;
-    const uint32_t at = rx->answer_at[i];
-    bool some = false;
-
-    switch ((enum recovery_answer_type)answer->type) {
-    case RECOVERY_PACKET:
-        some = channel_reply(channel, answer->bytes, answer->len, rx->now_ns, rx->burst_tsc, &cursor);
-        break;
-    case RECOVERY_MESSAGES:
-        if (!channel_snapshot_ready(channel, answer->spin))
-            return false;
-        rx->answer_at[i] = slice_end(answer, at);
-        some = channel_snapshot(channel, answer->spin, answer->bytes + at, rx->answer_at[i] - at, rx->now_ns,
-                                rx->burst_tsc, &cursor);
-        break;
-    case RECOVERY_SPIN_END:
-        if (!channel_snapshot_ready(channel, answer->spin))
-            return false;
-        some = channel_snapshot_end(channel, answer->spin, answer->seq, rx->now_ns, rx->burst_tsc, &cursor);
-        break;
-    case RECOVERY_SPIN_LOST:
-        channel_snapshot_lost(channel, answer->spin, rx->now_ns);
-        break;
-    }
-    if (some)
-        publish_all(rx, channel, &cursor);
-    return answer->type != RECOVERY_MESSAGES || rx->answer_at[i] == answer->len;
-}
-
-static void ask(struct rx *rx, struct channel *channel, struct recovery_link *link, const struct channel_ask *asked)
-{
-    static const uint8_t types[] = {[CHANNEL_ASK_REQUEST] = RECOVERY_REQUEST,
-                                    [CHANNEL_ASK_SPIN] = RECOVERY_SPIN,
-                                    [CHANNEL_ASK_SPIN_STOP] = RECOVERY_SPIN_STOP};
-    struct recovery_ask message = {.type = types[asked->type],
-                                   .server = (uint8_t)asked->server,
-                                   .count = (uint16_t)asked->count,
-                                   .spin = asked->spin,
-                                   .seq = asked->seq};
-
-    memcpy(message.session, channel_session(channel), sizeof(message.session));
-    if (recovery_link_ask(link, &message))
-        return;
-    count(&rx->ask_lost_count);
-    channel_snapshot_lost(channel, asked->spin, rx->now_ns);
-}
-
-/* The channels that have servers to ask, once a turn and behind its frames: a slice of what was held, a slice of an
- * answer, and what there is to ask. So a channel that is being recovered takes no more of a turn than a packet. */
-static void recover(struct rx *rx)
-{
-    struct channel_cursor cursor;
-    struct channel_ask asked;
-
-    for (uint32_t i = 0; i < rx->channel_count; i++) {
-        struct channel *channel = rx->channel[i];
-        struct recovery_link *link = rx->link[i];
-        if (!link)
-            continue;
-        if (!rx->answer[i]) {
-            rx->answer[i] = recovery_link_take(link);
-            rx->answer_at[i] = 0;
-        }
-        if (rx->answer[i] && answer_apply(rx, i, rx->answer[i])) {
-            recovery_link_done(link, rx->answer[i]);
-            rx->answer[i] = NULL;
-        }
-        if (!channel_recovering(channel))
-            continue;
-        if (channel_deadline_ns(channel) == 0 && channel_expire(channel, rx->now_ns, rx->burst_tsc, &cursor))
-            publish_all(rx, channel, &cursor);
-        while ((asked = channel_ask_next(channel, rx->now_ns)).type != CHANNEL_ASK_NOTHING)
-            ask(rx, channel, link, &asked);
-        deadline_update(rx);
     }
 }
 
@@ -296,7 +206,7 @@ int rx_loop(void *arg)
         for (uint32_t i = 0; i < rx->queue_count; i++)
             frame_count += queue_poll(rx, &rx->queue[i]);
         if (rx->recovering)
-            recover(rx);
+            rx_recover(rx);
         for (uint32_t i = 0; i < rx->resync_count; i++)
             resync_step(rx->resync[i]);
         if (rx->inline_strategies)

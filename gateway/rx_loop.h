@@ -72,6 +72,13 @@ struct rx {
     uint32_t finished;                 /* replay: everything is published. writer: this lcore, once; reader: control */
 };
 
+/* What a channel has to say about the frame or the time in hand, to the strategies. */
+void rx_publish(struct rx *rx, struct channel *channel, struct channel_cursor *cursor);
+/* When a channel has something to do next: rx.deadline_ns. */
+void rx_deadline(struct rx *rx);
+/* rx_recover.c: the channels that have servers to ask, once a turn. */
+void rx_recover(struct rx *rx);
+
 /* The loop, until *stop. `rx` is a struct rx *. Launched on its lcore. Returns 0. */
 int rx_loop(void *rx);
 

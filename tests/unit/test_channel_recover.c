@@ -49,7 +49,11 @@ struct rig {
     uint32_t events[MD_TYPE_COUNT];
     uint32_t fresh_count, stale_count; /* events about instruments, without and with MD_STALE */
     uint32_t most_messages;            /* that one call gave out */
+    bool told_stale;                   /* as a reader knows it from MD_STALE_*, MD_SESSION and MD_RESET alone */
 };
+
+/* Message 1 of the script has sequence origin + 1. */
+static uint64_t origin;
 
 static void setup(void)
 {
@@ -86,22 +90,27 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
         for (uint32_t i = 0; i < cursor->event_count; i++) {
             const struct md_event *event = &cursor->event[i];
             rig->events[event->type]++;
+            if (event->type == MD_STALE_BEGIN || event->type == MD_STALE_END || event->type == MD_SESSION)
+                rig->told_stale = event->type == MD_STALE_BEGIN;
+            else
+                cr_assert_eq((event->flags & MD_STALE) != 0, rig->told_stale || event->type == MD_RESET);
             if (event->instrument != MD_INSTRUMENT_NONE)
                 *(event->flags & MD_STALE ? &rig->stale_count : &rig->fresh_count) += 1;
         }
     }
     if (message_count > rig->most_messages)
         rig->most_messages = message_count;
+    cr_assert_eq(rig->told_stale, channel_stale(rig->channel));
 }
 
 static uint32_t blocks_write(uint8_t *ret_bytes, uint64_t seq, uint32_t count)
 {
     uint32_t at = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint64_t i = seq - origin; i < seq - origin + count; i++) {
         ret_bytes[at] = 0;
-        ret_bytes[at + 1] = (uint8_t)script[seq + i].len;
-        memcpy(ret_bytes + at + 2, script[seq + i].bytes, script[seq + i].len);
-        at += 2 + script[seq + i].len;
+        ret_bytes[at + 1] = (uint8_t)script[i].len;
+        memcpy(ret_bytes + at + 2, script[i].bytes, script[i].len);
+        at += 2 + script[i].len;
     }
     return at;
 }
@@ -341,6 +350,7 @@ Test(channel_recover, what_has_no_sequence_waits_for_no_books)
     const uint32_t len = packet_write(payload, 1, 60);
     mold_encode_header(payload, session_a, 0, 60);
     cr_assert(!channel_receive(rig.channel, 0, payload, len, rig.now_ns, 0, &cursor));
+    fprintf(stderr, "unseq %lu mold %lu %lu\n", channel_counters(rig.channel)->unsequenced_count, channel_counters(rig.channel)->mold[0], channel_counters(rig.channel)->mold[4]);
     snapshot_give(&rig, spin, 151);
     snapshot_end(&rig, spin, 151, true);
     expect_whole(&rig, 201);
@@ -550,5 +560,164 @@ Test(channel_recover, without_a_snapshot_what_nobody_has_is_passed)
     cr_assert_eq(channel_counters(rig.channel)->given_up_count, 1u);
     cr_assert(channel_stale(rig.channel), "until the next session");
     cr_assert_eq(channel_arb(rig.channel)->next_seq, 201u);
+    free(rig.memory);
+}
+
+/* ---- what only a second look found ---- */
+
+static void control_to(struct rig *rig, uint32_t line, const char *session, uint64_t seq, uint16_t count)
+{
+    uint8_t payload[MOLD_HEADER_LEN];
+    struct channel_cursor cursor;
+    mold_encode_header(payload, session, seq, count);
+    if (channel_receive(rig->channel, line, payload, sizeof(payload), rig->now_ns, 0, &cursor))
+        drain(rig, &cursor);
+}
+
+/* A reader takes MD_SESSION for the end of all doubt: a hole at its very beginning is told behind it. */
+Test(channel_recover, a_session_that_begins_with_a_hole_is_stale_after_it_began)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 11, 21);
+    cr_assert(channel_stale(rig.channel) && rig.told_stale);
+    control_to(&rig, 0, "SESSION  B", 7, 0);
+    cr_assert_eq(rig.events[MD_SESSION], 2u);
+    cr_assert_eq(rig.events[MD_STALE_BEGIN], 3u, "what was never filled in the old session, and what is in the new");
+    cr_assert(channel_stale(rig.channel) && rig.told_stale);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_was_kept_during_a_spin_goes_out_in_slices)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t spin = spin_wanted(&rig);
+    send_to(&rig, 1, 201, 5001);
+    snapshot_give(&rig, spin, 301);
+    rig.most_messages = 0;
+    snapshot_end(&rig, spin, 301, true);
+    cr_assert_leq(rig.most_messages, CHANNEL_SLICE_MESSAGES);
+    expect_whole(&rig, 5001);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_comes_while_a_backlog_goes_out_makes_the_slices_longer)
+{
+    struct rig rig = rig_open(&default_params);
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 2001);
+    send_to(&rig, 1, 101, 111); /* the backlog begins to go out */
+    cr_assert_eq(channel_deadline_ns(rig.channel), 0u);
+    rig.most_messages = 0;
+    send_to(&rig, 0, 2001, 2041); /* as much again in each turn as a slice is long, and more */
+    const uint64_t last_seq = rig.last_seq;
+    cr_assert_eq(last_seq, 110u + CHANNEL_SLICE_MESSAGES, "a packet that is kept brings none along");
+    cr_assert(channel_expire(rig.channel, rig.now_ns, 0, &cursor));
+    drain(&rig, &cursor);
+    cr_assert_eq(rig.last_seq - last_seq, CHANNEL_SLICE_MESSAGES + 40u);
+    go_on(&rig);
+    expect_whole(&rig, 2041);
+    free(rig.memory);
+}
+
+/* Every attempt is used up for the hole in front; then its messages come all the same. */
+Test(channel_recover, a_hole_that_fills_after_it_was_given_up_says_nothing_of_the_next)
+{
+    struct channel_params params = default_params;
+    params.recovery.snapshot = false;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 121);
+    while (channel_retransmit(rig.channel)->exhausted_count == 0) {
+        expire(&rig);
+        while (ask(&rig).type == CHANNEL_ASK_REQUEST)
+            ;
+        rig.now_ns += MS;
+    }
+    send_to(&rig, 0, 131, 141); /* another hole, seen now */
+    send_to(&rig, 1, 101, 111);
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 121u);
+    cr_assert_gt(answer_all(&rig, 64), 0u, "asked for, not passed");
+    expect_whole(&rig, 141);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_could_not_be_kept_behind_a_backlog_is_asked_for)
+{
+    struct channel_params params = default_params;
+    params.recovery.snapshot = false;
+    params.hold_messages = 256;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 351);
+    send_to(&rig, 1, 101, 111);
+    send_to(&rig, 0, 351, 391); /* the window does not reach as far yet */
+    cr_assert_gt(channel_counters(rig.channel)->unkept_count, 0u);
+    go_on(&rig);
+    answer_all(&rig, 64);
+    cr_assert_eq(channel_counters(rig.channel)->given_up_count, 0u);
+    expect_whole(&rig, 391);
+    free(rig.memory);
+}
+
+Test(channel_recover, an_answer_is_kept_where_only_a_heartbeat_told_of_the_hole)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 17001); /* further than the window of what can be kept */
+    control_to(&rig, 0, session_a, 17201, 0);
+    rig.now_ns += REORDER_NS;
+    expire(&rig);
+    cr_assert_eq(ask(&rig).seq, 17001u);
+    const struct channel_ask second = ask(&rig);
+    cr_assert_eq(second.seq, 17065u);
+    cr_assert(!channel_reply(rig.channel, payload, packet_write(payload, second.seq, second.count), rig.now_ns, 0,
+                             &cursor));
+    cr_assert_eq(channel_counters(rig.channel)->reply_held_count, 1u, "the first answer was lost, this one was not");
+    rig.now_ns += 5 * MS;
+    answer_all(&rig, 64);
+    expect_whole(&rig, 17201);
+    free(rig.memory);
+}
+
+/* Books that are being emptied must be left alone, whatever comes. */
+Test(channel_recover, messages_without_sequence_are_not_applied_to_books_that_are_being_emptied)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t spin = spin_wanted(&rig);
+    const uint32_t len = packet_write(payload, 1, 64);
+    mold_encode_header(payload, session_a, 0, 64);
+    cr_assert(!channel_receive(rig.channel, 0, payload, len, rig.now_ns, 0, &cursor));
+    fprintf(stderr, "unseq %lu mold %lu %lu\n", channel_counters(rig.channel)->unsequenced_count, channel_counters(rig.channel)->mold[0], channel_counters(rig.channel)->mold[4]);
+    snapshot_give(&rig, spin, 151);
+    snapshot_end(&rig, spin, 151, true);
+    expect_whole(&rig, 201);
+    free(rig.memory);
+}
+
+Test(channel_recover, the_end_of_the_input_ends_a_spin_too)
+{
+    struct rig rig = rig_open(&default_params);
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 2001);
+    send_to(&rig, 0, 2011, 4001);
+    (void)spin_wanted(&rig);
+    cr_assert(!channel_snapshot_ready(rig.channel, 1), "still being emptied");
+    rig.last_seq = 2010;
+    cr_assert(channel_flush(rig.channel, rig.now_ns, &cursor));
+    drain(&rig, &cursor);
+    cr_assert_eq(rig.events[MD_RESET], 1u, "books are empty: that is said");
+    cr_assert_eq(rig.last_seq, 4000u);
+    cr_assert_eq(channel_held_messages(rig.channel), 0u);
+    cr_assert_eq(channel_deadline_ns(rig.channel), UINT64_MAX);
+    cr_assert(!channel_recovering(rig.channel));
+    cr_assert(channel_stale(rig.channel));
     free(rig.memory);
 }
