@@ -272,11 +272,11 @@ static void chunk_give(struct book *book, uint32_t first, uint32_t class)
     chunk_push(book, first, class);
 }
 
+/* Everything behind the homes is free; their states are 0. */
 static void chunks_reset(struct book *book)
 {
     uint32_t at = 0;
 
-    memset(book->chunks, 0, book->chunk_rungs / RUNGS_MIN);
     for (uint32_t class = 0; class < LADDER_CLASSES; class++)
         book->chunk_free[class] = NONE;
     for (uint32_t class = LADDER_CLASSES - 1; class > 0; class--)
@@ -292,12 +292,17 @@ static inline uint32_t ladder_home(uint32_t instrument, uint32_t side)
 bool book_clear_slice(struct book *book, uint32_t lines)
 {
     const uint32_t header_count = book->params.instruments_max;
-    const uint64_t line_count = (uint64_t)book->bucket_count + header_count;
+    const uint64_t chunks_at = (uint64_t)book->bucket_count + header_count;
+    const uint64_t line_count = chunks_at + (book->chunk_rungs / RUNGS_MIN + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
     const uint64_t end = book->clear_at + lines < line_count ? book->clear_at + lines : line_count;
 
     for (uint64_t i = book->clear_at; i < end; i++) {
         if (i < book->bucket_count) {
             book->buckets[i] = (struct bucket){.passed_count = 0};
+            continue;
+        }
+        if (i >= chunks_at) {
+            memset(book->chunks + (i - chunks_at) * CACHE_LINE_BYTES, 0, CACHE_LINE_BYTES);
             continue;
         }
         const uint32_t instrument = (uint32_t)(i - book->bucket_count);

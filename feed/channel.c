@@ -88,7 +88,7 @@ static bool session_begin(struct channel *channel, struct channel_cursor *cursor
 
 /* A sequence so far ahead that what is in between could not be kept: one corrupt packet must not make us wait for it.
  * Believed when a second one says nearly the same. */
-static bool far_believed(struct channel *channel, uint64_t seq)
+static bool far_believed(struct channel *channel, uint32_t line, uint64_t seq, uint64_t now_ns)
 {
     const uint64_t distance = seq > channel->far_seq ? seq - channel->far_seq : channel->far_seq - seq;
 
@@ -98,6 +98,7 @@ static bool far_believed(struct channel *channel, uint64_t seq)
     }
     count(&channel->counters.far_count);
     channel->far_seq = seq;
+    health_packet(&channel->health, line, 0, 0, now_ns); /* wrong perhaps, but not silent */
     return false;
 }
 
@@ -115,11 +116,12 @@ static inline void data_accept(struct channel *channel, uint32_t line, const str
 
     if (UNLIKELY(packet->seq == 0)) {
         count(&channel->counters.unsequenced_count);
+        health_packet(&channel->health, line, 0, 0, cursor->now_ns);
         if (channel->spin_state == SPIN_NONE) /* else there are no books to apply it to */
             cursor_begin(cursor, packet->blocks, 0, packet->count, 0);
         return;
     }
-    if (UNLIKELY(far(channel, packet->seq)) && !far_believed(channel, packet->seq))
+    if (UNLIKELY(far(channel, packet->seq)) && !far_believed(channel, line, packet->seq, cursor->now_ns))
         return;
     const enum arb_verdict verdict = arb_accept(&channel->arb, line, packet->seq, packet->count, cursor->now_ns, &skip);
     count(&channel->counters.arb[verdict]);
@@ -144,7 +146,7 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
 {
     uint32_t skip;
 
-    if (far(channel, packet->seq) && !far_believed(channel, packet->seq))
+    if (far(channel, packet->seq) && !far_believed(channel, line, packet->seq, cursor->now_ns))
         return;
     health_packet(&channel->health, line, packet->seq, 0, cursor->now_ns);
     if (packet->seq != 0 && arb_accept(&channel->arb, line, packet->seq, 0, cursor->now_ns, &skip) == ARB_GAP)

@@ -70,6 +70,8 @@ static uint64_t scan(const struct hold *hold, uint64_t seq, uint64_t end_seq, ui
             seq += (uint64_t)__builtin_ctzll(word);
             return seq < end_seq ? seq : end_seq;
         }
+        if (end_seq - seq <= 64 - at % 64) /* else the step might pass the last sequence there is */
+            break;
         seq += 64 - at % 64;
     }
     return end_seq;

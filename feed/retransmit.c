@@ -15,6 +15,7 @@ void retransmit_reset(struct retransmit *retransmit)
 {
     retransmit->range_count = 0;
     retransmit->check_ns = 0;
+    retransmit->limited = false;
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -105,11 +106,13 @@ static bool token_take(struct retransmit *retransmit, uint64_t now_ns)
     if (now_ns > saved_ns && retransmit->token_ns < now_ns - saved_ns)
         retransmit->token_ns = now_ns - saved_ns;
     if (retransmit->token_ns + step_ns > now_ns) {
-        retransmit->limited_count++;
+        retransmit->limited_count += !retransmit->limited;
+        retransmit->limited = true;
         retransmit->check_ns = min_u64(retransmit->check_ns, retransmit->token_ns + step_ns);
         return false;
     }
     retransmit->token_ns += step_ns;
+    retransmit->limited = false;
     return true;
 }
 

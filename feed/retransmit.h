@@ -33,6 +33,7 @@ struct retransmit {
     uint32_t range_count;
     uint32_t server;             /* that new ranges begin with: none that has left one without an answer since */
     uint64_t token_ns;           /* rate limit: time credited up to here */
+    bool limited;                /* a request waits for the rate, and has been counted */
     uint64_t check_ns;           /* nothing to do before */
     /* counters */
     uint64_t request_count;      /* first requests for a range, or for the rest of one */

@@ -693,6 +693,67 @@ Test(book, clear_takes_everything_out_and_keeps_the_counters)
     book_free(book, &SMALL);
 }
 
+Test(book, clearing_in_slices_is_clearing)
+{
+    struct book *book = book_make(&SMALL);
+    struct book *fresh = book_make(&SMALL);
+    for (uint32_t lines = 1; lines < 200; lines = lines * 2 + 1) {
+        for (uint32_t i = 0; i < 100; i++)
+            expect(BOOK_OK, book_add(book, i % 4, i, i % 2 != 0 ? 'B' : 'S', (int32_t)i - 50, i + 1));
+        book_mark_untradable(book, 3);
+        while (!book_clear_slice(book, lines))
+            cr_assert_leq(book_order_count(book), 100u);
+        cr_assert_eq(book_order_count(book), 0);
+        for (uint32_t i = 0; i < 4; i++) {
+            expect_empty(book, i);
+            cr_assert_not(book_untradable(book, i));
+        }
+        /* Orders, levels and ladders are all there to be had again. */
+        for (uint32_t i = 0; i < SMALL.levels_max; i++) {
+            expect(BOOK_OK, book_add(book, 1, i * 7, 'B', (int32_t)i, i + 1));
+            expect(BOOK_OK, book_add(fresh, 1, i * 7, 'B', (int32_t)i, i + 1));
+        }
+        cr_assert_eq(book_hash(book), book_hash(fresh));
+        book_clear(book);
+        book_clear(fresh);
+    }
+    book_free(book, &SMALL);
+    book_free(fresh, &SMALL);
+}
+
+Test(book, a_slice_that_was_begun_is_begun_anew_by_clear)
+{
+    struct book *book = book_make(&SMALL);
+    for (uint32_t i = 0; i < 100; i++)
+        expect(BOOK_OK, book_add(book, i % 4, i, 'B', (int32_t)i, 1));
+    cr_assert_not(book_clear_slice(book, 3));
+    book_clear(book);
+    for (uint32_t i = 0; i < 100; i++)
+        expect(BOOK_OK, book_add(book, i % 4, i, 'B', (int32_t)i, 1));
+    uint32_t slice_count = 1;
+    while (!book_clear_slice(book, 3))
+        slice_count++;
+    cr_assert_gt(slice_count, 10u, "from the beginning");
+    cr_assert_eq(book_order_count(book), 0);
+    book_free(book, &SMALL);
+}
+
+/* A slice has no part that grows with the pools: whatever grows takes more slices. */
+Test(book, every_table_that_is_emptied_is_emptied_in_slices)
+{
+    const struct book_params params[] = {{16, 256, 128}, {4096, 256, 128}, {16, 65536, 128}, {16, 256, 262144}};
+    uint32_t slice_count[4] = {0};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct book *book = book_make(&params[i]);
+        do
+            slice_count[i]++;
+        while (!book_clear_slice(book, 16));
+        book_free(book, &params[i]);
+    }
+    for (uint32_t i = 1; i < 4; i++)
+        cr_assert_gt(slice_count[i], slice_count[0] + 100, "case %u: %u slices", i, slice_count[i]);
+}
+
 Test(book, looking_ahead_changes_nothing_and_bears_any_argument)
 {
     struct book *book = book_make(&SMALL);

@@ -49,22 +49,28 @@ struct rig {
     uint32_t events[MD_TYPE_COUNT];
     uint32_t fresh_count, stale_count; /* events about instruments, without and with MD_STALE */
     uint32_t most_messages;            /* that one call gave out */
+    struct rig *truth;                 /* saw everything: events that are not stale are compared with it */
     bool told_stale;                   /* as a reader knows it from MD_STALE_*, MD_SESSION and MD_RESET alone */
 };
 
 /* Message 1 of the script has sequence origin + 1. */
 static uint64_t origin;
 
-static void setup(void)
+static void script_write(uint64_t seed, uint64_t messages)
 {
     const struct session_params params = {
-        .seed = 3, .messages = MESSAGES, .open_ns = SESSION_OPEN_NS, .symbols = SYMBOLS, .rate_per_s = 40000};
+        .seed = seed, .messages = messages, .open_ns = SESSION_OPEN_NS, .symbols = SYMBOLS, .rate_per_s = 40000};
     struct session *session = session_open(&params);
     struct itch_msg msg;
     cr_assert(session);
     for (uint32_t seq = 1; session_next(session, &msg); seq++)
         script[seq].len = itch_encode(&msg, script[seq].bytes);
     session_close(session);
+}
+
+static void setup(void)
+{
+    script_write(3, MESSAGES);
 }
 
 TestSuite(channel_recover, .init = setup);
@@ -78,13 +84,15 @@ static struct rig rig_open(const struct channel_params *params)
     return rig;
 }
 
+static void truth_compare(struct rig *rig, uint64_t seq, uint32_t instrument, const struct md_event *event);
+
 static void drain(struct rig *rig, struct channel_cursor *cursor)
 {
     uint32_t message_count = 0;
     while (channel_next(rig->channel, cursor)) {
         message_count += cursor->message != NULL;
         if (cursor->seq != 0) {
-            cr_assert_eq(cursor->seq, rig->last_seq + 1, "in order, each once");
+            cr_assert(rig->truth ? cursor->seq > rig->last_seq : cursor->seq == rig->last_seq + 1, "in order, once");
             rig->last_seq = cursor->seq;
         }
         for (uint32_t i = 0; i < cursor->event_count; i++) {
@@ -96,6 +104,13 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
                 cr_assert_eq((event->flags & MD_STALE) != 0, rig->told_stale || event->type == MD_RESET);
             if (event->instrument != MD_INSTRUMENT_NONE)
                 *(event->flags & MD_STALE ? &rig->stale_count : &rig->fresh_count) += 1;
+            if (!rig->truth || event->flags & (MD_STALE | MD_MORE))
+                continue;
+            if (event->type == MD_STALE_END)
+                for (uint32_t j = 0; j < default_params.book.instruments_max; j++)
+                    truth_compare(rig, channel_arb(rig->channel)->next_seq - 1, j, NULL);
+            else if (event->instrument != MD_INSTRUMENT_NONE)
+                truth_compare(rig, cursor->seq, event->instrument, event);
         }
     }
     if (message_count > rig->most_messages)
@@ -131,6 +146,32 @@ static void send_to(struct rig *rig, uint32_t line, uint64_t seq, uint64_t end_s
         if (channel_receive(rig->channel, line, payload, packet_write(payload, seq, count), rig->now_ns, 0, &cursor))
             drain(rig, &cursor);
     }
+}
+
+/* A heartbeat, or with MOLD_COUNT_END the end. */
+static void control_to(struct rig *rig, uint32_t line, const char *session, uint64_t seq, uint16_t count)
+{
+    uint8_t payload[MOLD_HEADER_LEN];
+    struct channel_cursor cursor;
+    mold_encode_header(payload, session, seq, count);
+    if (channel_receive(rig->channel, line, payload, sizeof(payload), rig->now_ns, 0, &cursor))
+        drain(rig, &cursor);
+}
+
+/* The BBO of an instrument after message `seq`: the event's, or of our own book, must be the true one. */
+static void truth_compare(struct rig *rig, uint64_t seq, uint32_t instrument, const struct md_event *event)
+{
+    struct rig *truth = rig->truth;
+    send_to(truth, 0, truth->last_seq + 1, seq + 1);
+    cr_assert_eq(truth->last_seq, seq);
+    const struct book_bbo *is = book_bbo(channel_book(truth->channel), instrument);
+    if (event)
+        cr_assert(event->bid_price == is->bid_price && event->bid_qty == is->bid_qty &&
+                      event->ask_price == is->ask_price && event->ask_qty == is->ask_qty,
+                  "BBO of %u after %lu", instrument, seq);
+    else
+        cr_assert_eq(memcmp(book_bbo(channel_book(rig->channel), instrument), is, sizeof(*is)), 0,
+                     "BBO of %u after the splice before %lu", instrument, seq + 1);
 }
 
 static bool expire(struct rig *rig)
@@ -182,8 +223,11 @@ static uint32_t answer_all(struct rig *rig, uint32_t answer_max)
 
 static void expect_whole(struct rig *rig, uint64_t end_seq)
 {
-    struct rig truth = rig_open(&default_params);
-    send_to(&truth, 0, 1, end_seq);
+    struct channel_params params = default_params;
+    params.first_seq = origin + 1;
+    struct rig truth = rig_open(&params);
+    truth.last_seq = origin;
+    send_to(&truth, 0, origin + 1, end_seq);
     cr_assert_eq(channel_arb(rig->channel)->next_seq, end_seq);
     cr_assert(!channel_stale(rig->channel));
     cr_assert_eq(book_hash(channel_book(rig->channel)), book_hash(channel_book(truth.channel)));
@@ -199,7 +243,7 @@ static void snapshot_give(struct rig *rig, uint32_t spin, uint64_t end_seq)
     for (uint32_t i = 0; !channel_snapshot_ready(rig->channel, spin); i++)
         cr_assert_lt(i, 1000000u);
     const uint64_t last_seq = rig->last_seq;
-    for (uint64_t seq = 1; seq < end_seq; seq += 32) {
+    for (uint64_t seq = origin + 1; seq < end_seq; seq += 32) {
         const uint32_t count = end_seq - seq < 32 ? (uint32_t)(end_seq - seq) : 32;
         if (channel_snapshot(rig->channel, spin, blocks, blocks_write(blocks, seq, count), rig->now_ns, 0, &cursor))
             drain(rig, &cursor);
@@ -281,12 +325,8 @@ Test(channel_recover, holes_of_a_message_of_a_packet_of_ten_thousand_messages)
 Test(channel_recover, a_heartbeat_reveals_what_is_then_asked_for)
 {
     struct rig rig = rig_open(&default_params);
-    uint8_t payload[MOLD_HEADER_LEN];
-    struct channel_cursor cursor;
     send_to(&rig, 0, 1, 101);
-    mold_encode_header(payload, session_a, 106, 0);
-    if (channel_receive(rig.channel, 0, payload, sizeof(payload), rig.now_ns, 0, &cursor))
-        drain(&rig, &cursor);
+    control_to(&rig, 0, session_a, 106, 0);
     cr_assert(channel_stale(rig.channel));
     cr_assert_eq(answer_all(&rig, 64), 1u);
     expect_whole(&rig, 106);
@@ -350,7 +390,6 @@ Test(channel_recover, what_has_no_sequence_waits_for_no_books)
     const uint32_t len = packet_write(payload, 1, 60);
     mold_encode_header(payload, session_a, 0, 60);
     cr_assert(!channel_receive(rig.channel, 0, payload, len, rig.now_ns, 0, &cursor));
-    fprintf(stderr, "unseq %lu mold %lu %lu\n", channel_counters(rig.channel)->unsequenced_count, channel_counters(rig.channel)->mold[0], channel_counters(rig.channel)->mold[4]);
     snapshot_give(&rig, spin, 151);
     snapshot_end(&rig, spin, 151, true);
     expect_whole(&rig, 201);
@@ -470,6 +509,112 @@ Test(channel_recover, a_new_session_ends_every_wait)
     free(rig.memory);
 }
 
+Test(channel_recover, a_new_session_ends_retransmission)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    rig.now_ns += REORDER_NS;
+    expire(&rig);
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_REQUEST);
+    control_to(&rig, 0, "SESSION  B", 1, 0);
+    cr_assert_eq(rig.events[MD_STALE_BEGIN], 1u + 1u, "what is lost for ever is told");
+    cr_assert(!channel_stale(rig.channel) && !channel_recovering(rig.channel));
+    cr_assert_eq(channel_held_messages(rig.channel), 0u);
+    rig.now_ns += 1000 * MS;
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    cr_assert(!channel_reply(rig.channel, payload, packet_write(payload, 101, 10), rig.now_ns, 0, &cursor));
+    send_to(&rig, 1, 111, 201); /* a late line of the session before */
+    cr_assert_eq(channel_counters(rig.channel)->old_session_count, 9u);
+    cr_assert_eq(channel_order_count(rig.channel), 0u);
+    free(rig.memory);
+}
+
+Test(channel_recover, the_end_of_a_session_waits_for_what_is_missing)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    control_to(&rig, 0, session_a, 111, MOLD_COUNT_END);
+    control_to(&rig, 1, session_a, 111, MOLD_COUNT_END);
+    cr_assert(channel_stale(rig.channel));
+    cr_assert_eq(rig.events[MD_SESSION_END], 0u);
+    cr_assert_gt(answer_all(&rig, 64), 0u);
+    cr_assert_eq(rig.events[MD_SESSION_END], 1u);
+    control_to(&rig, 1, session_a, 111, MOLD_COUNT_END);
+    cr_assert_eq(rig.events[MD_SESSION_END], 1u);
+    expect_whole(&rig, 111);
+    free(rig.memory);
+}
+
+Test(channel_recover, the_end_of_a_session_with_messages_that_nobody_has)
+{
+    struct channel_params params = default_params;
+    params.recovery = (struct channel_recovery){.snapshot = false};
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    control_to(&rig, 0, session_a, 111, MOLD_COUNT_END);
+    rig.now_ns += REORDER_NS;
+    cr_assert(expire(&rig));
+    cr_assert_eq(rig.events[MD_SESSION_END], 1u);
+    cr_assert_eq(channel_arb(rig.channel)->missed_count, 10u);
+    cr_assert(channel_stale(rig.channel) && !channel_recovering(rig.channel));
+    free(rig.memory);
+}
+
+Test(channel_recover, sequences_up_to_the_last_one)
+{
+    struct channel_params params = default_params;
+    params.hold_messages = 256;
+    params.recovery.gap_max = 100;
+    origin = UINT64_MAX - 401;
+    params.first_seq = origin + 1;
+    struct rig rig = rig_open(&params);
+    rig.last_seq = origin;
+    send_to(&rig, 0, origin + 1, origin + 101);
+    send_to(&rig, 0, origin + 111, origin + 201);
+    cr_assert_gt(answer_all(&rig, 64), 0u);
+    send_to(&rig, 0, origin + 311, UINT64_MAX); /* for a snapshot */
+    const uint32_t spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, origin + 321);
+    snapshot_end(&rig, spin, origin + 321, true);
+    expect_whole(&rig, UINT64_MAX);
+    control_to(&rig, 0, session_a, UINT64_MAX, MOLD_COUNT_END);
+    cr_assert_eq(rig.events[MD_SESSION_END], 1u);
+    free(rig.memory);
+}
+
+Test(channel_recover, a_hole_behind_an_older_one_has_a_reorder_window_of_its_own)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 121);
+    rig.now_ns += REORDER_NS;
+    expire(&rig);
+    send_to(&rig, 0, 131, 141);
+    struct channel_ask asked = ask(&rig);
+    cr_assert(asked.type == CHANNEL_ASK_REQUEST && asked.seq == 101 && asked.count == 10);
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    rig.now_ns += REORDER_NS - 1;
+    expire(&rig);
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    rig.now_ns += 1;
+    asked = ask(&rig);
+    cr_assert(asked.type == CHANNEL_ASK_REQUEST && asked.seq == 121 && asked.count == 10);
+    free(rig.memory);
+}
+
+Test(channel_recover, a_late_join_that_is_not_too_late_is_retransmitted)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 5001, 5011);
+    cr_assert_gt(answer_all(&rig, 64), 0u);
+    cr_assert_eq(channel_counters(rig.channel)->spin_count, 0u);
+    expect_whole(&rig, 5011);
+    free(rig.memory);
+}
+
 Test(channel_recover, one_packet_far_ahead_is_not_believed_and_two_are)
 {
     struct rig rig = rig_open(&default_params);
@@ -539,6 +684,30 @@ Test(channel_recover, silence_of_all_lines_is_stale_until_one_speaks)
     free(rig.memory);
 }
 
+/* A heartbeat and a message without sequence, a sequence that is not to be believed. */
+Test(channel_recover, a_line_that_says_nothing_new_is_not_silent_either)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = 3000 * MS;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    for (uint32_t i = 0; i < 3; i++) {
+        rig.now_ns += 3000 * MS;
+        cr_assert(expire(&rig));
+        cr_assert(channel_stale(rig.channel));
+        const uint32_t len = packet_write(payload, 1, i % 2);
+        mold_encode_header(payload, session_a, i < 2 ? 0 : UINT64_C(1) << 40, (uint16_t)(i % 2));
+        cr_assert(channel_receive(rig.channel, 1, payload, len, rig.now_ns, 0, &cursor));
+        drain(&rig, &cursor);
+        cr_assert(!channel_stale(rig.channel));
+        cr_assert_eq(channel_deadline_ns(rig.channel), rig.now_ns + 3000 * MS, "from now on");
+    }
+    cr_assert_eq(rig.events[MD_STALE_END], 3u);
+    free(rig.memory);
+}
+
 Test(channel_recover, without_a_snapshot_what_nobody_has_is_passed)
 {
     struct channel_params params = default_params;
@@ -561,17 +730,6 @@ Test(channel_recover, without_a_snapshot_what_nobody_has_is_passed)
     cr_assert(channel_stale(rig.channel), "until the next session");
     cr_assert_eq(channel_arb(rig.channel)->next_seq, 201u);
     free(rig.memory);
-}
-
-/* ---- what only a second look found ---- */
-
-static void control_to(struct rig *rig, uint32_t line, const char *session, uint64_t seq, uint16_t count)
-{
-    uint8_t payload[MOLD_HEADER_LEN];
-    struct channel_cursor cursor;
-    mold_encode_header(payload, session, seq, count);
-    if (channel_receive(rig->channel, line, payload, sizeof(payload), rig->now_ns, 0, &cursor))
-        drain(rig, &cursor);
 }
 
 /* A reader takes MD_SESSION for the end of all doubt: a hole at its very beginning is told behind it. */
@@ -630,16 +788,16 @@ Test(channel_recover, a_hole_that_fills_after_it_was_given_up_says_nothing_of_th
     struct rig rig = rig_open(&params);
     send_to(&rig, 0, 1, 101);
     send_to(&rig, 0, 111, 121);
-    while (channel_retransmit(rig.channel)->exhausted_count == 0) {
+    for (uint64_t asked_ns = 0; channel_retransmit(rig.channel)->exhausted_count == 0; rig.now_ns += MS / 2) {
         expire(&rig);
         while (ask(&rig).type == CHANNEL_ASK_REQUEST)
-            ;
-        rig.now_ns += MS;
+            asked_ns = rig.now_ns;
+        if (rig.now_ns == asked_ns + 39 * MS / 2)
+            send_to(&rig, 0, 131, 141); /* another hole, just before the last patience ends */
     }
-    send_to(&rig, 0, 131, 141); /* another hole, seen now */
     send_to(&rig, 1, 101, 111);
-    cr_assert_eq(channel_arb(rig.channel)->next_seq, 121u);
-    cr_assert_gt(answer_all(&rig, 64), 0u, "asked for, not passed");
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 121u, "not passed");
+    answer_all(&rig, 64);
     expect_whole(&rig, 141);
     free(rig.memory);
 }
@@ -680,25 +838,6 @@ Test(channel_recover, an_answer_is_kept_where_only_a_heartbeat_told_of_the_hole)
     rig.now_ns += 5 * MS;
     answer_all(&rig, 64);
     expect_whole(&rig, 17201);
-    free(rig.memory);
-}
-
-/* Books that are being emptied must be left alone, whatever comes. */
-Test(channel_recover, messages_without_sequence_are_not_applied_to_books_that_are_being_emptied)
-{
-    struct rig rig = rig_open(&default_params);
-    uint8_t payload[PACKET_MAX];
-    struct channel_cursor cursor;
-    send_to(&rig, 0, 1, 101);
-    send_to(&rig, 0, 111, 201);
-    const uint32_t spin = spin_wanted(&rig);
-    const uint32_t len = packet_write(payload, 1, 64);
-    mold_encode_header(payload, session_a, 0, 64);
-    cr_assert(!channel_receive(rig.channel, 0, payload, len, rig.now_ns, 0, &cursor));
-    fprintf(stderr, "unseq %lu mold %lu %lu\n", channel_counters(rig.channel)->unsequenced_count, channel_counters(rig.channel)->mold[0], channel_counters(rig.channel)->mold[4]);
-    snapshot_give(&rig, spin, 151);
-    snapshot_end(&rig, spin, 151, true);
-    expect_whole(&rig, 201);
     free(rig.memory);
 }
 

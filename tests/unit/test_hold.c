@@ -116,6 +116,19 @@ Test(hold, fits_is_the_whole_window_and_no_more)
     free(rig.memory);
 }
 
+/* No sequence lies behind the last one: a search that stepped over it would begin again at 0. */
+Test(hold, a_full_window_at_the_end_of_all_sequences_is_searched_once)
+{
+    struct rig rig = rig_open(MESSAGES, UINT64_MAX - MESSAGES);
+    for (uint64_t seq = UINT64_MAX - MESSAGES; seq < UINT64_MAX; seq += 64)
+        cr_assert_eq(put(&rig, seq, 64, 0, 1), 64u);
+    cr_assert_eq(hold_next_missing(&rig.hold, UINT64_MAX - MESSAGES, UINT64_MAX), UINT64_MAX);
+    hold_advance(&rig.hold, UINT64_MAX);
+    cr_assert_eq(rig.hold.count, 0u);
+    cr_assert_eq(hold_next(&rig.hold, UINT64_MAX - 9, UINT64_MAX), UINT64_MAX);
+    free(rig.memory);
+}
+
 Test(hold, long_messages_are_cut_and_empty_ones_kept)
 {
     struct rig rig = rig_open(MESSAGES, 1);

@@ -197,6 +197,20 @@ Test(retransmit, the_rate_is_kept)
     free(rig.memory);
 }
 
+Test(retransmit, a_request_that_waits_for_the_rate_is_counted_once)
+{
+    struct retransmit_params params = default_params;
+    struct rig rig;
+    params.rate_per_s = 100;
+    params.rate_burst = 1;
+    rig_open(&rig, &params, 100, 120);
+    expect_request(&rig, 50 * MS, 100, 10, 0);
+    for (uint64_t now_ns = 51 * MS; now_ns < 55 * MS; now_ns += MS) /* each packet of a line looks again */
+        expect_nothing(&rig, now_ns, 55 * MS);
+    cr_assert_eq(rig.retransmit.limited_count, 1u);
+    free(rig.memory);
+}
+
 Test(retransmit, nothing_is_in_flight_after_a_reset)
 {
     struct rig rig;
