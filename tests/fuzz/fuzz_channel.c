@@ -1,8 +1,10 @@
-/* Fuzz target of feed/channel, and with it of arbitration and books: the input is a short life of one channel.
+/* Fuzz target of feed/channel, and with it of arbitration, recovery and books: the input is a short life of one channel.
  *
  * Byte 0: lines - 1 in bits 0-1, join anywhere in bit 2 (else the whole session is wanted), reorder packets above.
- * Then packets: line, milliseconds since the one before, payload length (big-endian 16), payload. The last may be cut.
- * Memory is scarce on purpose, so that full books come up. */
+ * Byte 1: what there is of recovery, enum recovery_bits; bits 6-7: the window of kept messages, 64 ... 512.
+ * Then what comes: line and, above it, enum input; milliseconds since the one before; payload length (big-endian 16);
+ * payload. The last may be cut. What the channel asks for is taken after each, as the rx loop does; whether the input
+ * answers it is up to the input. Memory is scarce on purpose, so that full books come up. */
 #include <string.h>
 
 #include "feed/channel.h"
@@ -16,12 +18,36 @@
 #define PACKET_HEADER_LEN 4u
 #define START_NS          1000000000000u
 #define REORDER_NS        20000000u
-#define SPIN_MAX          10000000u /* more messages than any input holds: the walk does not end */
+#define SILENCE_NS        1000000000u
+#define STEPS_MAX         10000000u /* more messages than any input holds: the walk does not end */
+#define TURNS_MAX         10000u    /* more than any recovery takes: it does not come to an end */
+
+enum recovery_bits {
+    RECOVERY_RETRANSMISSION = 1u << 0,
+    RECOVERY_SNAPSHOT = 1u << 1,
+    RECOVERY_JOIN_SNAPSHOT = 1u << 2,
+    STALE_AT_ONCE = 1u << 3,
+    SILENCE = 1u << 4,
+    ONE_IN_FLIGHT = 1u << 5,
+};
+
+/* In bits 4-6 of an input's first byte; others are packets too. */
+enum input {
+    INPUT_PACKET = 0,
+    INPUT_REPLY,
+    INPUT_SNAPSHOT,      /* payload: blocks */
+    INPUT_SNAPSHOT_END,  /* payload: sequence, big-endian */
+    INPUT_SNAPSHOT_LOST,
+};
+#define INPUT_OTHER_SPIN 0x80u /* of another spin than the one asked for */
 
 struct life {
     struct channel *channel;
     uint64_t last_seq; /* newest sequence delivered in this session, 0 = none */
     uint64_t event_count;
+    uint32_t spin;     /* asked for last */
+    bool told_stale;   /* by MD_STALE_* and MD_SESSION alone */
+    bool stale_at_once;
 };
 
 static void check_bbo(struct life *life, const struct md_event *event)
@@ -49,6 +75,9 @@ static void check_step(struct life *life, const struct channel_cursor *cursor)
         CHECK((event->ask_price == MD_PRICE_NONE) == (event->ask_qty == 0));
         if (event->type == MD_SESSION)
             life->last_seq = 0;
+        if (event->type == MD_STALE_BEGIN || event->type == MD_STALE_END || event->type == MD_SESSION)
+            life->told_stale = event->type == MD_STALE_BEGIN;
+        CHECK(event->flags & MD_STALE || event->instrument == MD_INSTRUMENT_NONE || !life->told_stale);
     }
     life->event_count += cursor->event_count;
     if (cursor->event_count > 0) {
@@ -66,12 +95,88 @@ static void check_step(struct life *life, const struct channel_cursor *cursor)
     }
 }
 
+/* What a reader was told is what the channel knows of itself. */
+static void check_stale(const struct life *life)
+{
+    const struct arb *arb = channel_arb(life->channel);
+    CHECK(life->told_stale == channel_stale(life->channel));
+    CHECK(life->told_stale || !life->stale_at_once || arb->newest_seq == arb->next_seq);
+}
+
 static void drain(struct life *life, struct channel_cursor *cursor)
 {
-    uint32_t spin_count = 0;
+    uint32_t step_count = 0;
     while (channel_next(life->channel, cursor)) {
         check_step(life, cursor);
-        CHECK(++spin_count < SPIN_MAX);
+        CHECK(++step_count < STEPS_MAX);
+    }
+    check_stale(life);
+}
+
+/* Holes whose time has come, and one slice of what was held. */
+static void expire(struct life *life, uint64_t now_ns)
+{
+    struct channel_cursor cursor;
+    uint32_t turn_count = 0;
+    while (channel_deadline_ns(life->channel) <= now_ns) {
+        const bool slice = channel_deadline_ns(life->channel) == 0;
+        if (channel_expire(life->channel, now_ns, 0, &cursor))
+            drain(life, &cursor);
+        if (slice)
+            return;
+        CHECK(++turn_count < TURNS_MAX);
+    }
+}
+
+static void ask(struct life *life, uint64_t now_ns)
+{
+    const struct arb *arb = channel_arb(life->channel);
+    const struct retransmit *retransmit = channel_retransmit(life->channel);
+    uint32_t turn_count = 0;
+    for (;;) {
+        const struct channel_ask asked = channel_ask_next(life->channel, now_ns);
+        if (asked.type == CHANNEL_ASK_NOTHING)
+            return;
+        CHECK(++turn_count < TURNS_MAX);
+        if (asked.type == CHANNEL_ASK_SPIN) {
+            CHECK(asked.spin != life->spin);
+            life->spin = asked.spin;
+        }
+        if (asked.type != CHANNEL_ASK_REQUEST)
+            continue;
+        CHECK(asked.server < retransmit->params.server_count);
+        CHECK(asked.count >= 1 && asked.count <= retransmit->params.request_messages);
+        CHECK(asked.seq >= arb->next_seq && asked.count <= arb->newest_seq - asked.seq);
+        CHECK(retransmit->range_count <= retransmit->params.in_flight);
+        for (uint32_t i = 0; i < retransmit->range_count; i++)
+            for (uint32_t j = 0; j < i; j++)
+                CHECK(retransmit->range[i].end_seq <= retransmit->range[j].first_seq ||
+                      retransmit->range[j].end_seq <= retransmit->range[i].first_seq);
+    }
+}
+
+/* A server's word. A snapshot waits until books are empty, as its contract wants. */
+static bool answer(struct life *life, uint8_t what, const uint8_t *payload, uint32_t payload_len, uint64_t now_ns,
+                   struct channel_cursor *ret_cursor)
+{
+    const uint32_t spin = life->spin + (what & INPUT_OTHER_SPIN ? 1 : 0);
+    uint32_t turn_count = 0;
+    uint64_t seq = 0;
+    switch (what >> 4 & 7) {
+    case INPUT_REPLY:
+        return channel_reply(life->channel, payload, payload_len, now_ns, 0, ret_cursor);
+    case INPUT_SNAPSHOT:
+    case INPUT_SNAPSHOT_END:
+        while (!channel_snapshot_ready(life->channel, spin))
+            CHECK(++turn_count < TURNS_MAX);
+        if ((what >> 4 & 7) == INPUT_SNAPSHOT)
+            return channel_snapshot(life->channel, spin, payload, payload_len, now_ns, 0, ret_cursor);
+        for (uint32_t i = 0; i < 8 && i < payload_len; i++)
+            seq = seq << 8 | payload[i];
+        return channel_snapshot_end(life->channel, spin, seq, now_ns, 0, ret_cursor);
+    default: /* INPUT_SNAPSHOT_LOST */
+        channel_snapshot_lost(life->channel, spin, now_ns);
+        return false;
     }
 }
 
@@ -86,14 +191,31 @@ static uint64_t sum(const uint64_t *values, uint32_t count)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static void *memory;
-    if (len < 1)
+    if (len < 2)
         return 0;
+    const uint8_t bits = data[1];
+    const bool recovering = (bits & (RECOVERY_RETRANSMISSION | RECOVERY_SNAPSHOT)) != 0;
     const struct channel_params params = {
         .book = {.instruments_max = INSTRUMENTS_MAX, .orders_max = ORDERS_MAX, .levels_max = LEVELS_MAX},
         .line_count = (data[0] & 3u) + 1,
         .reorder_packets = data[0] >> 3,
         .reorder_ns = REORDER_NS,
-        .hold_messages = 1024,
+        .hold_messages = 64u << (bits >> 6),
+        .stale_at_once = (bits & STALE_AT_ONCE) != 0,
+        .silence_ns = bits & SILENCE ? SILENCE_NS : 0,
+        .recovery = {.retransmit = {.server_count = bits & RECOVERY_RETRANSMISSION ? 2 : 0,
+                                    .request_messages = 8,
+                                    .in_flight = bits & ONE_IN_FLIGHT ? 1 : 4,
+                                    .rate_per_s = 500,
+                                    .rate_burst = 5,
+                                    .attempts = 2,
+                                    .timeout_ns = 5000000,
+                                    .timeout_max_ns = 10000000},
+                     .gap_max = 32,
+                     .snapshot = (bits & RECOVERY_SNAPSHOT) != 0,
+                     .join_snapshot = (bits & RECOVERY_JOIN_SNAPSHOT) != 0,
+                     .spin_retry_ns = 10000000,
+                     .spin_retry_max_ns = 40000000},
         .first_seq = data[0] & 4u ? 0 : 1,
         .index = CHANNEL_INDEX,
     };
@@ -102,6 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         struct channel_params largest = params;
         largest.line_count = 4;
         largest.reorder_packets = 31;
+        largest.hold_messages = 512;
         const size_t footprint = channel_footprint(&largest);
         CHECK(footprint > 0);
         memory =
@@ -109,40 +232,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         CHECK(memory != NULL);
         memset(memory, 0xa5, footprint);
     }
-    struct life life = {.channel = channel_init(memory, &params)};
+    struct life life = {.channel = channel_init(memory, &params), .stale_at_once = params.stale_at_once};
     CHECK(life.channel != NULL);
 
     struct channel_cursor cursor;
     uint64_t now_ns = START_NS, packet_count = 0;
-    size_t at = 1;
+    size_t at = 2;
     while (len - at >= PACKET_HEADER_LEN) {
-        const uint32_t line = data[at] % params.line_count;
+        const uint8_t what = data[at];
+        const uint32_t line = (what & 15u) % params.line_count;
         now_ns += data[at + 1] * (uint64_t)1000000;
         size_t payload_len = (size_t)data[at + 2] << 8 | data[at + 3];
         at += PACKET_HEADER_LEN;
         if (payload_len > len - at)
             payload_len = len - at;
-        uint32_t hole_count = 0;
-        while (channel_deadline_ns(life.channel) <= now_ns) {
-            if (channel_expire(life.channel, now_ns, 0, &cursor))
-                drain(&life, &cursor);
-            CHECK(++hole_count <= CHANNEL_REORDER_PACKETS_MAX);
-        }
+        const bool answered = (what >> 4 & 7) >= INPUT_REPLY && (what >> 4 & 7) <= INPUT_SNAPSHOT_LOST;
+        expire(&life, now_ns);
         /* Freed at once: the channel must not refer to it afterwards. */
         uint8_t *payload = fuzz_copy_exact(data + at, payload_len);
-        if (channel_receive(life.channel, line, payload, (uint32_t)payload_len, now_ns, packet_count, &cursor))
+        if (answered ? answer(&life, what, payload, (uint32_t)payload_len, now_ns, &cursor)
+                     : channel_receive(life.channel, line, payload, (uint32_t)payload_len, now_ns, packet_count, &cursor))
             drain(&life, &cursor);
         else
-            CHECK(!channel_next(life.channel, &cursor));
+            CHECK(answered || !channel_next(life.channel, &cursor));
         free(payload);
-        CHECK(channel_held_count(life.channel) <= params.reorder_packets);
-        packet_count++;
+        check_stale(&life);
+        CHECK(recovering || channel_held_count(life.channel) <= params.reorder_packets);
+        CHECK(channel_held_messages(life.channel) <= params.hold_messages);
+        ask(&life, now_ns);
+        packet_count += !answered;
         at += payload_len;
     }
     if (channel_flush(life.channel, now_ns, &cursor))
         drain(&life, &cursor);
-    CHECK(channel_held_count(life.channel) == 0);
-    CHECK(channel_deadline_ns(life.channel) == UINT64_MAX);
+    CHECK(channel_held_count(life.channel) == 0 && channel_held_messages(life.channel) == 0);
+    CHECK(channel_deadline_ns(life.channel) == UINT64_MAX || params.silence_ns > 0);
+    CHECK(channel_arb(life.channel)->next_seq == channel_arb(life.channel)->newest_seq);
 
     const struct channel_counters *counters = channel_counters(life.channel);
     CHECK(counters->packet_count == packet_count);

@@ -214,12 +214,99 @@ def frame_files():
 
 WHOLE = 0  # the whole session is wanted
 ANYWHERE = 4
+RETRANSMISSION, SNAPSHOT, JOIN_SNAPSHOT, AT_ONCE, SILENCE, ONE_IN_FLIGHT = (1 << bit for bit in range(6))
+REPLY, BLOCKS, SPIN_END, SPIN_LOST = 0x10, 0x20, 0x30, 0x40  # in place of a line
+OTHER_SPIN = 0x80
 
 
-def life(*packets, lines=2, join=WHOLE, reorder=4):
+def life(*packets, lines=2, join=WHOLE, reorder=4, recovery=0, hold=3):
     """Packets are (line, milliseconds since the one before, payload)."""
-    head = bytes([lines - 1 | join | reorder << 3])
+    head = bytes([lines - 1 | join | reorder << 3, recovery | hold << 6])
     return head + b''.join(struct.pack('>BBH', line, wait, len(payload)) + payload for line, wait, payload in packets)
+
+
+def blocks(*messages):
+    return b''.join(block(message) for message in messages)
+
+
+def recovery_files():
+    first = mold(1, [system('O'), directory(), add(1, 'B', 100, 100_000), add(2, 'S', 100, 100_100)])
+    second = mold(5, [executed(1, 40), replace(2, 3, 70, 100_200), cancel(1, 10)])
+    third = mold(8, [delete(1), executed_price(3, 70, 100_150)])
+    many = [(0, 0, mold(8 + 10 * i, [add(100 + 10 * i + k, 'B', 1, 90_000 + k) for k in range(10)])) for i in range(12)]
+    asking = RETRANSMISSION | AT_ONCE
+    spinning = SNAPSHOT | AT_ONCE
+    whole = blocks(directory(), add(1, 'B', 50, 100_000), add(3, 'S', 70, 100_200))
+    end = struct.pack('>Q', 8)
+    wait = mold(8, [])
+    return {
+        'asked_and_answered': life((0, 0, first), (0, 1, third), (0, 21, wait), (REPLY, 2, second), recovery=asking),
+        'answered_in_parts': life((0, 0, first), (0, 1, third), (0, 21, wait), (REPLY, 2, mold(5, [executed(1, 40)])),
+                                  (REPLY, 2, mold(6, [replace(2, 3, 70, 100_200), cancel(1, 10)])), recovery=asking),
+        'answered_from_behind': life((0, 0, first), (0, 1, third), (0, 21, wait), (REPLY, 2, mold(6, [cancel(1, 1)])),
+                                     (REPLY, 2, second), recovery=asking),
+        'nobody_answers': life((0, 0, first), (0, 1, third), *[(0, 20, wait)] * 5, recovery=asking),
+        'nobody_answers_then_a_spin': life((0, 0, first), (0, 1, third), *[(0, 20, wait)] * 4, (BLOCKS, 1, whole),
+                                           (SPIN_END, 1, end), recovery=asking | spinning),
+        'answers_that_are_none': life((0, 0, first), (0, 1, third), (0, 21, wait), (REPLY, 0, second[:-1]),
+                                      (REPLY, 0, first), (REPLY, 0, mold(9, [delete(1), delete(2)])),
+                                      (REPLY, 0, mold(5, [delete(1)], b'SESSION002')), (REPLY, 0, mold(5, [])),
+                                      recovery=asking),
+        'backlog': life((0, 0, first), *many, (1, 1, second), *[(1, 1, mold(128, []))] * 8, recovery=asking),
+        'backlog_grows': life((0, 0, first), *many, (1, 1, second),
+                              *[(1, 1, mold(128 + i, [add(500 + i, 'S', 1, 100_900)])) for i in range(8)],
+                              recovery=asking),
+        'more_than_can_be_kept': life((0, 0, first), *many, (REPLY, 9, second), (1, 1, mold(128, [])), recovery=asking,
+                                      hold=0),
+        'window_forgets': life((0, 0, first), *many, (BLOCKS, 30, whole), (SPIN_END, 1, end), (BLOCKS, 20, whole),
+                               (SPIN_END, 1, struct.pack('>Q', 100)), recovery=spinning, hold=0),
+        'spliced': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS, 1, whole), (SPIN_END, 1, end),
+                        recovery=spinning),
+        'spliced_behind_all': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS, 1, whole),
+                                   (SPIN_END, 1, struct.pack('>Q', 12)), (0, 1, mold(12, [delete(3)])),
+                                   recovery=spinning),
+        'spin_of_nothing': life((0, 0, first), (0, 1, third), (0, 21, wait), (SPIN_END, 1, end), recovery=spinning),
+        'spin_lost_and_again': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS, 1, whole), (SPIN_LOST, 1, b''),
+                                    (0, 11, wait), (BLOCKS, 1, whole), (SPIN_END, 1, end), recovery=spinning),
+        'spins_with_wrong_ends': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS, 1, whole),
+                                      (SPIN_END, 1, struct.pack('>Q', 4)), (0, 11, wait), (BLOCKS, 1, whole),
+                                      (SPIN_END, 1, struct.pack('>Q', 2**40)), recovery=spinning),
+        'spin_of_another_number': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS | OTHER_SPIN, 1, whole),
+                                       (SPIN_END | OTHER_SPIN, 1, end), (SPIN_LOST | OTHER_SPIN, 1, b''),
+                                       recovery=spinning),
+        'spin_cut_and_malformed': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS, 1, whole[:-1]),
+                                       (BLOCKS, 1, b'\xff\xff'), (BLOCKS, 1, b'\0\0\0'), (SPIN_END, 1, end[:-1]),
+                                       recovery=spinning),
+        'live_during_a_spin': life((0, 0, first), (0, 1, third), (0, 21, wait), (1, 0, mold(10, [add(9, 'B', 1, 9)])),
+                                   (BLOCKS, 1, whole), (1, 0, mold(11, [add(10, 'B', 1, 9)])),
+                                   (1, 0, mold(0, [add(11, 'B', 1, 9)])), (SPIN_END, 1, end), recovery=spinning),
+        'session_during_a_spin': life((0, 0, first), (0, 1, third), (0, 21, wait), (BLOCKS, 1, whole),
+                                      (0, 1, mold(1, [directory()], b'SESSION002')), (SPIN_END, 1, end),
+                                      recovery=spinning),
+        'session_that_begins_with_a_hole': life((0, 0, third), (0, 1, mold(3, [delete(1)], b'SESSION002')),
+                                                recovery=asking),
+        'late_join': life((0, 0, third), (0, 21, mold(10, [])), (BLOCKS, 1, whole), (SPIN_END, 1, end),
+                          recovery=asking | spinning | JOIN_SNAPSHOT),
+        'contradicted': life((0, 0, first), (0, 1, mold(5, [delete(7), delete(1)])), (0, 20, mold(7, [])),
+                             (BLOCKS, 1, blocks(add(2, 'S', 100, 100_100))), (SPIN_END, 1, struct.pack('>Q', 7)),
+                             recovery=spinning),
+        'contradicted_at_the_end': life((0, 0, first), (0, 1, mold(9, [delete(7), delete(8), delete(9)])),
+                                        recovery=spinning),
+        'one_far_ahead': life((0, 0, first), (0, 0, mold(2**40, [delete(1)])), (1, 1, second), recovery=asking),
+        'two_far_ahead': life((0, 0, first), (0, 0, mold(2**40, [delete(1)])), (1, 1, mold(2**40, [delete(1)])),
+                              (0, 30, wait), recovery=spinning),
+        'silence': life((0, 0, first), *[(5, 255, b'')] * 5, (1, 0, second), recovery=SILENCE),
+        'silence_ended_by_the_unbelievable': life((0, 0, first), *[(5, 255, b'')] * 5, (0, 0, mold(2**40, [])),
+                                                  (0, 0, mold(0, [delete(9)])), recovery=asking | SILENCE),
+        'end_before_the_last': life((0, 0, first), (0, 1, mold(8, [], count=0xffff)), (REPLY, 21, second),
+                                    recovery=asking),
+        'asked_one_at_a_time': life((0, 0, first), *[(0, 0, mold(10 + 3 * i, [delete(i)])) for i in range(6)],
+                                    *[(0, 20, mold(26, []))] * 3, (REPLY, 1, second),
+                                    recovery=asking | ONE_IN_FLIGHT),
+        'sequences_at_their_end': life((0, 0, mold(2**64 - 100, [delete(1)])), (0, 1, mold(2**64 - 65, [b''] * 64)),
+                                       (0, 30, mold(2**64 - 1, [])), (REPLY, 1, mold(2**64 - 99, [b''] * 8)),
+                                       join=ANYWHERE, recovery=asking, hold=0),
+    }
 
 
 def channel_files():
@@ -262,6 +349,7 @@ def channel_files():
         'all_types': life((0, 0, mold(1, list(each_type().values())))),
         'packet_too_long_to_hold': life((0, 0, first), (0, 1, mold(8, [delete(1)] * 120)), (1, 0, second)),
         'far_hole': life((0, 0, first), (0, 1, late), (1, 25, second)),
+        **recovery_files(),
     }
 
 

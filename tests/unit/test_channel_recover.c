@@ -50,6 +50,7 @@ struct rig {
     uint32_t fresh_count, stale_count; /* events about instruments, without and with MD_STALE */
     uint32_t most_messages;            /* that one call gave out */
     struct rig *truth;                 /* saw everything: events that are not stale are compared with it */
+    bool stale_at_once;
     bool told_stale;                   /* as a reader knows it from MD_STALE_*, MD_SESSION and MD_RESET alone */
 };
 
@@ -77,7 +78,7 @@ TestSuite(channel_recover, .init = setup);
 
 static struct rig rig_open(const struct channel_params *params)
 {
-    struct rig rig = {.now_ns = 1000 * MS};
+    struct rig rig = {.now_ns = 1000 * MS, .stale_at_once = params->stale_at_once};
     rig.memory = aligned_alloc(CACHE_LINE_BYTES, channel_footprint(params));
     cr_assert(rig.memory);
     rig.channel = channel_init(rig.memory, params);
@@ -100,10 +101,10 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
             rig->events[event->type]++;
             if (event->type == MD_STALE_BEGIN || event->type == MD_STALE_END || event->type == MD_SESSION)
                 rig->told_stale = event->type == MD_STALE_BEGIN;
-            else
-                cr_assert_eq((event->flags & MD_STALE) != 0, rig->told_stale || event->type == MD_RESET);
-            if (event->instrument != MD_INSTRUMENT_NONE)
+            if (event->instrument != MD_INSTRUMENT_NONE) {
+                cr_assert_eq((event->flags & MD_STALE) != 0, rig->told_stale);
                 *(event->flags & MD_STALE ? &rig->stale_count : &rig->fresh_count) += 1;
+            }
             if (!rig->truth || event->flags & (MD_STALE | MD_MORE))
                 continue;
             if (event->type == MD_STALE_END)
@@ -116,6 +117,8 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
     if (message_count > rig->most_messages)
         rig->most_messages = message_count;
     cr_assert_eq(rig->told_stale, channel_stale(rig->channel));
+    const struct arb *arb = channel_arb(rig->channel);
+    cr_assert(rig->told_stale || arb->newest_seq == arb->next_seq || !rig->stale_at_once, "known to be missing");
 }
 
 static uint32_t blocks_write(uint8_t *ret_bytes, uint64_t seq, uint32_t count)
@@ -859,4 +862,282 @@ Test(channel_recover, the_end_of_the_input_ends_a_spin_too)
     cr_assert(!channel_recovering(rig.channel));
     cr_assert(channel_stale(rig.channel));
     free(rig.memory);
+}
+
+/* ---- convergence: small worlds, each with its own messages, faults and servers ---- */
+
+#define WORLD_COUNT 200u
+#define WORLD_MESSAGES 3000u
+#define WORLD_STEP_NS (MS / 10)
+#define WORLD_STEPS_MAX 100000u
+#define FLIGHTS_MAX 1024u
+
+/* A packet on its way: of a line, or an answer. */
+struct flight { uint64_t due_ns, seq; uint32_t line, count; };
+
+struct world {
+    struct session_random random;
+    struct rig rig, truth, venue;
+    uint32_t loss, answer_loss, spin_loss; /* percent */
+    uint64_t said_seq;                     /* one past the newest message of the venue */
+    uint64_t line_seq[2];                  /* next to be sent on the line */
+    struct flight flight[FLIGHTS_MAX];
+    uint32_t flight_count;
+    uint32_t spin;                         /* that is being given, 0 = none */
+    uint64_t spin_seq;
+    uint8_t snapshot[1u << 17];
+    uint32_t snapshot_len, snapshot_at;
+};
+
+static bool chance(struct world *world, uint32_t percent)
+{
+    return session_random_below(&world->random, 100) < percent;
+}
+
+static uint32_t between(struct world *world, uint32_t min, uint32_t max)
+{
+    return min + session_random_below(&world->random, max - min + 1);
+}
+
+static void flight_begin(struct world *world, uint32_t line, uint64_t seq, uint32_t count, uint64_t delay_ns)
+{
+    if (world->flight_count < FLIGHTS_MAX)
+        world->flight[world->flight_count++] =
+            (struct flight){.due_ns = world->rig.now_ns + delay_ns, .line = line, .seq = seq, .count = count};
+}
+
+static void flights_land(struct world *world)
+{
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    struct rig *rig = &world->rig;
+
+    for (;;) {
+        struct flight *next = NULL;
+        for (uint32_t i = 0; i < world->flight_count; i++)
+            if (world->flight[i].due_ns <= rig->now_ns && (!next || world->flight[i].due_ns < next->due_ns))
+                next = &world->flight[i];
+        if (!next)
+            return;
+        const uint32_t len = packet_write(payload, next->seq, next->count);
+        if (next->line == CHANNEL_LINE_RETRANSMISSION
+                ? channel_reply(rig->channel, payload, len, rig->now_ns, 0, &cursor)
+                : channel_receive(rig->channel, next->line, payload, len, rig->now_ns, 0, &cursor))
+            drain(rig, &cursor);
+        *next = world->flight[--world->flight_count];
+    }
+}
+
+static void lines_send(struct world *world)
+{
+    for (uint32_t line = 0; line < 2; line++)
+        while (world->line_seq[line] < world->said_seq) {
+            const uint64_t left = world->said_seq - world->line_seq[line];
+            const uint32_t most = between(world, 1, 12), count = left < most ? (uint32_t)left : most;
+            for (uint32_t copies = chance(world, 5) ? 2 : 1; copies > 0; copies--)
+                if (!chance(world, world->loss))
+                    flight_begin(world, line, world->line_seq[line], count, between(world, 0, 4 * WORLD_STEP_NS));
+            world->line_seq[line] += count;
+        }
+}
+
+/* What a snapshot server says: the books of a channel that saw everything, orders in the order of their priority. */
+static void snapshot_write(struct world *world)
+{
+    static const uint8_t sides[2] = {'B', 'S'};
+    static struct book_level_view levels[512];
+    static struct book_order_view orders[512];
+    struct rig *venue = &world->venue;
+    struct itch_msg last;
+
+    send_to(venue, 0, venue->last_seq + 1, world->said_seq);
+    cr_assert_eq(itch_decode(script[world->said_seq - 1].bytes, script[world->said_seq - 1].len, &last), ITCH_OK);
+    world->snapshot_len = world->snapshot_at = 0;
+    for (uint32_t i = 0; i < channel_instrument_count(venue->channel); i++)
+        for (uint32_t side = 0; side < 2; side++) {
+            const uint32_t level_count = book_levels(channel_book(venue->channel), i, sides[side], 512, levels);
+            for (uint32_t j = 0; j < level_count; j++) {
+                const uint32_t order_count =
+                    book_orders(channel_book(venue->channel), i, sides[side], levels[j].price, 512, orders);
+                for (uint32_t k = 0; k < order_count; k++) {
+                    uint8_t *block = world->snapshot + world->snapshot_len;
+                    const struct itch_msg add = {.type = ITCH_ADD,
+                                                 .locate = (uint16_t)i,
+                                                 .timestamp_ns = last.timestamp_ns,
+                                                 .add = {.ref = orders[k].ref,
+                                                         .qty = orders[k].qty,
+                                                         .price = (uint32_t)levels[j].price,
+                                                         .stock = channel_instruments(venue->channel)[i].symbol,
+                                                         .side = sides[side]}};
+                    block[0] = 0;
+                    block[1] = (uint8_t)itch_encode(&add, block + 2);
+                    world->snapshot_len += 2u + block[1];
+                    cr_assert_lt(world->snapshot_len, sizeof(world->snapshot) - 64);
+                }
+            }
+        }
+    world->spin_seq = world->said_seq;
+}
+
+/* A spin goes on by a block, is broken off, or ends, now and then with an end that cannot be. */
+static void spin_step(struct world *world)
+{
+    struct rig *rig = &world->rig;
+    struct channel_cursor cursor;
+
+    if (world->spin == 0)
+        return;
+    if (chance(world, world->spin_loss)) {
+        channel_snapshot_lost(rig->channel, world->spin, rig->now_ns);
+        world->spin = 0;
+        return;
+    }
+    if (!channel_snapshot_ready(rig->channel, world->spin))
+        return;
+    if (world->snapshot_at < world->snapshot_len) {
+        uint32_t len = 0;
+        for (uint32_t i = 0; i < 50 && world->snapshot_at + len < world->snapshot_len; i++)
+            len += 2u + world->snapshot[world->snapshot_at + len + 1];
+        if (channel_snapshot(rig->channel, world->spin, world->snapshot + world->snapshot_at, len, rig->now_ns, 0,
+                             &cursor))
+            drain(rig, &cursor);
+        world->snapshot_at += len;
+        return;
+    }
+    uint64_t end_seq = world->spin_seq;
+    if (chance(world, 10))
+        end_seq = chance(world, 50) ? end_seq + (1u << 30) : channel_arb(rig->channel)->next_seq - 1;
+    if (channel_snapshot_end(rig->channel, world->spin, end_seq, rig->now_ns, 0, &cursor))
+        drain(rig, &cursor);
+    world->spin = 0;
+}
+
+/* Ranges in flight are disjoint, and no more than may be. */
+static void expect_ranges(const struct retransmit *retransmit)
+{
+    cr_assert_leq(retransmit->range_count, retransmit->params.in_flight);
+    for (uint32_t i = 0; i < retransmit->range_count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            cr_assert(retransmit->range[i].end_seq <= retransmit->range[j].first_seq ||
+                      retransmit->range[j].end_seq <= retransmit->range[i].first_seq);
+}
+
+static void servers_ask(struct world *world)
+{
+    struct rig *rig = &world->rig;
+    struct channel_ask asked;
+
+    while ((asked = ask(rig)).type != CHANNEL_ASK_NOTHING) {
+        world->spin = 0;
+        if (asked.type == CHANNEL_ASK_SPIN) {
+            world->spin = asked.spin;
+            snapshot_write(world);
+        } else if (asked.type == CHANNEL_ASK_REQUEST) {
+            const struct retransmit *retransmit = channel_retransmit(rig->channel);
+            cr_assert(asked.count >= 1 && asked.count <= retransmit->params.request_messages);
+            cr_assert_lt(asked.server, retransmit->params.server_count);
+            cr_assert(asked.seq >= channel_arb(rig->channel)->next_seq);
+            cr_assert(asked.seq + asked.count <= channel_arb(rig->channel)->newest_seq);
+            expect_ranges(retransmit);
+            if (!chance(world, world->answer_loss))
+                flight_begin(world, CHANNEL_LINE_RETRANSMISSION, asked.seq, asked.count < 40 ? asked.count : 40,
+                             between(world, WORLD_STEP_NS, 20 * WORLD_STEP_NS));
+        }
+    }
+}
+
+static void world_open(struct world *world, uint32_t seed)
+{
+    struct channel_params params = default_params;
+
+    *world = (struct world){.said_seq = 1, .line_seq = {1, 1}};
+    session_random_init(&world->random, seed);
+    script_write(seed, WORLD_MESSAGES);
+    params.book.orders_max = 1u << 12;
+    params.book.levels_max = 1u << 12;
+    world->truth = rig_open(&params);
+    world->venue = rig_open(&params);
+    params.reorder_packets = between(world, 2, 64);
+    params.reorder_ns = between(world, 1, 10) * WORLD_STEP_NS;
+    params.hold_messages = 1u << between(world, 6, 12);
+    params.stale_at_once = chance(world, 50);
+    params.silence_ns = 20 * MS;
+    params.recovery.join_snapshot = chance(world, 50);
+    params.recovery.gap_max = between(world, 20, 1000);
+    params.recovery.spin_retry_ns = MS;
+    params.recovery.retransmit.in_flight = between(world, 1, 8);
+    params.recovery.retransmit.rate_per_s = between(world, 200, 5000);
+    params.recovery.retransmit.rate_burst = between(world, 1, 20);
+    params.recovery.retransmit.attempts = between(world, 1, 5);
+    params.recovery.retransmit.timeout_ns = between(world, 1, 4) * MS;
+    world->rig = rig_open(&params);
+    world->rig.truth = &world->truth;
+    world->loss = between(world, 0, 20);
+    world->answer_loss = between(world, 0, 50);
+    world->spin_loss = between(world, 0, 5);
+    if (chance(world, 25)) /* a late join */
+        world->line_seq[0] = world->line_seq[1] = world->said_seq = between(world, 2, WORLD_MESSAGES / 2);
+}
+
+static bool world_whole(const struct world *world)
+{
+    return channel_arb(world->rig.channel)->next_seq == WORLD_MESSAGES + 1 && !channel_stale(world->rig.channel) &&
+           !channel_recovering(world->rig.channel);
+}
+
+static void world_run(struct world *world)
+{
+    for (uint32_t step = 0; !world_whole(world); step++) {
+        cr_assert_lt(step, WORLD_STEPS_MAX, "at %lu", channel_arb(world->rig.channel)->next_seq);
+        world->rig.now_ns += WORLD_STEP_NS;
+        if (!chance(world, 5))
+            world->said_seq += between(world, 0, 10);
+        else if (chance(world, 2))
+            world->said_seq += 200; /* a burst */
+        if (world->said_seq > WORLD_MESSAGES + 1)
+            world->said_seq = WORLD_MESSAGES + 1;
+        lines_send(world);
+        expire(&world->rig);
+        flights_land(world);
+        if (step % 100 == 99 && !chance(world, world->loss))
+            control_to(&world->rig, step / 100 % 2, session_a, world->said_seq,
+                       world->said_seq == WORLD_MESSAGES + 1 ? MOLD_COUNT_END : 0);
+        spin_step(world);
+        expire(&world->rig);
+        servers_ask(world);
+    }
+}
+
+Test(channel_recover, whatever_is_lost_the_books_are_right_in_the_end_and_no_event_before_is_wrong, .timeout = 120)
+{
+    static struct world world;
+    uint64_t line_count = 0, request_count = 0, again_count = 0, spliced_count = 0, overflow_count = 0;
+    uint64_t lost_count = 0, old_count = 0, far_count = 0, fresh_count = 0;
+
+    for (uint32_t seed = 1; seed <= WORLD_COUNT; seed++) {
+        world_open(&world, seed);
+        world_run(&world);
+        send_to(&world.truth, 0, world.truth.last_seq + 1, WORLD_MESSAGES + 1);
+        cr_assert_eq(book_hash(channel_book(world.rig.channel)), book_hash(channel_book(world.truth.channel)),
+                     "seed %u", seed);
+        cr_assert_eq(channel_held_messages(world.rig.channel), 0u);
+        cr_assert_eq(world.rig.events[MD_STALE_BEGIN], world.rig.events[MD_STALE_END], "seed %u", seed);
+        const struct channel_counters *counters = channel_counters(world.rig.channel);
+        cr_assert_eq(counters->contradicted_count, 0u, "seed %u", seed);
+        line_count += counters->filled_line_count;
+        request_count += counters->filled_request_count;
+        again_count += channel_retransmit(world.rig.channel)->again_count;
+        spliced_count += counters->spliced_count;
+        overflow_count += counters->overflow_count;
+        lost_count += counters->spin_lost_count;
+        old_count += counters->spin_old_count;
+        far_count += counters->spin_far_count;
+        fresh_count += world.rig.fresh_count;
+        free(world.rig.memory);
+        free(world.truth.memory);
+        free(world.venue.memory);
+    }
+    cr_assert(line_count > 0 && request_count > 0 && again_count > 0, "every path ran");
+    cr_assert(spliced_count > 0 && overflow_count > 0 && lost_count > 0 && old_count > 0 && far_count > 0);
+    cr_assert_gt(fresh_count, WORLD_COUNT * WORLD_MESSAGES / 10);
 }
