@@ -330,8 +330,8 @@ bool channel_reply(struct channel *channel, const uint8_t *payload, uint32_t pay
     cursor_clear(ret_cursor, now_ns, rx_tsc);
     count(&channel->counters.reply_count);
     const enum mold_verdict verdict = mold_parse(payload, payload_len, &packet);
-    if (verdict != MOLD_DATA || !channel->session_known || packet.seq == 0 || channel->arb.next_seq == 0 ||
-        memcmp(packet.session, channel->session, MOLD_SESSION_LEN) != 0 ||
+    if (verdict != MOLD_DATA || !channel->recovering || !channel->session_known || packet.seq == 0 ||
+        channel->arb.next_seq == 0 || memcmp(packet.session, channel->session, MOLD_SESSION_LEN) != 0 ||
         packet.seq + packet.count > channel->arb.newest_seq || channel->spin_state != SPIN_NONE) {
         count(&channel->counters.reply_useless_count);
         return false;

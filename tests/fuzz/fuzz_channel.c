@@ -1,4 +1,4 @@
-/* Fuzz target of feed/channel, and with it of arbitration, recovery and books: the input is a short life of one channel.
+/* Fuzz target of feed/channel, and with it of arbitration, recovery and books: the input is a short life of a channel.
  *
  * Byte 0: lines - 1 in bits 0-1, join anywhere in bit 2 (else the whole session is wanted), reorder packets above.
  * Byte 1: what there is of recovery, enum recovery_bits; bits 6-7: the window of kept messages, 64 ... 512.
@@ -250,11 +250,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         expire(&life, now_ns);
         /* Freed at once: the channel must not refer to it afterwards. */
         uint8_t *payload = fuzz_copy_exact(data + at, payload_len);
-        if (answered ? answer(&life, what, payload, (uint32_t)payload_len, now_ns, &cursor)
-                     : channel_receive(life.channel, line, payload, (uint32_t)payload_len, now_ns, packet_count, &cursor))
+        const uint32_t given_len = (uint32_t)payload_len;
+        if (answered ? answer(&life, what, payload, given_len, now_ns, &cursor)
+                     : channel_receive(life.channel, line, payload, given_len, now_ns, packet_count, &cursor))
             drain(&life, &cursor);
         else
-            CHECK(answered || !channel_next(life.channel, &cursor));
+            CHECK(recovering || answered || !channel_next(life.channel, &cursor)); /* else a backlog may go on */
         free(payload);
         check_stale(&life);
         CHECK(recovering || channel_held_count(life.channel) <= params.reorder_packets);

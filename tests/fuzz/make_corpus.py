@@ -233,7 +233,8 @@ def recovery_files():
     first = mold(1, [system('O'), directory(), add(1, 'B', 100, 100_000), add(2, 'S', 100, 100_100)])
     second = mold(5, [executed(1, 40), replace(2, 3, 70, 100_200), cancel(1, 10)])
     third = mold(8, [delete(1), executed_price(3, 70, 100_150)])
-    many = [(0, 0, mold(8 + 10 * i, [add(100 + 10 * i + k, 'B', 1, 90_000 + k) for k in range(10)])) for i in range(12)]
+    many = [(0, 0, mold(8 + 10 * i, [add(100 + 10 * i + k, 'B', 1, 90_000 + k) for k in range(10)]))
+            for i in range(12)]
     asking = RETRANSMISSION | AT_ONCE
     spinning = SNAPSHOT | AT_ONCE
     whole = blocks(directory(), add(1, 'B', 50, 100_000), add(3, 'S', 70, 100_200))
