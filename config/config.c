@@ -193,6 +193,7 @@ void config_free(struct config *config)
         free(strategy->param_list);
         free(strategy->symbol_list);
     }
+    free(config->orders.refs_file);
     free(config->fault_list);
     free(config->path);
     free(config);

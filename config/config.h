@@ -22,6 +22,7 @@
 #define CONFIG_FAULTS_MAX 64u
 #define CONFIG_USERNAME_MAX 6u     /* SoupBinTCP login */
 #define CONFIG_PASSWORD_MAX 10u
+#define CONFIG_SESSION_MAX 10u
 
 enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
 enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
@@ -32,7 +33,8 @@ enum config_stale { CONFIG_STALE_AT_ONCE, CONFIG_STALE_AFTER_WINDOW };
 enum config_checksum { CONFIG_CHECKSUM_TRUST, CONFIG_CHECKSUM_VERIFY };
 enum config_transport { CONFIG_TRANSPORT_KERNEL, CONFIG_TRANSPORT_PORT };
 enum config_overrun { CONFIG_OVERRUN_RESYNC, CONFIG_OVERRUN_STOP };
-enum config_carrier { CONFIG_UDP };
+enum config_carrier { CONFIG_CARRIER_UDP, CONFIG_CARRIER_TCP, CONFIG_CARRIER_KERNEL };
+enum config_slow_path { CONFIG_SLOW_PATH_SEND, CONFIG_SLOW_PATH_REFUSE };
 enum config_fills { CONFIG_FILLS_NONE, CONFIG_FILLS_IMMEDIATE };
 
 struct config_gateway {
@@ -43,6 +45,8 @@ struct config_gateway {
     uint32_t burst;                 /* frames per rx burst, 1 ... 64 */
     uint32_t ring_slots;            /* md_ring, a power of two, 64 ... 2^24 */
     bool numa_strict;               /* a NUMA mismatch is an error, not a warning */
+    uint32_t control_sleep_us;      /* the control thread's sleep when idle beside an order session by tcp or kernel,
+                                     * 1 ... 100,000 */
 };
 
 struct config_lcore {
@@ -167,18 +171,50 @@ struct config_fault {
     uint32_t line;
 };
 
+/* Latencies of the venue that `replay --venue sim` simulates, 0 ... 10,000,000 */
+struct config_sim {
+    uint32_t order_us;               /* an order's way to the venue ... */
+    uint32_t answer_us;              /* ... and its answer's way back */
+};
+
 struct config_orders {               /* the order session; present = false: no strategy may send */
     bool present;
-    uint32_t port_idx;
-    enum config_carrier carrier;     /* udp: a laboratory carrier, OUCH messages in bare datagrams */
-    uint8_t local_mac[6];            /* all zero: the port's own */
-    uint8_t peer_mac[6];
-    uint32_t local_ip, peer_ip;      /* host byte order, unicast */
-    uint16_t local_port, peer_port;
-    enum config_fills fills;
-    uint32_t open_timeout_ms;        /* fills: none: a reservation is released after this, 1 ... 86,400,000 */
+    enum config_carrier carrier;     /* udp: a laboratory carrier, OUCH messages in bare datagrams. tcp: SoupBinTCP over
+                                      * our own TCP. kernel: over a socket of the kernel */
+    uint32_t lcore_idx;              /* tcp, kernel: owner of the session; role strategy, in inline mode the rx lcore.
+                                      * udp: 0, of no meaning */
+    uint32_t port_idx;               /* udp, tcp; kernel: 0, of no meaning to the session */
+    bool has_control_port;           /* tcp: control_port_idx is the port that the control thread sends on */
+    uint32_t control_port_idx;
+    uint8_t local_mac[6];            /* udp, tcp; all zero: the port's own */
+    uint8_t peer_mac[6];             /* udp */
+    uint32_t local_ip, peer_ip;      /* host byte order, unicast; kernel: local_ip 0 = any */
+    uint16_t local_port, peer_port;  /* 1 ... 65535; tcp, kernel: local_port 0 = chosen at each connection */
+    uint32_t prefix_len;             /* tcp: bits of the local network, 8 ... 30 */
+    uint32_t gateway_ip;             /* tcp: the router, host byte order, unicast; 0 = none */
+    char username[CONFIG_USERNAME_MAX + 1];
+    char password[CONFIG_PASSWORD_MAX + 1];
+    char session[CONFIG_SESSION_MAX + 1]; /* empty: the current one */
+    uint32_t heartbeat_ms;           /* we speak after so much silence of our own, 100 ... 60,000 */
+    uint32_t timeout_ms;             /* the venue is gone after so much of its, heartbeat_ms + 1 ... 600,000 */
+    uint32_t login_timeout_ms;       /* for connecting, and again for the login, 100 ... 60,000 */
+    uint32_t retry_ms;               /* wait before the next attempt after a failed one; doubles, 1 ... 60,000 */
+    uint32_t retry_max_ms;           /* longest such wait, retry_ms ... 600,000 */
+    enum config_slow_path slow_path; /* tcp: an order that no delegated send can take goes to the control thread's TCP,
+                                      * or is refused */
+    bool cancel_on_disconnect;       /* what the venue does for this session, as declared */
+    uint32_t probe_ms;               /* tcp: least wait before the oldest unacknowledged segment is sent again,
+                                      * 1 ... 1,000 */
+    uint32_t answer_timeout_ms;      /* an order without any answer for so long: the connection is aborted. 0 = never,
+                                      * ... 600,000 */
+    uint32_t owner_timeout_ms;       /* no turn of the owner for so long: its session is shut. 0 = never, ... 60,000 */
+    char *refs_file;                 /* tcp, kernel: keeps UserRefNum; udp: may be NULL */
+    uint32_t refs_headroom;          /* numbers reserved ahead, 1,000 ... 10,000,000 */
+    enum config_fills fills;         /* udp, and replays of any carrier */
+    uint32_t open_timeout_ms;        /* the same; fills: none: a reservation is released after this, 1 ... 86,400,000 */
     uint32_t frames;                 /* prepared order frames, a power of two, 16 ... 4096 */
     uint32_t open_orders_max;        /* 16 ... 1,048,576, a power of two */
+    struct config_sim sim;
     uint32_t line;
 };
 
@@ -222,7 +258,7 @@ struct config {
 };
 
 /* One thing that is wrong or doubtful: a whole sentence, "FILE:LINE: key: what; the fix". */
-struct config_finding { char text[512]; bool warning; };
+struct config_finding { char text[768]; bool warning; };
 #define CONFIG_FINDINGS_MAX 32u
 struct config_findings {
     struct config_finding finding[CONFIG_FINDINGS_MAX];

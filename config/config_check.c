@@ -55,6 +55,14 @@ static void check_lcores(const struct config_load *load, const struct config *co
                    role_count[CONFIG_RX] == 0 ? "rx" : "strategy");
 }
 
+static bool session_on_port(const struct config_orders *orders, uint32_t port_idx)
+{
+    return orders->present && orders->carrier != CONFIG_CARRIER_KERNEL &&
+           (orders->port_idx == port_idx || orders->port_idx == CONFIG_IDX_NONE ||
+            (orders->has_control_port &&
+             (orders->control_port_idx == port_idx || orders->control_port_idx == CONFIG_IDX_NONE)));
+}
+
 static void check_ports(const struct config_load *load, const struct config *config)
 {
     if (config->port_count == 0)
@@ -62,8 +70,7 @@ static void check_ports(const struct config_load *load, const struct config *con
     CHECK_NAMES(load, "ports", config->port, config->port_count);
     for (uint32_t i = 0; i < config->port_count; i++) {
         const char *device = config->port[i].device;
-        bool used =
-            config->orders.present && (config->orders.port_idx == i || config->orders.port_idx == CONFIG_IDX_NONE);
+        bool used = session_on_port(&config->orders, i);
         /* net_ring and its like may be made as often as wanted; an address or an interface is there once */
         for (uint32_t j = 0; j < i; j++)
             if (device[0] && strcmp(device, config->port[j].device) == 0 &&
@@ -256,6 +263,143 @@ static void check_strategies(const struct config_load *load, const struct config
                    "ignore this where only watching is wanted");
 }
 
+/* A key that the carrier has no use for would be obeyed by nobody. */
+static void check_carrier_keys(const struct config_load *load, enum config_carrier carrier)
+{
+    enum { UDP = 1u << CONFIG_CARRIER_UDP, TCP = 1u << CONFIG_CARRIER_TCP, KERNEL = 1u << CONFIG_CARRIER_KERNEL };
+    static const char *const names[] = {
+        [UDP] = "udp", [TCP] = "tcp", [KERNEL] = "kernel", [UDP | TCP] = "udp or tcp", [TCP | KERNEL] = "tcp or kernel",
+    };
+    static const struct {
+        const char *key;
+        unsigned carriers;
+    } rows[] = {
+        {"lcore", TCP | KERNEL},
+        {"port", UDP | TCP},
+        {"control_port", TCP},
+        {"local_mac", UDP | TCP},
+        {"peer_mac", UDP},
+        {"prefix_len", TCP},
+        {"gateway_ip", TCP},
+        {"username", TCP | KERNEL},
+        {"password", TCP | KERNEL},
+        {"session", TCP | KERNEL},
+        {"heartbeat_ms", TCP | KERNEL},
+        {"timeout_ms", TCP | KERNEL},
+        {"login_timeout_ms", TCP | KERNEL},
+        {"retry_ms", TCP | KERNEL},
+        {"retry_max_ms", TCP | KERNEL},
+        {"slow_path", TCP},
+        {"cancel_on_disconnect", TCP | KERNEL},
+        {"probe_ms", TCP},
+        {"answer_timeout_ms", TCP | KERNEL},
+        {"owner_timeout_ms", TCP | KERNEL},
+        {"refs_file", TCP | KERNEL},
+        {"refs_headroom", TCP | KERNEL},
+    };
+    const uint32_t section = config_lines_key(&load->lines, 0, "orders");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if ((rows[i].carriers & 1u << carrier) == 0 &&
+            config_lines_key(&load->lines, section, rows[i].key) != CONFIG_NODE_NONE)
+            config_say(load, false, config_at("orders.%s", rows[i].key).path,
+                       "means nothing to carrier %s; remove it, or set carrier: %s", names[1u << carrier],
+                       names[rows[i].carriers]);
+}
+
+/* A session has one owner: nobody else may send on its connection. */
+static void check_session_lcore(const struct config_load *load, const struct config *config)
+{
+    const bool two_core = config->gateway.mode == CONFIG_TWO_CORE;
+    const uint32_t owner = config->orders.lcore_idx;
+
+    if (owner == CONFIG_IDX_NONE)
+        return;
+    if (config->lcore[owner].role != (two_core ? CONFIG_STRATEGY : CONFIG_RX)) {
+        config_say(load, false, "orders.lcore",
+                   "lcore '%s' has role %s; in mode %s the order session needs an lcore of role %s",
+                   config->lcore[owner].name, two_core ? "rx" : "strategy", two_core ? "two-core" : "inline",
+                   two_core ? "strategy" : "rx");
+        return;
+    }
+    for (uint32_t i = 0; i < config->strategy_count; i++)
+        if (config->strategy[i].lcore_idx != owner && config->strategy[i].lcore_idx != CONFIG_IDX_NONE)
+            config_say(load, false, config_at("strategies[%u].lcore", i).path,
+                       "strategy '%s' could not send from lcore '%s': one session belongs to one lcore, here '%s'; "
+                       "move it there",
+                       config->strategy[i].name, config->lcore[config->strategy[i].lcore_idx].name,
+                       config->lcore[owner].name);
+}
+
+/* All that its port receives goes to the session's TCP, so no feed may wait for frames there. A feed sends its requests
+ * from a port that it has a line on: that needs no look of its own. */
+static void check_session_port(const struct config_load *load, const struct config *config, const char *key,
+                               uint32_t port_idx)
+{
+    for (uint32_t f = 0; f < config->feed_count; f++)
+        for (uint32_t l = 0; l < config->feed[f].line_count; l++)
+            if (config->feed[f].line_list[l].port_idx == port_idx && port_idx != CONFIG_IDX_NONE) {
+                config_say(load, false, key,
+                           "port '%s' carries line '%s' of feed '%s', but what it receives belongs to the order "
+                           "session's TCP; name a port without lines",
+                           config->port[port_idx].name, config->feed[f].line_list[l].name, config->feed[f].name);
+                return;
+            }
+}
+
+static void check_session_tcp(const struct config_load *load, const struct config *config)
+{
+    const struct config_orders *orders = &config->orders;
+    const uint32_t mask = UINT32_MAX << (32 - orders->prefix_len);
+
+    check_session_port(load, config, "orders.port", orders->port_idx);
+    if (orders->has_control_port && orders->control_port_idx != CONFIG_IDX_NONE) {
+        if (orders->control_port_idx == orders->port_idx)
+            config_say(load, false, "orders.control_port",
+                       "is the same as port; name a second port of its interface, or remove it");
+        else
+            check_session_port(load, config, "orders.control_port", orders->control_port_idx);
+    }
+    if (orders->local_ip == 0)
+        return;
+    if (orders->gateway_ip != 0 && orders->gateway_ip == orders->local_ip)
+        config_say(load, false, "orders.gateway_ip", "is the same as local_ip; write the router's address");
+    else if (orders->gateway_ip != 0 && ((orders->gateway_ip ^ orders->local_ip) & mask) != 0)
+        config_say(load, false, "orders.gateway_ip",
+                   "is outside the network of local_ip/%u; write the router's address inside, or the network's "
+                   "prefix_len",
+                   orders->prefix_len);
+    if (orders->peer_ip != 0 && ((orders->peer_ip ^ orders->local_ip) & mask) != 0 &&
+        config_lines_find(&load->lines, "orders.gateway_ip", NULL) == CONFIG_NODE_NONE)
+        config_say(load, false, "orders.peer_ip",
+                   "is outside the network of local_ip/%u; write gateway_ip, the router that leads there, or the "
+                   "network's prefix_len",
+                   orders->prefix_len);
+}
+
+static void check_session(const struct config_load *load, const struct config *config)
+{
+    const struct config_orders *orders = &config->orders;
+
+    check_carrier_keys(load, orders->carrier);
+    /* the kernel reaches a venue on this host too */
+    if (orders->carrier != CONFIG_CARRIER_KERNEL && orders->local_ip != 0 && orders->local_ip == orders->peer_ip)
+        config_say(load, false, "orders.peer_ip", "is the same as local_ip; write the address of the exchange's host");
+    if (orders->carrier == CONFIG_CARRIER_UDP)
+        return;
+    check_session_lcore(load, config);
+    if (orders->carrier == CONFIG_CARRIER_TCP)
+        check_session_tcp(load, config);
+    if (orders->timeout_ms <= orders->heartbeat_ms)
+        config_say(load, false, "orders.timeout_ms", "%u is not more than heartbeat_ms %u; write more",
+                   orders->timeout_ms, orders->heartbeat_ms);
+    check_longest(load, config_at("orders.retry_max_ms"), orders->retry_max_ms, "retry_ms", orders->retry_ms);
+    if (config_lines_find(&load->lines, "orders.cancel_on_disconnect", NULL) == CONFIG_NODE_NONE)
+        config_say(load, true, "orders.cancel_on_disconnect",
+                   "is missing, so open orders are taken to outlive a broken connection; write what the venue does "
+                   "for this session, true or false");
+}
+
 static void check_orders(const struct config_load *load, const struct config *config)
 {
     const struct config_orders *orders = &config->orders;
@@ -263,8 +407,7 @@ static void check_orders(const struct config_load *load, const struct config *co
 
     if (!orders->present)
         return;
-    if (orders->local_ip != 0 && orders->local_ip == orders->peer_ip)
-        config_say(load, false, "orders.peer_ip", "is the same as local_ip; write the address of the exchange's host");
+    check_session(load, config);
     if (config->strategy_count == 0)
         config_say(load, true, "orders",
                    "there is no strategy that could send; add one under strategies, or remove orders");

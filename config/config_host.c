@@ -131,12 +131,15 @@ int config_check_nodes(const struct config *config, const int *lcore_node, const
     }
     for (uint32_t i = 0; i < config->lcore_count; i++) {
         const bool strategies = config->gateway.mode == CONFIG_INLINE || config->lcore[i].role == CONFIG_STRATEGY;
-        if (strategies && config->orders.present && apart(lcore_node[i], port_nodes[config->orders.port_idx]))
+        const struct config_orders *orders = &config->orders;
+        const bool sends = orders->present && (orders->carrier == CONFIG_CARRIER_UDP ||
+                                               (orders->carrier == CONFIG_CARRIER_TCP && orders->lcore_idx == i));
+        if (strategies && sends && apart(lcore_node[i], port_nodes[orders->port_idx]))
             config_find(findings, warning, config->path, config->lcore[i].line, "lcores",
                         "lcore '%s' is on NUMA node %d, but the "
                         "order port '%s' is on node %d; choose a CPU of node %d",
-                        config->lcore[i].name, lcore_node[i], config->port[config->orders.port_idx].name,
-                        port_nodes[config->orders.port_idx], port_nodes[config->orders.port_idx]);
+                        config->lcore[i].name, lcore_node[i], config->port[orders->port_idx].name,
+                        port_nodes[orders->port_idx], port_nodes[orders->port_idx]);
     }
     for (uint32_t s = 0; s < config->strategy_count && config->gateway.mode == CONFIG_TWO_CORE; s++) {
         const uint32_t reader = config->strategy[s].lcore_idx;

@@ -25,7 +25,9 @@ static const cyaml_strval_t checksum_words[] = {{"trust", CONFIG_CHECKSUM_TRUST}
 static const cyaml_strval_t transport_words[] = {{"kernel", CONFIG_TRANSPORT_KERNEL}, {"port", CONFIG_TRANSPORT_PORT}};
 static const cyaml_strval_t on_overrun_words[] = {{"resync", CONFIG_OVERRUN_RESYNC},
                                                   {"stop-trading", CONFIG_OVERRUN_STOP}};
-static const cyaml_strval_t carrier_words[] = {{"udp", CONFIG_UDP}};
+static const cyaml_strval_t carrier_words[] = {
+    {"udp", CONFIG_CARRIER_UDP}, {"tcp", CONFIG_CARRIER_TCP}, {"kernel", CONFIG_CARRIER_KERNEL}};
+static const cyaml_strval_t slow_path_words[] = {{"send", CONFIG_SLOW_PATH_SEND}, {"refuse", CONFIG_SLOW_PATH_REFUSE}};
 static const cyaml_strval_t fills_words[] = {{"none", CONFIG_FILLS_NONE}, {"immediate", CONFIG_FILLS_IMMEDIATE}};
 
 #define STRING(type, key)  CYAML_FIELD_STRING_PTR(#key, KEY, type, key, 0, CYAML_UNLIMITED)
@@ -35,11 +37,15 @@ static const cyaml_strval_t fills_words[] = {{"none", CONFIG_FILLS_NONE}, {"imme
     CYAML_FIELD_ENUM_PTR(#key, KEY | CYAML_FLAG_STRICT, type, key, key##_words,                                        \
                          sizeof(key##_words) / sizeof(key##_words[0]))
 
-static const cyaml_schema_field_t gateway_fields[] = {
-    STRING(struct raw_gateway, name),         WORD(struct raw_gateway, mode),
-    WORD(struct raw_gateway, memory),         NUMBER(struct raw_gateway, memory_mb),
-    NUMBER(struct raw_gateway, burst),        NUMBER(struct raw_gateway, ring_slots),
-    BOOLEAN(struct raw_gateway, numa_strict), CYAML_FIELD_END};
+static const cyaml_schema_field_t gateway_fields[] = {STRING(struct raw_gateway, name),
+                                                      WORD(struct raw_gateway, mode),
+                                                      WORD(struct raw_gateway, memory),
+                                                      NUMBER(struct raw_gateway, memory_mb),
+                                                      NUMBER(struct raw_gateway, burst),
+                                                      NUMBER(struct raw_gateway, ring_slots),
+                                                      BOOLEAN(struct raw_gateway, numa_strict),
+                                                      NUMBER(struct raw_gateway, control_sleep_us),
+                                                      CYAML_FIELD_END};
 
 static const cyaml_schema_field_t lcore_fields[] = {STRING(struct raw_lcore, name), WORD(struct raw_lcore, role),
                                                     NUMBER(struct raw_lcore, cpu), CYAML_FIELD_END};
@@ -133,19 +139,42 @@ static const cyaml_schema_field_t strategy_fields[] = {
 static const cyaml_schema_value_t strategy_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_strategy, strategy_fields)};
 
-static const cyaml_schema_field_t orders_fields[] = {STRING(struct raw_orders, port),
-                                                     WORD(struct raw_orders, carrier),
-                                                     STRING(struct raw_orders, local_mac),
-                                                     STRING(struct raw_orders, peer_mac),
-                                                     STRING(struct raw_orders, local_ip),
-                                                     STRING(struct raw_orders, peer_ip),
-                                                     NUMBER(struct raw_orders, local_port),
-                                                     NUMBER(struct raw_orders, peer_port),
-                                                     WORD(struct raw_orders, fills),
-                                                     NUMBER(struct raw_orders, open_timeout_ms),
-                                                     NUMBER(struct raw_orders, frames),
-                                                     NUMBER(struct raw_orders, open_orders_max),
-                                                     CYAML_FIELD_END};
+static const cyaml_schema_field_t sim_fields[] = {NUMBER(struct raw_sim, order_us), NUMBER(struct raw_sim, answer_us),
+                                                  CYAML_FIELD_END};
+static const cyaml_schema_field_t orders_fields[] = {
+    WORD(struct raw_orders, carrier),
+    STRING(struct raw_orders, lcore),
+    STRING(struct raw_orders, port),
+    STRING(struct raw_orders, control_port),
+    STRING(struct raw_orders, local_mac),
+    STRING(struct raw_orders, peer_mac),
+    STRING(struct raw_orders, local_ip),
+    STRING(struct raw_orders, peer_ip),
+    NUMBER(struct raw_orders, local_port),
+    NUMBER(struct raw_orders, peer_port),
+    NUMBER(struct raw_orders, prefix_len),
+    STRING(struct raw_orders, gateway_ip),
+    STRING(struct raw_orders, username),
+    STRING(struct raw_orders, password),
+    STRING(struct raw_orders, session),
+    NUMBER(struct raw_orders, heartbeat_ms),
+    NUMBER(struct raw_orders, timeout_ms),
+    NUMBER(struct raw_orders, login_timeout_ms),
+    NUMBER(struct raw_orders, retry_ms),
+    NUMBER(struct raw_orders, retry_max_ms),
+    WORD(struct raw_orders, slow_path),
+    BOOLEAN(struct raw_orders, cancel_on_disconnect),
+    NUMBER(struct raw_orders, probe_ms),
+    NUMBER(struct raw_orders, answer_timeout_ms),
+    NUMBER(struct raw_orders, owner_timeout_ms),
+    STRING(struct raw_orders, refs_file),
+    NUMBER(struct raw_orders, refs_headroom),
+    WORD(struct raw_orders, fills),
+    NUMBER(struct raw_orders, open_timeout_ms),
+    NUMBER(struct raw_orders, frames),
+    NUMBER(struct raw_orders, open_orders_max),
+    CYAML_FIELD_MAPPING_PTR("sim", KEY, struct raw_orders, sim, sim_fields),
+    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t risk_fields[] = {BOOLEAN(struct raw_risk, kill),
                                                    NUMBER(struct raw_risk, order_qty_max),
@@ -302,7 +331,7 @@ struct walk {
 static void __attribute__((format(printf, 3, 4))) complain(struct walk *walk, uint32_t node, const char *format, ...)
 {
     char key[CONFIG_PATH_MAX];
-    char text[400];
+    char text[640];
     va_list args;
 
     va_start(args, format);
@@ -318,7 +347,7 @@ static void check_value(struct walk *walk, uint32_t node, const cyaml_schema_val
 static void check_mapping(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
 {
     struct config_lines *lines = walk->lines;
-    char known[256] = "";
+    char known[512] = "";
     size_t len = 0;
 
     for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key && len < sizeof(known); field++)

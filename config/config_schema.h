@@ -15,6 +15,7 @@ struct raw_gateway {
     enum config_memory *memory;
     uint64_t *memory_mb, *burst, *ring_slots;
     bool *numa_strict;
+    uint64_t *control_sleep_us;
 };
 struct raw_lcore {
     char *name;
@@ -70,13 +71,24 @@ struct raw_strategy {
     uint32_t symbols_count;
     enum config_overrun *on_overrun;
 };
+struct raw_sim {
+    uint64_t *order_us, *answer_us;
+};
 struct raw_orders {
-    char *port;
     enum config_carrier *carrier;
+    char *lcore, *port, *control_port;
     char *local_mac, *peer_mac, *local_ip, *peer_ip;
-    uint64_t *local_port, *peer_port;
+    uint64_t *local_port, *peer_port, *prefix_len;
+    char *gateway_ip, *username, *password, *session;
+    uint64_t *heartbeat_ms, *timeout_ms, *login_timeout_ms, *retry_ms, *retry_max_ms;
+    enum config_slow_path *slow_path;
+    bool *cancel_on_disconnect;
+    uint64_t *probe_ms, *answer_timeout_ms, *owner_timeout_ms;
+    char *refs_file;
+    uint64_t *refs_headroom;
     enum config_fills *fills;
     uint64_t *open_timeout_ms, *frames, *open_orders_max;
+    struct raw_sim *sim;
 };
 struct raw_risk {
     bool *kill;

@@ -47,7 +47,7 @@ struct order {
     int32_t price;       /* price, instrument and side are the level's too: here they save waiting for it */
     uint16_t instrument;
     uint8_t side;        /* 0 bid, 1 ask */
-    uint8_t reserved;
+    uint8_t marked;      /* the caller's own */
 };
 _Static_assert(sizeof(struct order) == 32, "two orders a line, none across two");
 
@@ -862,6 +862,31 @@ struct book_totals book_totals(const struct book *book, uint32_t instrument, uin
         totals.qty += level->qty;
     }
     return totals;
+}
+
+bool book_find(const struct book *book, uint64_t ref, struct book_order_info *ret_info)
+{
+    struct place place;
+    const uint32_t idx = ref_find(book, ref, &place);
+
+    if (idx == NONE)
+        return false;
+    const struct order *order = &book->orders[idx];
+    *ret_info = (struct book_order_info){.instrument = order->instrument,
+                                         .price = order->price,
+                                         .qty = order->qty,
+                                         .side = order->side == 0 ? 'B' : 'S',
+                                         .marked = order->marked != 0};
+    return true;
+}
+
+void book_mark_order(struct book *book, uint64_t ref)
+{
+    struct place place;
+    const uint32_t idx = ref_find(book, ref, &place);
+
+    if (idx != NONE)
+        book->orders[idx].marked = 1;
 }
 
 bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty)

@@ -54,6 +54,15 @@ struct book_level_view { int32_t price; uint32_t order_count; uint64_t qty; };
 
 struct book_order_view { uint64_t ref; uint32_t qty; };
 
+/* A live order as it stands. */
+struct book_order_info {
+    uint32_t instrument;
+    int32_t price;
+    uint32_t qty;
+    uint8_t side; /* 'B' or 'S' */
+    bool marked;  /* book_mark_order */
+};
+
 struct book_totals {
     uint32_t level_count;
     uint32_t order_count;
@@ -122,6 +131,10 @@ uint32_t book_levels(const struct book *book, uint32_t instrument, uint8_t side,
 bool book_level_behind(const struct book *book, uint32_t instrument, uint8_t side, int32_t price,
                        struct book_level_view *ret_level);
 struct book_totals book_totals(const struct book *book, uint32_t instrument, uint8_t side);
+/* False: there is no such order. Constant cost. */
+bool book_find(const struct book *book, uint64_t ref, struct book_order_info *ret_info);
+/* Put the caller's own mark on a live order: it is entered without, and dies with it. Means nothing to the book. */
+void book_mark_order(struct book *book, uint64_t ref);
 /* Shares ahead of an order at its price; false if there is no such order. */
 bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty);
 /* The live orders of a price level in queue order, up to `max_count`; returns how many. For tests and snapshots. */

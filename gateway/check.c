@@ -223,26 +223,60 @@ static void text_strategies(const struct config *config, FILE *out)
     }
 }
 
+static void text_udp(const struct config *config, FILE *out)
+{
+    const struct config_orders *orders = &config->orders;
+    char local[16], peer[16], mac[18];
+
+    address_text(orders->local_ip, local);
+    address_text(orders->peer_ip, peer);
+    mac_text(orders->peer_mac, mac);
+    fprintf(out, "orders: OUCH in UDP (laboratory carrier) from %s:%u to %s:%u (%s) on port %s, %u frames\n", local,
+            orders->local_port, peer, orders->peer_port, mac, config->port[orders->port_idx].name, orders->frames);
+}
+
+static void text_session(const struct config *config, FILE *out)
+{
+    const struct config_orders *orders = &config->orders;
+    char local[16] = "any address", peer[16], port[CONFIG_NAME_MAX + 16] = "by the kernel";
+
+    if (orders->local_ip)
+        address_text(orders->local_ip, local);
+    address_text(orders->peer_ip, peer);
+    if (orders->carrier == CONFIG_CARRIER_TCP)
+        snprintf(port, sizeof(port), "on port %s", config->port[orders->port_idx].name);
+    fprintf(out, "orders: OUCH in SoupBinTCP over TCP from %s to %s:%u %s, sent by lcore %s; user %s, session %s\n",
+            local, peer, orders->peer_port, port, config->lcore[orders->lcore_idx].name, orders->username,
+            orders->session[0] ? orders->session : "the current one");
+    if (orders->carrier == CONFIG_CARRIER_TCP)
+        fprintf(out, "  an order that the connection cannot take at once is %s\n",
+                orders->slow_path == CONFIG_SLOW_PATH_SEND ? "sent by the control thread" : "refused");
+    fprintf(out, "  heartbeats after %u ms, the venue is given up after %u ms; UserRefNum is kept in %s\n",
+            orders->heartbeat_ms, orders->timeout_ms, orders->refs_file);
+    fprintf(out, "  when the connection breaks the venue %s open orders\n",
+            orders->cancel_on_disconnect ? "cancels" : "keeps");
+}
+
 static void text_orders(const struct config *config, FILE *out)
 {
     const struct config_orders *orders = &config->orders;
     const struct config_risk *risk = &config->risk;
-    char local[16], peer[16], mac[18], notional[32];
+    char notional[32];
 
     if (!orders->present) {
         fputs("orders: no session, no order can be sent\n", out);
         return;
     }
-    address_text(orders->local_ip, local);
-    address_text(orders->peer_ip, peer);
-    mac_text(orders->peer_mac, mac);
-    money_text(risk->order_notional_max, notional);
-    fprintf(out, "orders: OUCH in UDP (laboratory carrier) from %s:%u to %s:%u (%s) on port %s, %u frames\n", local,
-            orders->local_port, peer, orders->peer_port, mac, config->port[orders->port_idx].name, orders->frames);
-    if (orders->fills == CONFIG_FILLS_IMMEDIATE)
-        fputs("  every order is taken as filled at once: for laboratories\n", out);
+    if (orders->carrier == CONFIG_CARRIER_UDP)
+        text_udp(config, out);
     else
-        fprintf(out, "  an order counts as open for %u ms, up to %u at a time\n", orders->open_timeout_ms,
+        text_session(config, out);
+    money_text(risk->order_notional_max, notional);
+    const char *where = orders->carrier == CONFIG_CARRIER_UDP ? "" : "in a replay without --venue sim ";
+    if (orders->fills == CONFIG_FILLS_IMMEDIATE)
+        fprintf(out, "  %severy order is taken as filled at once: for laboratories\n", where);
+    else
+        fprintf(out, "  %san order counts as open for %u ms, up to %u at a time\n", where, orders->open_timeout_ms,
                 orders->open_orders_max);
     fprintf(out,
             "risk, for each strategy lcore: %sorder up to %u shares and %s, collar %u bps, %u orders/s (burst %u), "
@@ -275,6 +309,22 @@ static void text_summary(const struct config *config, FILE *out)
         fprintf(out, "every %u s\n", config->telemetry.report_s);
     else
         fputs("off\n", out);
+}
+
+static void json_text_or_null(struct json *json, const char *key, const char *text)
+{
+    if (text)
+        json_text(json, key, text);
+    else
+        json_null(json, key);
+}
+
+static void json_address(struct json *json, const char *key, uint32_t ip)
+{
+    char text[16];
+
+    address_text(ip, text);
+    json_text_or_null(json, key, ip ? text : NULL);
 }
 
 static void json_servers(struct json *json, const struct config_server *servers, uint32_t server_count)
@@ -360,11 +410,7 @@ static void json_feeds(struct json *json, const struct config *config)
             address_text(line->group, text);
             json_text(json, "group", text);
             json_u64(json, "udp_port", line->udp_port);
-            address_text(line->source, text);
-            if (line->source)
-                json_text(json, "source", text);
-            else
-                json_null(json, "source");
+            json_address(json, "source", line->source);
             json_close(json, '}');
         }
         json_close(json, ']');
@@ -400,34 +446,69 @@ static void json_strategies(struct json *json, const struct config *config)
     json_close(json, ']');
 }
 
+static void json_mac(struct json *json, const char *key, const uint8_t mac[6])
+{
+    char text[18];
+
+    mac_text(mac, text);
+    json_text_or_null(json, key, memcmp(mac, (const uint8_t[6]){0}, 6) != 0 ? text : NULL);
+}
+
+/* Carriers tcp and kernel. The password is left out here too. */
+static void json_session(struct json *json, const struct config_orders *orders)
+{
+    if (orders->carrier == CONFIG_CARRIER_TCP) {
+        json_u64(json, "prefix_len", orders->prefix_len);
+        json_address(json, "gateway_ip", orders->gateway_ip);
+        json_text(json, "slow_path", orders->slow_path == CONFIG_SLOW_PATH_SEND ? "send" : "refuse");
+        json_u64(json, "probe_ms", orders->probe_ms);
+    }
+    json_text(json, "username", orders->username);
+    json_text_or_null(json, "session", orders->session[0] ? orders->session : NULL);
+    json_u64(json, "heartbeat_ms", orders->heartbeat_ms);
+    json_u64(json, "timeout_ms", orders->timeout_ms);
+    json_u64(json, "login_timeout_ms", orders->login_timeout_ms);
+    json_u64(json, "retry_ms", orders->retry_ms);
+    json_u64(json, "retry_max_ms", orders->retry_max_ms);
+    json_bool(json, "cancel_on_disconnect", orders->cancel_on_disconnect);
+    json_u64(json, "answer_timeout_ms", orders->answer_timeout_ms);
+    json_u64(json, "owner_timeout_ms", orders->owner_timeout_ms);
+    json_text(json, "refs_file", orders->refs_file);
+    json_u64(json, "refs_headroom", orders->refs_headroom);
+}
+
 static void json_orders(struct json *json, const struct config *config)
 {
+    static const char *const carriers[] = {
+        [CONFIG_CARRIER_UDP] = "udp", [CONFIG_CARRIER_TCP] = "tcp", [CONFIG_CARRIER_KERNEL] = "kernel"};
     const struct config_orders *orders = &config->orders;
     const struct config_risk *risk = &config->risk;
-    char text[18];
+    const bool udp = orders->carrier == CONFIG_CARRIER_UDP;
+    const bool kernel = orders->carrier == CONFIG_CARRIER_KERNEL;
 
     if (orders->present) {
         json_open(json, "orders", '{');
-        json_text(json, "port", config->port[orders->port_idx].name);
-        json_text(json, "carrier", "udp");
-        if (memcmp(orders->local_mac, (const uint8_t[6]){0}, 6) != 0) {
-            mac_text(orders->local_mac, text);
-            json_text(json, "local_mac", text);
-        } else {
-            json_null(json, "local_mac");
-        }
-        mac_text(orders->peer_mac, text);
-        json_text(json, "peer_mac", text);
-        address_text(orders->local_ip, text);
-        json_text(json, "local_ip", text);
-        address_text(orders->peer_ip, text);
-        json_text(json, "peer_ip", text);
+        json_text(json, "carrier", carriers[orders->carrier]);
+        json_text_or_null(json, "lcore", udp ? NULL : config->lcore[orders->lcore_idx].name);
+        json_text_or_null(json, "port", kernel ? NULL : config->port[orders->port_idx].name);
+        json_text_or_null(json, "control_port",
+                          orders->has_control_port ? config->port[orders->control_port_idx].name : NULL);
+        json_mac(json, "local_mac", orders->local_mac);
+        json_mac(json, "peer_mac", orders->peer_mac);
+        json_address(json, "local_ip", orders->local_ip);
+        json_address(json, "peer_ip", orders->peer_ip);
         json_u64(json, "local_port", orders->local_port);
         json_u64(json, "peer_port", orders->peer_port);
+        if (!udp)
+            json_session(json, orders);
         json_text(json, "fills", orders->fills == CONFIG_FILLS_IMMEDIATE ? "immediate" : "none");
         json_u64(json, "open_timeout_ms", orders->open_timeout_ms);
         json_u64(json, "frames", orders->frames);
         json_u64(json, "open_orders_max", orders->open_orders_max);
+        json_open(json, "sim", '{');
+        json_u64(json, "order_us", orders->sim.order_us);
+        json_u64(json, "answer_us", orders->sim.answer_us);
+        json_close(json, '}');
         json_close(json, '}');
     } else {
         json_null(json, "orders");
@@ -454,6 +535,7 @@ static void json_summary(struct json *json, const struct config *config)
     json_u64(json, "burst", config->gateway.burst);
     json_u64(json, "ring_slots", config->gateway.ring_slots);
     json_bool(json, "numa_strict", config->gateway.numa_strict);
+    json_u64(json, "control_sleep_us", config->gateway.control_sleep_us);
     json_close(json, '}');
     json_open(json, "lcores", '[');
     for (uint32_t i = 0; i < config->lcore_count; i++) {

@@ -2,6 +2,7 @@
 #include "gateway/control.h"
 
 #include "gateway/order/ouch.h"
+#include "gateway/topology_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +17,8 @@
 #define RECORDS_A_STEP 8192u
 /* A wake-up costs a hot thread its CPU for some 20 us where CPUs are scarce, so the control thread wakes up often
  * only while something waits for it. */
-#define SLEEP_MS 20
-#define SLEEP_BUSY_MS 1
+#define SLEEP_NS UINT64_C(20000000)
+#define SLEEP_BUSY_NS UINT64_C(1000000)
 #define CLOCK_UPDATE_NS 100000000u
 #define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
 
@@ -45,6 +46,7 @@ int control_init(struct control *control)
 void control_finish(struct control *control)
 {
     recovery_close(&control->recovery);
+    orders_close(&control->orders);
     if (control->signal_fd >= 0)
         close(control->signal_fd);
     control->signal_fd = -1;
@@ -69,10 +71,12 @@ static void journal_write(struct control *control, const struct strategy_lcore *
     uint32_t message_len;
     char symbol[9];
 
-    const bool known = cause_find(&rx->causes, record->event_seq, &cause);
-    control->cause_lost_count += !known;
+    /* An order that news of another order led to has no tick behind it. */
+    const bool known = record->event_seq > 0 && cause_find(&rx->causes, record->event_seq, &cause);
+    control->cause_lost_count += record->event_seq > 0 && !known;
     const uint8_t *message = order_frame_message(record->frame, &message_len);
-    fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32, record->now_ns, lcore->strategy[record->strategy].name,
+    fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32, record->now_ns,
+            record->strategy < lcore->strategy_count ? lcore->strategy[record->strategy].name : "tickgate",
             record->user_ref);
     if (ouch_decode_enter(message, message_len, &enter) == 0) {
         md_symbol_text(enter.symbol, symbol);
@@ -85,7 +89,7 @@ static void journal_write(struct control *control, const struct strategy_lcore *
         fprintf(control->journal, " cancel to %" PRIu32, cancel.qty);
     }
     if (!known) {
-        fprintf(control->journal, " cause=lost\n");
+        fprintf(control->journal, " cause=%s\n", record->event_seq > 0 ? "lost" : "answer");
         return;
     }
     const struct config_feed *feed = &control->topology->config->feed[cause.channel_line >> 32];
@@ -142,6 +146,9 @@ static void status_line(const struct control *control)
     for (uint32_t i = 0; i < topology->config->feed_count; i++)
         if (channel_stale(topology->channel[i]))
             fprintf(stderr, "; feed %s is STALE", topology->config->feed[i].name);
+    if (control->orders.config && control->orders.session.state != ORDER_SESSION_UP)
+        fprintf(stderr, "; the order session is %s",
+                order_session_state_name((enum order_session_state)control->orders.session.state));
     fputc('\n', stderr);
 }
 
@@ -165,17 +172,43 @@ static bool port_send(void *arg, uint32_t feed_idx, uint32_t ip, uint16_t port, 
     return request_tx_send(topology->request_tx[feed_idx], ip, port, payload, len);
 }
 
-/* Until a signal, a server's answer, or time for the next look. What hot threads ask for cannot wake us: that would be
- * a system call of theirs. */
+/* Until a signal, a server's answer, or time for the next look. What hot threads ask for, and what comes to a port,
+ * cannot wake us: that would be a system call of theirs. */
 static void rest(const struct control *control)
 {
     const struct topology *topology = control->topology;
-    struct pollfd fds[1 + RECOVERY_FDS_MAX] = {{.fd = control->signal_fd, .events = POLLIN}};
+    struct pollfd fds[2 + RECOVERY_FDS_MAX] = {{.fd = control->signal_fd, .events = POLLIN}};
     const bool streaming = control->loader && !control->loader->ended;
     const bool looking = streaming || topology->options.recording || control->recovery.feed_count > 0;
+    const uint64_t sleep_ns = control->orders.config ? topology->config->gateway.control_sleep_us * UINT64_C(1000)
+                              : looking              ? SLEEP_BUSY_NS
+                                                     : SLEEP_NS;
+    const struct timespec sleep = {.tv_sec = (time_t)(sleep_ns / 1000000000u), .tv_nsec = (long)(sleep_ns % 1000000000u)};
 
-    const uint32_t fd_count = recovery_fds(&control->recovery, fds + 1);
-    poll(fds, 1 + fd_count, looking ? SLEEP_BUSY_MS : SLEEP_MS);
+    fds[1] = (struct pollfd){.fd = orders_fd(&control->orders), .events = POLLIN};
+    const uint32_t fd_count = recovery_fds(&control->recovery, fds + 2);
+    ppoll(fds, 2 + fd_count, &sleep, NULL);
+}
+
+static int session_open(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    struct topology *topology = control->topology;
+    struct strategy_lcore *owner = topology_orders_owner(topology);
+
+    if (!owner)
+        return 0;
+    const struct orders_setup setup = {.owner = owner, .link = owner->link, .stack = topology->stack};
+    return orders_open(&control->orders, topology->config, &setup, monotonic_ns(), ret_error);
+}
+
+/* A signal, or the end of the time: the order session ends first, while the hot threads still run. A second signal does
+ * not wait for it. */
+static bool ending(struct control *control, uint64_t now_ns)
+{
+    if (control->signal_nr == 0 && !control->timed_out)
+        return false;
+    orders_stop(&control->orders, now_ns);
+    return orders_stopped(&control->orders) || (control->orders.stop != ORDERS_RUNNING && signalled(control));
 }
 
 int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
@@ -194,6 +227,8 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         control->recovery.port_send_arg = topology;
     }
     if (error == 0)
+        error = session_open(control, ret_error);
+    if (error == 0)
         error = topology_arm(topology, ret_error);
     if (error)
         return error;
@@ -201,12 +236,17 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
     const uint64_t begin_ns = monotonic_ns();
     uint64_t clock_due_ns = begin_ns, report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
-    while (control->signal_nr == 0 && !signalled(control)) {
+    for (;;) {
         const uint64_t now_ns = monotonic_ns();
+        if (control->signal_nr == 0)
+            signalled(control);
+        if (ending(control, now_ns))
+            break;
         bool busy = records_write(control);
         if (control->loader)
             busy |= loader_step(control->loader, topology, LOAD_FRAMES_A_STEP);
         busy |= recovery_step(&control->recovery, now_ns);
+        busy |= orders_step(&control->orders, now_ns);
         if (now_ns >= clock_due_ns) {
             clock_update(&topology->clock);
             clock_due_ns = now_ns + CLOCK_UPDATE_NS;
@@ -217,8 +257,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         }
         if (control->loader && topology_finished(topology))
             break;
-        if (control->duration_ns > 0 && now_ns - begin_ns >= control->duration_ns)
-            break;
+        control->timed_out = control->duration_ns > 0 && now_ns - begin_ns >= control->duration_ns;
         if (!busy)
             rest(control);
     }

@@ -4,6 +4,7 @@
 #define GATEWAY_CONTROL_H
 
 #include "gateway/loader.h"
+#include "gateway/orders.h"
 #include "gateway/recovery.h"
 #include "gateway/topology.h"
 
@@ -15,8 +16,10 @@ struct control {
     uint64_t duration_ns;            /* stop by itself after so long; 0 = never */
     uint32_t report_s;               /* seconds between status lines, 0 = none */
     struct recovery recovery;        /* live runs: servers of the feeds */
+    struct orders orders;            /* live runs: the order session */
     int signal_fd;
     int signal_nr;                   /* that ended the run, 0 = none */
+    bool timed_out;                  /* duration_ns is over */
     uint64_t cause_lost_count;       /* orders whose cause was overwritten before the journal was written */
     uint64_t record_count;
     int write_error;                 /* -errno of a failed write of orders or journal */

@@ -1,6 +1,9 @@
 /* See order_sink.h. */
 #include "gateway/order_sink.h"
 
+#include "feed/wire.h"
+
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <string.h>
 
@@ -12,10 +15,23 @@ void order_sink_init(struct order_sink *sink, struct rte_ring *wire, bool record
     ck_ring_init(&sink->ring, ORDER_SINK_RECORDS);
 }
 
-void order_sink_note(struct order_sink *sink, const struct order_record *record)
+static void record_push(struct order_sink *sink, struct order_record *record, const uint8_t *frame, uint32_t frame_len)
 {
-    if (!sink->wire)
+    record->frame_len = (uint8_t)(frame_len < ORDER_SINK_FRAME_MAX ? frame_len : ORDER_SINK_FRAME_MAX);
+    memcpy(record->frame, frame, record->frame_len);
+    if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
+        sink->lost_count++;
+}
+
+void order_sink_note(struct order_sink *sink, const struct order_record *record, const uint8_t *frame)
+{
+    if (!sink->wire) {
+        if (sink->recording) {
+            struct order_record copy = *record;
+            record_push(sink, &copy, frame, RTE_ETHER_HDR_LEN + load_be16(frame + RTE_ETHER_HDR_LEN + 2));
+        }
         return;
+    }
     if (sink->pending_head - sink->pending_tail == ORDER_SINK_PENDING) /* a turn longer than any: take some off first */
         order_sink_drain(sink);
     sink->pending[sink->pending_head++ % ORDER_SINK_PENDING] = *record;
@@ -28,13 +44,8 @@ void order_sink_drain(struct order_sink *sink)
     while (sink->pending_tail != sink->pending_head && rte_ring_sc_dequeue(sink->wire, (void **)&frame) == 0) {
         struct order_record *record = &sink->pending[sink->pending_tail++ % ORDER_SINK_PENDING];
         sink->frame_count++;
-        if (sink->recording) {
-            record->frame_len =
-                (uint8_t)(frame->data_len < ORDER_SINK_FRAME_MAX ? frame->data_len : ORDER_SINK_FRAME_MAX);
-            memcpy(record->frame, rte_pktmbuf_mtod(frame, void *), record->frame_len);
-            if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
-                sink->lost_count++;
-        }
+        if (sink->recording)
+            record_push(sink, record, rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len);
         rte_pktmbuf_free(frame);
     }
 }

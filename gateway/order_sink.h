@@ -1,5 +1,5 @@
-/* What becomes of orders in a replay: the order port is a net_ring, and the strategy lcore itself takes its frames
- * off at the end of a turn. Frames that are wanted in a file, and the journal, go to the control thread as records
+/* What becomes of orders beside the wire. In a replay the order port is a net_ring, and the strategy lcore itself takes
+ * its frames off at the end of a turn. Frames that are wanted in a file, and the journal, go to the control thread as records
  * through a ck_ring; the frame source holds back while that ring is nearly full, so that none is lost. */
 #ifndef GATEWAY_ORDER_SINK_H
 #define GATEWAY_ORDER_SINK_H
@@ -11,7 +11,7 @@
 
 #define ORDER_SINK_PENDING 4096u   /* orders sent in one turn, at most: a power of two */
 #define ORDER_SINK_RECORDS 65536u  /* records on their way to the control thread: a power of two */
-#define ORDER_SINK_FRAME_MAX 96u
+#define ORDER_SINK_FRAME_MAX 112u
 
 /* One order on the wire, and why. */
 struct order_record {
@@ -29,7 +29,7 @@ struct order_record {
 CK_RING_PROTOTYPE(order_record, order_record)
 
 struct order_sink {
-    struct rte_ring *wire;          /* tx ring of the net_ring port; NULL in a live run: no sink */
+    struct rte_ring *wire;          /* tx ring of the net_ring port; NULL in a live run */
     bool recording;
     struct order_record pending[ORDER_SINK_PENDING]; /* sent, not yet taken off the wire; frame still empty */
     uint32_t pending_head, pending_tail;
@@ -41,8 +41,9 @@ struct order_sink {
 
 void order_sink_init(struct order_sink *sink, struct rte_ring *wire, bool recording);
 
-/* Strategy lcore: an order went out. */
-void order_sink_note(struct order_sink *sink, const struct order_record *record);
+/* Strategy lcore: an order went out, as `frame`. Live it is on its way to the control thread at once; in a replay when
+ * the frame was taken off the wire. */
+void order_sink_note(struct order_sink *sink, const struct order_record *record, const uint8_t *frame);
 /* Strategy lcore, end of a turn: take the frames off the wire. */
 void order_sink_drain(struct order_sink *sink);
 /* Records that may still be added before any is lost. Any thread; a lower bound on the strategy lcore. */

@@ -3,6 +3,7 @@
 
 #include "gateway/json.h"
 #include "gateway/report_feed.h"
+#include "gateway/report_orders.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -203,6 +204,7 @@ static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
     if (lcore->intent_overflow_count + market->out_of_range_count > 0)
         fprintf(out, "  noted: intents beyond the bound %" PRIu64 ", events out of range %" PRIu64 "\n",
                 lcore->intent_overflow_count, market->out_of_range_count);
+    report_orders_lcore_text(lcore, out);
 }
 
 static void text_hashes(const struct strategy_lcore *lcore, const struct topology *topology, FILE *out)
@@ -263,6 +265,8 @@ void report_text(const struct report *report, FILE *out)
         report_feed_text(report, i, out);
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         text_strategies(topology->strategies[i], out);
+    if (report->control->orders.config)
+        report_orders_text(&report->control->orders, out);
     text_latency(report, out);
     if (!topology->options.hashing)
         return;
@@ -348,6 +352,7 @@ static void json_strategies(struct json *json, const struct topology *topology, 
         if (lcore->risk.verdict_count[i] > 0)
             json_u64(json, risk_verdict_name((enum risk_verdict)i), lcore->risk.verdict_count[i]);
     json_close(json, '}');
+    report_orders_lcore_json(json, lcore);
     json_open(json, "events", '[');
     for (uint32_t i = 0; i < topology->rx_count; i++) {
         json_open(json, NULL, '{');
@@ -426,5 +431,7 @@ void report_json(const struct report *report, FILE *out)
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         json_strategies(&json, topology, topology->strategies[i]);
     json_close(&json, ']');
+    if (report->control->orders.config)
+        report_orders_json(&json, &report->control->orders);
     json_close(&json, '}');
 }

@@ -20,6 +20,7 @@ static const char *const run_help =
     "usage: tickgate run CONFIG [options]\n"
     "Run the gateway live on the ports that CONFIG names, until SIGINT or SIGTERM.\n\n"
     "  --duration SECONDS  stop by itself\n"
+    "  --journal FILE      write one line per order: what, when, and the message that caused it\n"
     "  --json              print the final report as JSON\n"
     "  --help              this text\n\n"
     "exit code: 0 stopped cleanly, 1 something failed, 2 arguments or config are wrong\n";
@@ -32,6 +33,8 @@ static const char *const replay_help =
     "  --speed X        1.0 = original timing (default), N = N times as fast, max = as fast as the readers take it\n"
     "  --burst N        frames per receive burst, instead of the config's\n"
     "  --mode MODE      inline or two-core, instead of the config's (two-core configs only)\n"
+    "  --venue sim      a matching engine on the captured flow answers orders, in virtual time with the config's\n"
+    "                   latencies (orders.sim), so that fills are part of the replay\n"
     "  --orders FILE    write the order frames to a pcap\n"
     "  --journal FILE   write one line per order: what, when, and the message that caused it\n"
     "  --no-throttle    do not hold frames back for slow readers: overruns become possible\n"
@@ -57,7 +60,7 @@ struct options {
     const char *orders_path, *journal_path;
     const char *mode;
     uint32_t burst;             /* 0 = the config's */
-    bool no_throttle, no_hash, prove, json;
+    bool no_throttle, no_hash, prove, json, sim;
     uint64_t buffer_mb;
     char *fault[FAULT_OPTIONS_MAX];
     uint32_t fault_count;
@@ -67,10 +70,11 @@ struct options {
 
 enum { OPTION_CAPTURE = 1, OPTION_SPEED, OPTION_BURST, OPTION_MODE, OPTION_ORDERS, OPTION_JOURNAL, OPTION_NO_THROTTLE,
        OPTION_NO_HASH, OPTION_PROVE, OPTION_BUFFER, OPTION_FAULT, OPTION_FAULT_SEED, OPTION_JSON, OPTION_HELP,
-       OPTION_DURATION };
+       OPTION_DURATION, OPTION_VENUE };
 
 static const struct option run_options[] = {
     {"duration", required_argument, NULL, OPTION_DURATION},
+    {"journal", required_argument, NULL, OPTION_JOURNAL},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -81,6 +85,7 @@ static const struct option replay_options[] = {
     {"speed", required_argument, NULL, OPTION_SPEED},
     {"burst", required_argument, NULL, OPTION_BURST},
     {"mode", required_argument, NULL, OPTION_MODE},
+    {"venue", required_argument, NULL, OPTION_VENUE},
     {"orders", required_argument, NULL, OPTION_ORDERS},
     {"journal", required_argument, NULL, OPTION_JOURNAL},
     {"no-throttle", no_argument, NULL, OPTION_NO_THROTTLE},
@@ -135,6 +140,11 @@ static int options_parse(struct options *options, int argc, char **argv, bool *r
             options->mode = optarg;
             if (strcmp(optarg, "inline") != 0 && strcmp(optarg, "two-core") != 0)
                 return usage("--mode is inline or two-core, not", optarg);
+            break;
+        case OPTION_VENUE:
+            options->sim = true;
+            if (strcmp(optarg, "sim") != 0)
+                return usage("--venue is sim, not", optarg);
             break;
         case OPTION_ORDERS:
             options->orders_path = optarg;
@@ -308,6 +318,7 @@ static int gateway_run(const struct options *options, const struct config *confi
         .recording = options->orders_path || options->journal_path,
         .proof = options->prove,
         .hashing = options->replay && !options->no_hash,
+        .sim = options->sim,
         .buffer_bytes = options->buffer_mb << 20,
     };
     char error[TOPOLOGY_ERROR_MAX] = "";
@@ -332,7 +343,7 @@ static int gateway_run(const struct options *options, const struct config *confi
         if (options->replay)
             speed_set(&topology, options->speed);
         if (config->telemetry.enabled)
-            telemetry_register(&topology);
+            telemetry_register(&topology, &control.orders);
         clock_gettime(CLOCK_MONOTONIC, &begin);
         result = control_run(&control, error);
         clock_gettime(CLOCK_MONOTONIC, &end);
@@ -355,6 +366,7 @@ static int gateway_run(const struct options *options, const struct config *confi
     } else if (error[0]) {
         fprintf(stderr, "tickgate: %s\n", error);
     }
+    orders_close(&control.orders); /* it stands on ports and memory of the topology */
     topology_close(&topology);
     control_finish(&control);
     loader_close(&loader);

@@ -21,7 +21,7 @@ static uint32_t slice_end(const struct recovery_answer *answer, uint32_t at)
 
 /* The answer of channel `i` that the control thread gave, or a slice of it. False: not all of it yet, or books are
  * still being emptied for it. */
-static bool answer_apply(struct rx *rx, uint32_t i, const struct recovery_answer *answer)
+static bool reply_apply(struct rx *rx, uint32_t i, const struct recovery_answer *answer)
 {
     struct channel *channel = rx->channel[i];
     struct channel_cursor cursor;
@@ -87,7 +87,7 @@ void rx_recover(struct rx *rx)
             rx->answer[i] = recovery_link_take(link);
             rx->answer_at[i] = 0;
         }
-        if (rx->answer[i] && answer_apply(rx, i, rx->answer[i])) {
+        if (rx->answer[i] && reply_apply(rx, i, rx->answer[i])) {
             recovery_link_done(link, rx->answer[i]);
             rx->answer[i] = NULL;
         }

@@ -5,6 +5,7 @@
  *   pop -> market -> decide -> gate -> encode -> doorbell */
 #include "gateway/strategy_loop.h"
 
+#include "gateway/order_owner.h"
 #include "gateway/submit.h"
 
 void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
@@ -17,6 +18,8 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
     if (lcore->reader_count == 0)
         lcore->event_seq++; /* inline: the ring would have counted */
     market_apply(&lcore->market, event);
+    if (lcore->sim)
+        order_owner_simulate(lcore, event);
     if (event->type ==
         MD_TIME) { /* a frame begins: its time is decision time now, and what is due fires before its events */
         submit_expired(lcore, event);
@@ -45,12 +48,15 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
 
 void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
 {
+    if (lcore->link)
+        busy |= order_owner_poll(lcore) > 0;
     if (lcore->sink && lcore->sink->wire)
         order_sink_drain(lcore->sink);
     if (!busy) {
         __atomic_store_n(&lcore->idle_count, lcore->idle_count + 1, __ATOMIC_RELAXED);
-        if (lcore->tx) {
-            order_tx_warm(lcore->tx);
+        if (lcore->path) {
+            if (lcore->path->tx)
+                order_tx_warm(lcore->path->tx);
             open_warm(&lcore->open);
         }
     }

@@ -5,13 +5,15 @@
 
 #include "gateway/armed.h"
 #include "gateway/clock.h"
+#include "gateway/order/answer.h"
 #include "gateway/order/market.h"
 #include "gateway/order/open.h"
-#include "gateway/order/order_tx.h"
 #include "gateway/order/risk.h"
+#include "gateway/order_path.h"
 #include "gateway/order_sink.h"
 #include "gateway/resync.h"
 #include "gateway/strategy/strategy.h"
+#include "gateway/venue/sim.h"
 #include "ring/hist.h"
 #include "ring/md_ring.h"
 
@@ -47,6 +49,7 @@ struct strategy_lcore {
     struct strategy_slot strategy[STRATEGY_LOOP_STRATEGIES_MAX];
     uint32_t strategy_count;
     bool fills_immediate;
+    bool answered;                  /* a venue answers: of a session, or simulated */
     bool hashing;
     bool stage_stamps;
     bool proof;
@@ -54,7 +57,11 @@ struct strategy_lcore {
     /* hot */
     struct market market;
     struct open_orders open;
-    struct order_tx *tx;            /* NULL: no order session */
+    struct order_path *path;        /* NULL: no order session */
+    struct order_link *link;        /* NULL: nobody answers, or the venue is simulated */
+    uint8_t cancelling;             /* enum order_owner_cancel: a sweep over open orders is under way ... */
+    uint32_t cancel_cursor;         /* ... and has come so far */
+    struct sim *sim;                /* replay: the venue, NULL otherwise */
     struct order_sink *sink;
     uint64_t event_seq;             /* ring sequence of the event in hand; inline: its number */
     uint16_t rx_idx;                /* whose event */
@@ -69,6 +76,9 @@ struct strategy_lcore {
     uint64_t overrun_count;         /* times lapped */
     uint64_t resync_count;          /* times brought up to date after it */
     uint64_t fill_count, release_count;
+    struct answer_counters answers;
+    uint64_t never_received_count;  /* orders that a broken connection had swallowed */
+    uint64_t own_cancel_count;      /* cancels on the gateway's own account */
     uint64_t intent_overflow_count; /* intents beyond SUBMIT_INTENTS_MAX: dropped */
     struct hist stage[STAGE_COUNT];
     struct risk risk;

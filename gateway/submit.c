@@ -18,8 +18,7 @@ void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_
     }
 }
 
-/* News of an order, to the strategy whose it is. */
-static void tell(struct strategy_lcore *lcore, struct submit_queue *queue, const struct order_event *event)
+void submit_news(struct strategy_lcore *lcore, struct submit_queue *queue, const struct order_event *event)
 {
     struct strategy_slot *slot = &lcore->strategy[event->strategy];
     struct strategy_out out;
@@ -37,21 +36,24 @@ static struct order_event news(const struct open_order *order, enum order_event_
                                 .channel = order->channel,
                                 .instrument = order->instrument,
                                 .price = order->price,
-                                .qty = order->qty,
+                                .qty = type == ORDER_SENT ? order->asked_qty : order->qty,
                                 .user_ref = order->user_ref,
                                 .tag = order->tag,
-                                .now_ns = now_ns};
+                                .now_ns = now_ns,
+                                .left_qty = type == ORDER_SENT ? order->asked_qty : 0,
+                                .orig_ref = order->orig_ref};
 }
 
 /* What is left of an order will not trade: the reservation goes back. */
 static void release(struct strategy_lcore *lcore, struct submit_queue *queue, struct open_order *order)
 {
-    const struct order_event event = news(order, ORDER_RELEASED, lcore->market.now_ns);
+    struct order_event event = news(order, ORDER_RELEASED, lcore->market.now_ns);
 
+    event.reason = ORDER_RELEASE_TIMEOUT;
     risk_release(&lcore->market, order->channel, order->instrument, order->side, order->qty);
     open_remove(&lcore->open, order);
     lcore->release_count++;
-    tell(lcore, queue, &event);
+    submit_news(lcore, queue, &event);
 }
 
 /* Laboratory carrier with `fills: immediate`: the order trades at its limit at once. */
@@ -64,7 +66,7 @@ static void fill(struct strategy_lcore *lcore, struct submit_queue *queue, struc
     risk_release(&lcore->market, order->channel, order->instrument, order->side, order->qty);
     open_remove(&lcore->open, order);
     lcore->fill_count++;
-    tell(lcore, queue, &event);
+    submit_news(lcore, queue, &event);
 }
 
 static uint64_t order_hash(uint64_t hash, const uint8_t *message, uint32_t message_len)
@@ -74,16 +76,18 @@ static uint64_t order_hash(uint64_t hash, const uint8_t *message, uint32_t messa
     return hash ^ message_len;
 }
 
-/* The cause and the bytes of an order that is on the wire: for the hash, the journal and the capture. Not on the way of
- * the order any more. */
-static void sent(struct strategy_lcore *lcore, const struct rte_mbuf *frame, uint32_t user_ref, uint8_t strategy,
-                 const struct md_event *cause, uint64_t tx_tsc)
+/* The cause and the bytes of an order that is on the wire: for the hash, the journal and the capture. Not on
+ * the way of the order any more. */
+static void sent(struct strategy_lcore *lcore, uint32_t user_ref, uint8_t strategy, const struct md_event *cause,
+                 uint64_t tx_tsc)
 {
+    const uint8_t *frame = order_path_frame(lcore->path);
     uint32_t message_len;
-    const uint8_t *message = order_frame_message(rte_pktmbuf_mtod(frame, const uint8_t *), &message_len);
+    const uint8_t *message = order_frame_message(frame, &message_len);
 
     lcore->order_count++;
-    lcore->strategy[strategy].order_count++;
+    if (strategy < lcore->strategy_count)
+        lcore->strategy[strategy].order_count++;
     if (lcore->hashing)
         lcore->order_hash = order_hash(lcore->order_hash, message, message_len);
     if (lcore->sink) {
@@ -94,7 +98,7 @@ static void sent(struct strategy_lcore *lcore, const struct rte_mbuf *frame, uin
                                             .user_ref = user_ref,
                                             .rx_idx = lcore->rx_idx,
                                             .strategy = strategy};
-        order_sink_note(lcore->sink, &record);
+        order_sink_note(lcore->sink, &record, frame);
     }
 }
 
@@ -118,16 +122,50 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
         return RISK_BAD_INTENT;
     if (!order || order->strategy != strategy)
         return RISK_UNKNOWN_ORDER;
-    if (intent->action == ORDER_CANCEL)
-        return lcore->risk.limits.session_up ? RISK_PASS : RISK_NO_SESSION; /* cancels pass a closed gate */
+    if (intent->action == ORDER_CANCEL) { /* cancels pass a closed gate */
+        if (!lcore->risk.limits.session_up)
+            return RISK_NO_SESSION;
+        return !lcore->answered || open_cancellable(order) ? RISK_PASS : RISK_ORDER_BUSY;
+    }
     if (UNLIKELY(stopped))
         return RISK_OVERRUN;
+    if (UNLIKELY(lcore->answered && !open_replaceable(order)))
+        return RISK_ORDER_BUSY;
     *ret_reserved = intent->qty > order->qty ? intent->qty - order->qty : 0;
     struct order_intent replace = *intent; /* about the instrument and side of its order, whatever the strategy wrote */
     replace.channel = order->channel;
     replace.instrument = order->instrument;
     replace.side = order->side;
     return risk_reserve_replace(&lcore->risk, &lcore->market, &replace, order->qty, now_ns);
+}
+
+/* An order that is on the wire is open from here on; returns its UserRefNum. Of a replace that somebody will answer both
+ * orders are open until then. Where nobody answers, the new order takes the old one's reservation over: the larger of the
+ * two stays reserved. */
+static uint32_t enter(struct strategy_lcore *lcore, struct order_intent *wire, uint64_t symbol, uint8_t strategy,
+                      struct open_order *orig, uint32_t reserved)
+{
+    if (orig && !lcore->answered) {
+        wire->qty = orig->qty + reserved;
+        open_remove(&lcore->open, orig);
+        orig = NULL;
+    }
+    const uint32_t user_ref = open_insert(&lcore->open, wire, symbol, strategy, lcore->market.now_ns);
+    if (orig) {
+        open_replace_sent(orig, open_find(&lcore->open, user_ref));
+    }
+    if (lcore->link && wire->action == ORDER_NEW)
+        __atomic_store_n(&lcore->link->sent_ref, user_ref, __ATOMIC_RELAXED);
+    return user_ref;
+}
+
+/* The order in hand is on its way to the simulated venue; false: too many are. */
+static bool simulate(struct strategy_lcore *lcore)
+{
+    uint32_t message_len;
+    const uint8_t *message = order_frame_message(order_path_frame(lcore->path), &message_len);
+
+    return sim_order(lcore->sim, message, message_len, lcore->market.now_ns);
 }
 
 /* One intent, all the way. Whatever stops it gives the reservation back; the verdict says where that was. */
@@ -146,18 +184,18 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
         wire.channel = order->channel;
         wire.instrument = order->instrument;
         wire.side = order->side;
+        if (lcore->answered) /* quantities on the wire count what was executed before */
+            wire.qty = open_wire_qty(order, intent->qty);
     }
     const struct market_instrument *instrument = market_find(&lcore->market, wire.channel, wire.instrument);
-    struct rte_mbuf *frame = NULL;
     if (!cancel && !open_room(&lcore->open))
-        verdict = RISK_OPEN_FULL;
-    else if (!(frame = order_tx_encode(lcore->tx, &wire, instrument->symbol, lcore->open.next_ref)))
-        verdict = RISK_TX_FULL;
-    else {
+        verdict = lcore->open.next_ref >= lcore->open.ref_limit ? RISK_REFS_USED_UP : RISK_OPEN_FULL;
+    else
+        verdict = order_path_encode(lcore->path, &wire, instrument->symbol, lcore->open.next_ref);
+    if (verdict == RISK_PASS) {
         if (lcore->stage_stamps)
             hist_record(&lcore->stage[STAGE_ENCODED], clock_tsc() - cause->rx_tsc);
-        if (!order_tx_send(lcore->tx, frame))
-            verdict = RISK_TX_FULL;
+        verdict = lcore->sim && !simulate(lcore) ? RISK_LOG_FULL : order_path_send(lcore->path);
     }
     if (verdict != RISK_PASS) {
         if (reserved > 0)
@@ -167,22 +205,33 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     const uint64_t tx_tsc = clock_tsc();
     hist_record(&lcore->stage[STAGE_SENT], tx_tsc - cause->rx_tsc);
 
-    if (cancel) { /* nobody answers on this carrier: the reservation stays until its time is over */
-        sent(lcore, frame, intent->orig_ref, strategy, cause, tx_tsc);
+    if (cancel) { /* where nobody answers the reservation stays until its time is over */
+        if (lcore->answered)
+            open_cancel_sent(order, intent->qty);
+        sent(lcore, intent->orig_ref, strategy, cause, tx_tsc);
         return RISK_PASS;
     }
-    if (order) { /* the new order takes the old one's reservation over: the larger of the two stays reserved */
-        wire.qty = order->qty + reserved;
-        open_remove(&lcore->open, order);
-    }
-    const uint32_t user_ref = open_insert(&lcore->open, &wire, strategy, lcore->market.now_ns);
+    wire.qty = intent->qty;
+    const uint32_t user_ref = enter(lcore, &wire, instrument->symbol, strategy, order, reserved);
+    sent(lcore, user_ref, strategy, cause, tx_tsc);
     order = open_find(&lcore->open, user_ref);
-    sent(lcore, frame, user_ref, strategy, cause, tx_tsc);
     const struct order_event event = news(order, ORDER_SENT, lcore->market.now_ns);
-    tell(lcore, queue, &event);
+    submit_news(lcore, queue, &event);
     if (lcore->fills_immediate)
         fill(lcore, queue, order);
     return RISK_PASS;
+}
+
+bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const struct md_event *cause)
+{
+    const struct order_intent intent = {.action = ORDER_CANCEL, .orig_ref = order->user_ref};
+
+    if (order_path_encode(lcore->path, &intent, 0, 0) != RISK_PASS || order_path_send(lcore->path) != RISK_PASS)
+        return false;
+    open_cancel_sent(order, 0);
+    lcore->own_cancel_count++;
+    sent(lcore, order->user_ref, UINT8_MAX, cause, clock_tsc());
+    return true;
 }
 
 void submit_all(struct strategy_lcore *lcore, struct submit_queue *queue, const struct md_event *cause)
@@ -206,7 +255,7 @@ void submit_all(struct strategy_lcore *lcore, struct submit_queue *queue, const 
                                           .tag = intent->tag,
                                           .now_ns = lcore->market.now_ns};
         lcore->strategy[strategy].refused_count++;
-        tell(lcore, queue, &event);
+        submit_news(lcore, queue, &event);
     }
 }
 

@@ -17,6 +17,12 @@ struct submit_queue {
 void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
                 const struct strategy_out *out);
 
+/* News of an order, to the strategy whose it is; what it answers is added. Orders of earlier lives are nobody's. */
+void submit_news(struct strategy_lcore *lcore, struct submit_queue *queue, const struct order_event *event);
+
+/* Cancel an open order on the gateway's own account; the gate is not asked. False: it could not be sent now. */
+bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const struct md_event *cause);
+
 /* Each intent through the gate and, if it passes, out; refused ones are counted by reason and told to their
  * strategy. `cause` is the event that led to them. */
 void submit_all(struct strategy_lcore *lcore, struct submit_queue *queue, const struct md_event *cause);

@@ -2,12 +2,14 @@
 #include "gateway/telemetry.h"
 
 #include "gateway/report_feed.h"
+#include "gateway/report_orders.h"
 
 #include <errno.h>
 #include <rte_telemetry.h>
 #include <stdlib.h>
 
 static const struct topology *shown;
+static const struct orders *shown_orders;
 
 static uint64_t load(const uint64_t *counter)
 {
@@ -102,11 +104,31 @@ static int latency_show(const char *command, const char *params, struct rte_tel_
     return 0;
 }
 
-void telemetry_register(const struct topology *topology)
+static int orders_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    struct report_orders_row rows[REPORT_ORDERS_ROWS];
+
+    (void)command;
+    (void)params;
+    if (!shown_orders->config)
+        return -ENOENT;
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "state",
+                                 order_session_state_name((enum order_session_state)shown_orders->session.state));
+    rte_tel_data_add_dict_u64(data, "next_seq", load(&shown_orders->session.next_seq));
+    const uint32_t count = report_orders_rows(shown_orders, rows);
+    for (uint32_t i = 0; i < count; i++)
+        rte_tel_data_add_dict_u64(data, rows[i].key, rows[i].count);
+    return 0;
+}
+
+void telemetry_register(const struct topology *topology, const struct orders *orders)
 {
     shown = topology;
+    shown_orders = orders;
     rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes and recovery of feed N (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/orders", orders_show, "State and counters of the order session");
     rte_telemetry_register_cmd("/tickgate/latency", latency_show, "Tick-to-trade of strategy lcore N (from 0)");
 }

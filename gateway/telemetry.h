@@ -1,11 +1,12 @@
-/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, /tickgate/strategies and /tickgate/latency, read by
+/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, feeds, strategies, orders and latency, read by
  * dpdk-telemetry.py. The telemetry thread reads words that hot lcores write; nothing is shared but those. */
 #ifndef GATEWAY_TELEMETRY_H
 #define GATEWAY_TELEMETRY_H
 
+#include "gateway/orders.h"
 #include "gateway/topology.h"
 
-/* Before armed; `topology` must outlive the EAL. */
-void telemetry_register(const struct topology *topology);
+/* Before armed; both must outlive the EAL. */
+void telemetry_register(const struct topology *topology, const struct orders *orders);
 
 #endif

@@ -1,5 +1,5 @@
 /* See topology.h. In pipeline order: eal, rx lcores with their channels, strategy lcores, ports, frame sources. */
-#include "gateway/topology.h"
+#include "gateway/topology_parts.h"
 
 #include "gateway/params.h"
 
@@ -18,8 +18,7 @@
 #define REQUEST_FRAMES 255u    /* retransmission requests beyond those that the driver keeps in its descriptors */
 #define FRAME_RING_SLOTS 256u  /* replay: frames on the wire between two turns; more than the largest burst */
 
-__attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format,
-                                                      ...)
+int topology_fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format, ...)
 {
     va_list list;
 
@@ -29,9 +28,9 @@ __attribute__((format(printf, 3, 4))) static int fail(char ret_error[TOPOLOGY_ER
     return error;
 }
 
-static int no_memory(char ret_error[TOPOLOGY_ERROR_MAX], const char *what, const char *name, size_t bytes)
+int topology_no_memory(char ret_error[TOPOLOGY_ERROR_MAX], const char *what, const char *name, size_t bytes)
 {
-    return fail(ret_error, -ENOMEM,
+    return topology_fail(ret_error, -ENOMEM,
                 "%s %s: no memory for %zu MiB; make its tables smaller (orders_max, levels_max, ring_slots)", what,
                 name, bytes >> 20);
 }
@@ -56,7 +55,7 @@ static int servers_build(struct topology *topology, uint32_t feed_idx, struct rx
         return 0;
     struct recovery_link *link = place_alloc(&topology->place, sizeof(*link), node);
     if (!link)
-        return no_memory(ret_error, "recovery of feed", feed->name, sizeof(*link));
+        return topology_no_memory(ret_error, "recovery of feed", feed->name, sizeof(*link));
     recovery_link_init(link);
     topology->link[feed_idx] = link;
     rx->link[rx->channel_count] = link;
@@ -66,7 +65,7 @@ static int servers_build(struct topology *topology, uint32_t feed_idx, struct rx
     const uint32_t source = retransmission->server_count == 1 ? retransmission->server_list[0].ip : 0;
     if (!line_add(&rx->lines, retransmission->local_ip, retransmission->local_port, source, channel,
                   CHANNEL_LINE_RETRANSMISSION))
-        return fail(ret_error, -EINVAL, "feed %s: local_ip and local_port of its retransmission are taken", feed->name);
+        return topology_fail(ret_error, -EINVAL, "feed %s: local_ip and local_port of its retransmission are taken", feed->name);
     return 0;
 }
 
@@ -78,15 +77,15 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
     const size_t bytes = channel_footprint(&params);
 
     if (bytes == 0)
-        return fail(ret_error, -EINVAL, "feed %s: a parameter is out of range", feed->name);
+        return topology_fail(ret_error, -EINVAL, "feed %s: a parameter is out of range", feed->name);
     void *memory = place_alloc(&topology->place, bytes, node);
     if (!memory)
-        return no_memory(ret_error, "feed", feed->name, bytes);
+        return topology_no_memory(ret_error, "feed", feed->name, bytes);
     struct channel *channel = channel_init(memory, &params);
     for (uint32_t i = 0; i < feed->line_count; i++) {
         const struct config_line *line = &feed->line_list[i];
         if (!line_add(&rx->lines, line->group, line->udp_port, line->source, channel, (uint8_t)i))
-            return fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name, line->name);
+            return topology_fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name, line->name);
         line_find(&rx->lines, line->group, line->udp_port)->verify = feed->checksum == CONFIG_CHECKSUM_VERIFY;
     }
     const int error = topology->options.replay ? 0 : servers_build(topology, feed_idx, rx, channel, node, ret_error);
@@ -106,7 +105,7 @@ static int rx_build(struct topology *topology, uint32_t lcore_idx, char ret_erro
     struct rx *rx = place_alloc(&topology->place, sizeof(*rx), node);
 
     if (!rx)
-        return no_memory(ret_error, "lcore", lcore->name, sizeof(*rx));
+        return topology_no_memory(ret_error, "lcore", lcore->name, sizeof(*rx));
     rx->name = lcore->name;
     rx->lcore_id = lcore_idx;
     rx->cpu = lcore->cpu;
@@ -132,14 +131,14 @@ static int rx_build(struct topology *topology, uint32_t lcore_idx, char ret_erro
     rx->causes.slot = place_alloc(&topology->place, cause_bytes, node);
     rx->causes.mask = config->gateway.ring_slots - 1;
     if (!rx->causes.slot)
-        return no_memory(ret_error, "lcore", lcore->name, cause_bytes);
+        return topology_no_memory(ret_error, "lcore", lcore->name, cause_bytes);
     if (config->gateway.mode == CONFIG_INLINE)
         return 0;
     const size_t slots_bytes = (size_t)config->gateway.ring_slots * sizeof(struct md_slot);
     rx->ring = place_alloc(&topology->place, sizeof(*rx->ring), node);
     struct md_slot *slots = place_alloc(&topology->place, slots_bytes, node);
     if (!rx->ring || !slots)
-        return no_memory(ret_error, "ring of lcore", lcore->name, slots_bytes);
+        return topology_no_memory(ret_error, "ring of lcore", lcore->name, slots_bytes);
     md_ring_init(rx->ring, slots, config->gateway.ring_slots, 1);
     return 0;
 }
@@ -159,19 +158,19 @@ static int strategy_build(struct topology *topology, struct strategy_lcore *lcor
     slot->name = strategy->name;
     slot->ops = strategy_find(strategy->kind);
     if (!slot->ops)
-        return fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'", topology->config->path,
+        return topology_fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'", topology->config->path,
                     strategy->line, strategy->name, strategy->kind);
     const size_t bytes = slot->ops->state_size(&params.setup);
     slot->state = place_alloc(&topology->place, bytes, node);
     if (!slot->state)
-        return no_memory(ret_error, "strategy", strategy->name, bytes);
+        return topology_no_memory(ret_error, "strategy", strategy->name, bytes);
     if (slot->ops->init(slot->state, &params.setup, error_text) != 0)
-        return fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line,
+        return topology_fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line,
                     strategy->name, error_text);
     slot->stop_on_overrun = strategy->on_overrun == CONFIG_OVERRUN_STOP;
     for (uint32_t i = 0; slot->ops->depth && i < lcore->reader_count; i++)
         if (!resync_symbols_add(lcore->resync[i], params.setup.symbols, params.setup.symbol_count))
-            return fail(ret_error, -EINVAL,
+            return topology_fail(ret_error, -EINVAL,
                         "%s:%u: strategy %s: more than %u instruments are kept in depth on its lcore; list fewer",
                         topology->config->path, strategy->line, strategy->name, RESYNC_SYMBOLS_MAX);
     lcore->strategy_count++;
@@ -185,11 +184,11 @@ static int resync_build(struct topology *topology, struct strategy_lcore *lcore,
     struct resync *resync = place_alloc(&topology->place, sizeof(*resync), node);
 
     if (!resync)
-        return no_memory(ret_error, "lcore", lcore->name, sizeof(*resync));
+        return topology_no_memory(ret_error, "lcore", lcore->name, sizeof(*resync));
     resync_init(resync, rx->ring);
     for (uint32_t i = 0; i < topology->config->feed_count; i++)
         if (topology->channel_rx[i] == rx && !resync_channel_add(resync, topology->channel[i], (uint16_t)i))
-            return fail(ret_error, -EINVAL, "lcore %s: too many feeds on one lcore", rx->name);
+            return topology_fail(ret_error, -EINVAL, "lcore %s: too many feeds on one lcore", rx->name);
     lcore->resync[lcore->reader_count] = resync;
     rx->resync[rx->resync_count++] = resync;
     return 0;
@@ -201,7 +200,7 @@ static int readers_build(struct topology *topology, struct strategy_lcore *lcore
     for (uint32_t i = 0; i < topology->rx_count && topology->rx[i]->ring; i++) {
         struct md_ring_reader *reader = place_alloc(&topology->place, sizeof(*reader), node);
         if (!reader)
-            return no_memory(ret_error, "lcore", lcore->name, sizeof(*reader));
+            return topology_no_memory(ret_error, "lcore", lcore->name, sizeof(*reader));
         md_ring_reader_init(reader, topology->rx[i]->ring);
         const int error = resync_build(topology, lcore, topology->rx[i], node, ret_error);
         if (error)
@@ -234,7 +233,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     struct strategy_lcore *lcore = place_alloc(&topology->place, sizeof(*lcore), node);
 
     if (!lcore)
-        return no_memory(ret_error, "lcore", config_lcore->name, sizeof(*lcore));
+        return topology_no_memory(ret_error, "lcore", config_lcore->name, sizeof(*lcore));
     lcore->name = config_lcore->name;
     lcore->lcore_id = lcore_idx;
     lcore->cpu = config_lcore->cpu;
@@ -252,7 +251,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     const size_t market_bytes = market_footprint(instrument_counts, config->feed_count);
     void *memory = place_alloc(&topology->place, market_bytes, node);
     if (!memory)
-        return no_memory(ret_error, "market of lcore", lcore->name, market_bytes);
+        return topology_no_memory(ret_error, "market of lcore", lcore->name, market_bytes);
     market_init(&lcore->market, memory, instrument_counts, config->feed_count);
 
     const struct risk_limits limits = limits_of(config);
@@ -260,7 +259,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     const uint32_t open_max = config->orders.present ? config->orders.open_orders_max : 16;
     memory = place_alloc(&topology->place, open_footprint(open_max), node);
     if (!memory)
-        return no_memory(ret_error, "open orders of lcore", lcore->name, open_footprint(open_max));
+        return topology_no_memory(ret_error, "open orders of lcore", lcore->name, open_footprint(open_max));
     open_init(&lcore->open, memory, open_max, 1, (uint64_t)config->orders.open_timeout_ms * 1000000);
 
     const int error = readers_build(topology, lcore, node, ret_error);
@@ -279,8 +278,8 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
 /* --- ports
  * ----------------------------------------------------------------------------------------------------------- */
 
-static struct rte_mempool *pool_build(struct topology *topology, const char *name, uint32_t count, int node,
-                                      char ret_error[TOPOLOGY_ERROR_MAX])
+struct rte_mempool *topology_pool(struct topology *topology, const char *name, uint32_t count, int node,
+                                  char ret_error[TOPOLOGY_ERROR_MAX])
 {
     uint16_t data_room = RTE_MBUF_DEFAULT_BUF_SIZE;
     char pool_name[RTE_MEMPOOL_NAMESIZE];
@@ -293,49 +292,12 @@ static struct rte_mempool *pool_build(struct topology *topology, const char *nam
     snprintf(pool_name, sizeof(pool_name), "%s_%u", name, topology->pool_count);
     struct rte_mempool *pool = rte_pktmbuf_pool_create(pool_name, count, POOL_CACHE, 0, data_room, node);
     if (!pool) {
-        fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count, data_room,
+        topology_fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count, data_room,
              name);
         return NULL;
     }
     topology->pool[topology->pool_count++] = pool;
     return pool;
-}
-
-static void order_route(const struct topology *topology, struct order_frame_route *ret_route)
-{
-    static const uint8_t none[6];
-    const struct config_orders *orders = &topology->config->orders;
-
-    *ret_route = (struct order_frame_route){.local_ip = orders->local_ip,
-                                            .peer_ip = orders->peer_ip,
-                                            .local_port = orders->local_port,
-                                            .peer_port = orders->peer_port};
-    memcpy(ret_route->local_mac, memcmp(orders->local_mac, none, 6) ? orders->local_mac : topology->order_port->mac, 6);
-    memcpy(ret_route->peer_mac, orders->peer_mac, 6);
-}
-
-/* Frames and, in a replay, the sink of each strategy lcore: lcore i sends on queue i, which is its own. */
-static int order_paths_build(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
-{
-    struct order_frame_route route;
-
-    order_route(topology, &route);
-    for (uint32_t i = 0; i < topology->strategies_count; i++) {
-        struct strategy_lcore *lcore = topology->strategies[i];
-        const int node = place_node_of_cpu(lcore->cpu);
-        const uint32_t frames = topology->config->orders.frames;
-        struct rte_mempool *pool = pool_build(topology, "orders", frames * 2, node, ret_error);
-        if (!pool)
-            return -ENOMEM;
-        lcore->tx = place_alloc(&topology->place, sizeof(*lcore->tx), node);
-        lcore->sink = place_alloc(&topology->place, sizeof(*lcore->sink), node);
-        if (!lcore->tx || !lcore->sink)
-            return no_memory(ret_error, "order frames of lcore", lcore->name, sizeof(*lcore->tx));
-        order_sink_init(lcore->sink, topology->order_port->tx_ring[i], topology->options.recording);
-        if (order_tx_init(lcore->tx, &route, topology->order_port->id, (uint16_t)i, pool, frames) != 0)
-            return fail(ret_error, -ENOMEM, "no memory for %u order frames; raise gateway.memory_mb", frames);
-    }
-    return 0;
 }
 
 static uint32_t pool_frames(const struct config *config)
@@ -370,7 +332,7 @@ static int request_paths_build(struct topology *topology, uint32_t port_idx, con
         const struct config_retransmission *retransmission = &topology->config->feed[i].retransmission;
         if (!requests_through(&topology->config->feed[i], port_idx))
             continue;
-        struct rte_mempool *pool = pool_build(
+        struct rte_mempool *pool = topology_pool(
             topology, "requests", (uint32_t)port->config->tx_descriptors + REQUEST_FRAMES, node, ret_error);
         struct request_tx *tx = place_alloc(&topology->place, sizeof(*tx), node);
         if (!pool || !tx)
@@ -396,34 +358,37 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
                 if (config->feed[i].line_list[j].port_idx != idx)
                     continue;
                 if (rx && rx != topology->channel_rx[i])
-                    return fail(ret_error, -EINVAL,
+                    return topology_fail(ret_error, -EINVAL,
                                 "%s:%u: port %s carries lines of two rx lcores; give each its own port", config->path,
                                 config->port[idx].line, config->port[idx].name);
                 rx = topology->channel_rx[i];
                 groups[group_count++] = config->feed[i].line_list[j].group;
             }
-        const bool orders = config->orders.present && config->orders.port_idx == idx;
-        if (!rx && !orders)
+        const uint16_t order_queues = topology_orders_queues(topology, idx);
+        if (!rx && order_queues == 0)
             continue;
         const int node = place_node_of_cpu(rx ? rx->cpu : topology->strategies[0]->cpu);
         struct port *port = &topology->port[topology->port_count];
-        struct rte_mempool *pool = pool_build(topology, "frames", pool_frames(config), node, ret_error);
+        struct rte_mempool *pool = topology_pool(topology, "frames", pool_frames(config), node, ret_error);
         if (!pool)
             return -ENOMEM;
         topology->port_count++;
         /* Queues of strategy lcores first, then the control thread's. Drivers such as AF_XDP make queues in pairs: at
          * least one of each, used or not. */
-        const uint16_t order_queues = orders ? (uint16_t)topology->strategies_count : 0;
         const uint16_t tx_queues = (uint16_t)(order_queues + requests_from(config, idx));
-        int error = port_open(port, &config->port[idx], 1, tx_queues > 0 ? tx_queues : 1, pool, node, groups,
-                              group_count, ret_error);
+        /* The order session's TCP takes frames from whatever queue they come: AF_PACKET spreads them over its pairs. */
+        const bool session = order_queues > 0 && config->orders.carrier == CONFIG_CARRIER_TCP;
+        int error = port_open(port, &config->port[idx], session ? tx_queues : 1, tx_queues > 0 ? tx_queues : 1, pool,
+                              node, groups, group_count, ret_error);
         if (error == 0)
             error = request_paths_build(topology, idx, port, order_queues, node, ret_error);
         if (error)
             return error;
         if (rx)
             rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = 0};
-        if (orders)
+        if (order_queues > 0 && session && config->orders.has_control_port && config->orders.control_port_idx == idx)
+            topology->control_port = port;
+        else if (order_queues > 0)
             topology->order_port = port;
     }
     return 0;
@@ -438,7 +403,7 @@ static int ports_open_replay(struct topology *topology, char ret_error[TOPOLOGY_
     for (uint32_t i = 0; i < topology->rx_count; i++) {
         struct rx *rx = topology->rx[i];
         const int node = place_node_of_cpu(rx->cpu);
-        struct rte_mempool *pool = pool_build(topology, "frames", 2048, node, ret_error);
+        struct rte_mempool *pool = topology_pool(topology, "frames", 2048, node, ret_error);
         if (!pool)
             return -ENOMEM;
         struct port *port = &topology->port[topology->port_count++];
@@ -450,7 +415,7 @@ static int ports_open_replay(struct topology *topology, char ret_error[TOPOLOGY_
         rx->replay = place_alloc(&topology->place, sizeof(*rx->replay), node);
         if (!rx->replay || replay_source_init(rx->replay, &topology->place,
                                               topology->options.buffer_bytes / topology->rx_count, node) != 0)
-            return no_memory(ret_error, "replay buffer of lcore", rx->name, topology->options.buffer_bytes);
+            return topology_no_memory(ret_error, "replay buffer of lcore", rx->name, topology->options.buffer_bytes);
         rx->replay->port_id = port->id;
         rx->replay->pool = pool;
         rx->replay->wire = port->rx_ring;
@@ -484,10 +449,10 @@ int topology_build(struct topology *topology, const struct config *config, const
     if (error)
         return error;
     if (clock_calibrate(&topology->clock, rte_get_tsc_hz()) != 0)
-        return fail(ret_error, -EIO,
+        return topology_fail(ret_error, -EIO,
                     "the TSC of this host cannot be calibrated against its clocks: no latency can be measured");
     if (rte_mbuf_dyn_rx_timestamp_register(&topology->dynfield, &topology->dynflag) != 0)
-        return fail(ret_error, -EIO, "DPDK has no room for the time field of frames");
+        return topology_fail(ret_error, -EIO, "DPDK has no room for the time field of frames");
     for (uint32_t i = 0; i < config->lcore_count; i++)
         if (config->lcore[i].role == CONFIG_RX && (error = rx_build(topology, i, ret_error)) != 0)
             return error;
@@ -500,7 +465,7 @@ int topology_build(struct topology *topology, const struct config *config, const
         topology->rx[0]->inline_strategies = topology->strategies[0];
     error = options->replay ? ports_open_replay(topology, ret_error) : ports_open(topology, ret_error);
     if (error == 0 && config->orders.present)
-        error = order_paths_build(topology, ret_error);
+        error = topology_orders_build(topology, ret_error);
     if (error == 0 && options->replay && options->recording)
         for (uint32_t i = 0; i < topology->rx_count; i++)
             for (uint32_t j = 0; j < topology->strategies_count; j++)
@@ -519,7 +484,7 @@ int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
         error |= rte_eal_remote_launch(strategy_loop, topology->strategies[i], topology->strategies[i]->lcore_id);
     for (uint32_t i = 0; i < topology->rx_count; i++)
         error |= rte_eal_remote_launch(rx_loop, topology->rx[i], topology->rx[i]->lcore_id);
-    return error ? fail(ret_error, -EIO, "a hot thread could not be launched") : 0;
+    return error ? topology_fail(ret_error, -EIO, "a hot thread could not be launched") : 0;
 }
 
 bool topology_recovering(const struct topology *topology)
@@ -569,9 +534,7 @@ void topology_stop(struct topology *topology)
 void topology_close(struct topology *topology)
 {
     topology_stop(topology);
-    for (uint32_t i = 0; i < topology->strategies_count; i++)
-        if (topology->strategies[i]->tx)
-            order_tx_finish(topology->strategies[i]->tx);
+    topology_orders_finish(topology);
     for (uint32_t i = 0; i < topology->port_count; i++)
         port_close(&topology->port[i]);
     for (uint32_t i = 0; i < topology->pool_count; i++)

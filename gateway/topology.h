@@ -9,6 +9,7 @@
 #include "gateway/port.h"
 #include "gateway/request_tx.h"
 #include "gateway/rx_loop.h"
+#include "gateway/stack.h"
 #include "gateway/strategy_loop.h"
 
 #define TOPOLOGY_ERROR_MAX 1024u
@@ -19,6 +20,7 @@ struct topology_options {
     bool recording;      /* orders go to the control thread too */
     bool proof;          /* hot threads may make no system call: each is counted */
     bool hashing;
+    bool sim;            /* replay: a simulated venue answers orders */
     uint64_t buffer_bytes; /* replay: memory for frames that are loaded ahead */
 };
 
@@ -39,6 +41,9 @@ struct topology {
     struct port port[CONFIG_PORTS_MAX + CONFIG_LCORES_MAX];
     uint32_t port_count;
     struct port *order_port;
+    struct port *control_port;   /* of the order session's TCP, where order_port has one transmit queue only */
+    uint8_t order_mac[6];
+    struct stack_params stack;   /* carrier tcp */
     struct rte_mempool *pool[CONFIG_LCORES_MAX + 1];
     uint32_t pool_count;
     int dynfield;

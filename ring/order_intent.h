@@ -25,14 +25,35 @@ struct order_intent {
 
 enum order_event_type {
     ORDER_REFUSED = 1,  /* by the gate or the carrier: reason says which check; nothing was sent */
-    ORDER_SENT = 2,     /* on the wire under user_ref */
+    ORDER_SENT = 2,     /* on the wire under user_ref; of a replace too */
     ORDER_FILLED = 3,   /* qty at price */
-    ORDER_RELEASED = 4, /* the open remainder `qty` will not trade any more (cancelled, timed out) */
+    ORDER_RELEASED = 4, /* the open remainder `qty` will not trade any more: cancelled, timed out, rejected by the venue,
+                         * never received by it: the order is done, unless some of it is left (left_qty) */
+    /* what a venue answers, beside fills and releases: */
+    ORDER_ACCEPTED = 5, /* live with `qty` at `price`, which may differ from what was asked for */
+    ORDER_REPLACED = 6, /* user_ref is live with `qty` at `price` in the place of orig_ref, which is done */
+    ORDER_REPLACE_REJECTED = 7, /* of user_ref; orig_ref goes on as it was */
+    ORDER_CANCEL_REJECTED = 8,  /* the order goes on */
+    ORDER_CANCEL_PENDING = 9,   /* the venue will cancel when it may */
+    ORDER_RESTATED = 10,        /* priority, side, quantity or display was changed by the venue: `qty` is open now */
+    ORDER_BROKEN = 11,          /* the venue breaks a trade of it: position is not changed here, a human has to look */
+    ORDER_UNKNOWN = 12,         /* the session broke: whether it trades is not known; its reservation stays */
+};
+
+/* Why an order was released or a request refused, where no check of the gate did it: order_event.reason of
+ * ORDER_RELEASED and the two REJECTED. */
+enum order_release {
+    ORDER_RELEASE_TIMEOUT = 1,        /* carriers that nobody answers on */
+    ORDER_RELEASE_CANCELED,           /* code: the venue's letter */
+    ORDER_RELEASE_REJECTED,           /* code: the venue's number */
+    ORDER_RELEASE_DEAD,               /* accepted or replaced in state dead */
+    ORDER_RELEASE_NEVER_RECEIVED,     /* lost with the connection: the venue has never seen it */
+    ORDER_RELEASE_REPLACED_GONE,      /* the order that it should have replaced was done before */
 };
 
 struct order_event {
     uint8_t type;       /* enum order_event_type */
-    uint8_t reason;     /* enum risk_verdict of gateway/order/risk.h, 0 = none */
+    uint8_t reason;     /* ORDER_REFUSED: enum risk_verdict of gateway/order/risk.h; else enum order_release, 0 = none */
     uint8_t side;
     uint8_t strategy;   /* index of the strategy on its lcore */
     uint16_t channel;
@@ -42,6 +63,9 @@ struct order_event {
     uint32_t user_ref;  /* OUCH UserRefNum, 0 for a refused order */
     uint32_t tag;
     uint64_t now_ns;    /* decision time */
+    uint32_t left_qty;  /* shares of the order that may still trade after this */
+    uint32_t orig_ref;  /* ORDER_REPLACED, ORDER_REPLACE_REJECTED */
+    uint16_t code;      /* the venue's own reason: a letter, or the number of a reject */
 };
 
 #endif

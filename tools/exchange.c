@@ -5,6 +5,7 @@
  *
  * One thread. Each packet has a time of its own on the monotonic clock: one that is late makes no other late. */
 #include "tools/exchange.h"
+#include "tools/exchange_orders.h"
 
 #include "feed/wire.h"
 #include "gateway/capture/capture.h"
@@ -92,13 +93,17 @@ struct client {
 };
 
 enum { POLL_SIGNAL, POLL_STDIN, POLL_SERVER, POLL_LISTEN = POLL_SERVER + EXCHANGE_SERVERS_MAX, POLL_CLIENT,
-       POLL_COUNT = POLL_CLIENT + CLIENTS_MAX };
+       POLL_ORDERS = POLL_CLIENT + CLIENTS_MAX, POLL_COUNT = POLL_ORDERS + EXCHANGE_ORDERS_FDS };
 
 static struct exchange {
     struct exchange_options options;
     struct venue *venue;
     struct source source;
     struct pending pending;
+    struct packet saying;      /* messages said since, not a packet yet */
+    uint32_t saying_len;       /* bytes of their blocks */
+    uint64_t source_count;     /* messages of the source that were said, or went through the engine */
+    uint64_t said_ns;          /* session time of the newest message */
     enum phase phase;
     uint64_t first_ns;         /* time of the session's first message */
     uint64_t base_ns;          /* the monotonic clock's time for it; pauses move it */
@@ -114,7 +119,10 @@ static struct exchange {
     struct client client[CLIENTS_MAX];
     uint64_t client_count, refused_client_count;
     bool broken_once, wrong_once;
-    uint32_t line_feed_count;  /* lines read from stdin, not used yet */
+    uint32_t line_feed_count;  /* empty lines read from stdin, not used yet */
+    char command[32];          /* of stdin, so far */
+    uint32_t command_len;
+    bool stdin_ended;
     bool stopped;
     int exit_code;
 } exchange;
@@ -327,7 +335,7 @@ static void pending_fill(void)
 {
     struct pending *pending = &exchange.pending;
     struct source *source = &exchange.source;
-    const uint64_t seq = venue_next_seq(exchange.venue);
+    const uint64_t seq = exchange.source_count + 1;
     pending->count = pending->blocks_len = 0;
     while (source->ready && pending->count < SESSION_CLUSTER_MAX && seq + pending->count != pause_seq() &&
            pending->blocks_len + 2 + source->message_len <= sizeof(pending->blocks) &&
@@ -349,24 +357,66 @@ static uint64_t pending_due_ns(void)
     return exchange.base_ns + (uint64_t)(session_ns / exchange.options.speed);
 }
 
+static void packet_flush(void)
+{
+    if (exchange.saying.count == 0)
+        return;
+    if (exchange.packet_count == exchange.packets_max) {
+        exchange.packets_max = 2 * exchange.packets_max + 1024;
+        exchange.packets = must(realloc(exchange.packets, exchange.packets_max * sizeof(exchange.saying)));
+    }
+    exchange.packets[exchange.packet_count++] = exchange.saying;
+    exchange.saying.count = 0;
+}
+
+static void packet_begin(uint64_t due_ns)
+{
+    exchange.saying = (struct packet){.seq = venue_next_seq(exchange.venue), .due_ns = due_ns,
+                                      .lost = options_happens(&exchange.random, exchange.options.loss_both)};
+    exchange.saying_len = 0;
+}
+
+/* One message, in the packet begun, or in a next one when that is full. */
+static void message_say(const uint8_t *message, uint32_t message_len)
+{
+    if (exchange.saying.count > 0 && exchange.saying_len + 2 + message_len > VENUE_PAYLOAD_MAX - MOLD_HEADER_LEN) {
+        const uint64_t due_ns = exchange.saying.due_ns;
+        packet_flush();
+        packet_begin(due_ns);
+    }
+    if (venue_say(exchange.venue, message, message_len) == 0)
+        options_refuse(1, "memory", strerror(ENOMEM));
+    exchange.saying.count++;
+    exchange.saying_len += 2 + message_len;
+}
+
+/* The session's time now: never before what was said. */
+static uint64_t session_now_ns(void)
+{
+    const uint64_t now_ns = clock_ns();
+    const uint64_t passed_ns = exchange.phase == PHASE_FLOW && now_ns > exchange.base_ns ? now_ns - exchange.base_ns : 0;
+    const uint64_t session_ns = exchange.first_ns + (uint64_t)((double)passed_ns * exchange.options.speed);
+    if (session_ns > exchange.said_ns)
+        exchange.said_ns = session_ns;
+    return exchange.said_ns;
+}
+
 static void pending_say(void)
 {
     const struct pending *pending = &exchange.pending;
-    const struct packet packet = {.seq = venue_next_seq(exchange.venue), .due_ns = pending_due_ns(),
-                                  .count = (uint16_t)pending->count,
-                                  .lost = options_happens(&exchange.random, exchange.options.loss_both)};
     const uint8_t *block = pending->blocks, *message;
     uint32_t message_len;
+    packet_begin(pending_due_ns());
+    exchange.said_ns = pending->time_ns > exchange.said_ns ? pending->time_ns : exchange.said_ns;
     for (uint32_t i = 0; i < pending->count; i++) {
         block = mold_next(block, &message, &message_len);
-        if (venue_say(exchange.venue, message, message_len) == 0)
-            options_refuse(1, "memory", strerror(ENOMEM));
+        if (exchange.options.orders)
+            exchange_orders_flow(message, message_len);
+        else
+            message_say(message, message_len);
+        exchange.source_count++;
     }
-    if (exchange.packet_count == exchange.packets_max) {
-        exchange.packets_max = 2 * exchange.packets_max + 1024;
-        exchange.packets = must(realloc(exchange.packets, exchange.packets_max * sizeof(packet)));
-    }
-    exchange.packets[exchange.packet_count++] = packet;
+    packet_flush();
 }
 
 static void phase_begin(enum phase phase, uint64_t now_ns)
@@ -406,7 +456,7 @@ static void phase_step(uint64_t now_ns)
         }
         if (exchange.pending.count > 0)
             break;
-        if (venue_next_seq(exchange.venue) == pause_seq()) {
+        if (exchange.source_count + 1 == pause_seq()) {
             exchange.pause_said = false;
             phase_begin(PHASE_PAUSE, now_ns);
         } else if (lines_done()) {
@@ -551,9 +601,20 @@ static void stdin_read(void)
 {
     char bytes[256];
     const ssize_t len = read(STDIN_FILENO, bytes, sizeof(bytes));
-    for (ssize_t i = 0; i < len; i++)
-        exchange.line_feed_count += bytes[i] == '\n';
-    if (len == 0 && exchange.line_feed_count == 0)
+    for (ssize_t i = 0; i < len; i++) {
+        if (bytes[i] != '\n') {
+            exchange.command[exchange.command_len] = bytes[i];
+            exchange.command_len += exchange.command_len < sizeof(exchange.command) - 1;
+            continue;
+        }
+        exchange.command[exchange.command_len] = '\0';
+        if (!exchange.options.orders || exchange.command_len == 0 ||
+            !exchange_orders_command(exchange.command, clock_ns()))
+            exchange.line_feed_count++;
+        exchange.command_len = 0;
+    }
+    exchange.stdin_ended = len <= 0;
+    if (len == 0 && exchange.line_feed_count == 0 && (exchange.phase == PHASE_WAIT || exchange.phase == PHASE_PAUSE))
         exchange.stopped = true; /* nobody is there who could say that it goes on */
 }
 
@@ -563,6 +624,8 @@ static uint64_t next_due_ns(void)
     for (uint32_t i = 0; i < 2; i++)
         if (line_due_ns(&exchange.line[i]) < due_ns)
             due_ns = line_due_ns(&exchange.line[i]);
+    if (exchange.options.orders && exchange_orders_deadline_ns() < due_ns)
+        due_ns = exchange_orders_deadline_ns();
     return due_ns;
 }
 
@@ -581,7 +644,10 @@ static void turn(struct pollfd *polled)
 {
     const bool reads = exchange.options.wait_start || exchange.options.pause_count > 0;
     const bool waits = exchange.phase == PHASE_WAIT || exchange.phase == PHASE_PAUSE;
-    polled[POLL_STDIN].fd = reads && waits && exchange.line_feed_count == 0 ? STDIN_FILENO : -1;
+    const bool commands = exchange.options.orders && !exchange.stdin_ended;
+    polled[POLL_STDIN].fd = commands || (reads && waits && exchange.line_feed_count == 0) ? STDIN_FILENO : -1;
+    if (exchange.options.orders)
+        exchange_orders_fds(&polled[POLL_ORDERS]);
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct client *client = &exchange.client[i];
         polled[POLL_CLIENT + i].fd = client->socket;
@@ -591,6 +657,11 @@ static void turn(struct pollfd *polled)
     wait_for(polled, next_due_ns());
     const uint64_t now_ns = clock_ns();
     phase_step(now_ns);
+    if (exchange.options.orders) { /* what the requests lead to is said at once */
+        packet_begin(now_ns);
+        exchange_orders_step(&polled[POLL_ORDERS], now_ns);
+        packet_flush();
+    }
     for (uint32_t i = 0; i < 2; i++)
         line_step(&exchange.line[i], now_ns);
     for (uint32_t i = 0; i < exchange.options.server_count; i++)
@@ -642,6 +713,8 @@ static void open_all(struct pollfd *polled)
     if (options->glimpse && listen(exchange.listener, CLIENTS_MAX) != 0)
         options_refuse(1, "--glimpse-port", strerror(errno));
     polled[POLL_LISTEN].fd = exchange.listener;
+    if (options->orders)
+        exchange_orders_open(options, message_say, session_now_ns);
 }
 
 static void say_ready(void)
@@ -649,7 +722,9 @@ static void say_ready(void)
     printf("{\"event\":\"ready\",\"request_ports\":[");
     for (uint32_t i = 0; i < exchange.options.server_count; i++)
         printf("%s%u", i > 0 ? "," : "", (unsigned)socket_port(exchange.server[i].socket));
-    printf("],\"glimpse_port\":%u}\n", exchange.options.glimpse ? (unsigned)socket_port(exchange.listener) : 0);
+    printf("],\"glimpse_port\":%u,\"order_port\":%u}\n",
+           exchange.options.glimpse ? (unsigned)socket_port(exchange.listener) : 0,
+           exchange.options.orders ? (unsigned)exchange_orders_port() : 0);
 }
 
 static void say_end(void)
@@ -671,9 +746,12 @@ static void say_end(void)
                exchange.server[i].received_count, exchange.server[i].answered_count, exchange.server[i].lost_count);
     printf("],\"refused\":{\"other_session\":%" PRIu64 ",\"beyond\":%" PRIu64 ",\"empty\":%" PRIu64
            ",\"malformed\":%" PRIu64 "},\"clients\":%" PRIu64 ",\"clients_refused\":%" PRIu64 ",\"spins\":%" PRIu64
-           ",\"spins_whole\":%" PRIu64 "}\n",
+           ",\"spins_whole\":%" PRIu64,
            counters->other_session_count, counters->beyond_count, counters->empty_count, counters->malformed_count,
            exchange.client_count, exchange.refused_client_count, counters->spin_count, counters->spin_end_count);
+    if (exchange.options.orders)
+        exchange_orders_report();
+    printf("}\n");
 }
 
 int main(int argc, char **argv)
@@ -689,6 +767,8 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
         if (exchange.client[i].socket >= 0)
             client_close(&exchange.client[i]);
+    if (exchange.options.orders)
+        exchange_orders_close();
     capture_close(exchange.source.capture);
     session_close(exchange.source.session);
     venue_close(exchange.venue);

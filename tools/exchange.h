@@ -3,6 +3,7 @@
 #ifndef TOOLS_EXCHANGE_H
 #define TOOLS_EXCHANGE_H
 
+#include "tools/desk.h"
 #include "tools/session.h"
 #include "tools/venue.h"
 
@@ -46,6 +47,10 @@ struct exchange_options {
     char username[SOUP_USERNAME_LEN], password[SOUP_PASSWORD_LEN];
     uint64_t spin_break_after;     /* of the first spin; 0 = whole */
     int64_t spin_wrong_end;        /* of the first spin that is whole */
+    bool orders;                   /* is there an order desk? */
+    struct exchange_address orders_address;
+    struct desk_params desk;
+    const char *order_log;         /* NULL: none */
 };
 
 /* Ends the program when they are wrong, or for --help. */

@@ -40,6 +40,18 @@ static const char *const help =
     "  --username TEXT, --password TEXT     who may log in (default tick01, and an empty one)\n"
     "  --spin-break-after N        the first snapshot breaks off after so many messages\n"
     "  --spin-wrong-end N          the first whole one says an end that is wrong by N, which may be negative\n"
+    "  --orders IP:PORT            take orders: OUCH 5.0 over SoupBinTCP, on TCP; port 0 as above. The session's messages\n"
+    "                              then pass through a matching engine, and the feed says what becomes of them\n"
+    "  --order-username TEXT, --order-password TEXT, --order-session TEXT\n"
+    "                              who may log in, to what (default desk, an empty one, ORDERS0001)\n"
+    "  --cancel-on-disconnect      when the client is gone, its orders are cancelled\n"
+    "  --order-log FILE            requests and answers, a JSON object a line\n"
+    "  --reject PCT                new orders and replaces that are rejected\n"
+    "  --answer-delay-us N         answers are held back so long\n"
+    "  --close-after N, --garbage-after N   once, behind so many requests: close; say what is no SoupBinTCP\n"
+    "  --silent-after N            behind so many requests neither read nor say anything\n"
+    "  --deaf-after N              behind so many requests do not read any more\n"
+    "                              Lines \"disconnect\" and \"reset\" on stdin close the client's connection\n"
     "  --help                      this text\n\n"
     "exit code: 0 good, 1 a socket or file cannot be used, 2 arguments are wrong\n";
 
@@ -77,6 +89,18 @@ enum {
     OPTION_PASSWORD,
     OPTION_SPIN_BREAK,
     OPTION_SPIN_WRONG,
+    OPTION_ORDERS,
+    OPTION_ORDER_USERNAME,
+    OPTION_ORDER_PASSWORD,
+    OPTION_ORDER_SESSION,
+    OPTION_ORDER_LOG,
+    OPTION_CANCEL_ON_DISCONNECT,
+    OPTION_REJECT,
+    OPTION_ANSWER_DELAY,
+    OPTION_CLOSE_AFTER,
+    OPTION_SILENT_AFTER,
+    OPTION_DEAF_AFTER,
+    OPTION_GARBAGE_AFTER,
     OPTION_HELP
 };
 
@@ -114,6 +138,18 @@ static const struct option long_options[] = {
     {"password", required_argument, NULL, OPTION_PASSWORD},
     {"spin-break-after", required_argument, NULL, OPTION_SPIN_BREAK},
     {"spin-wrong-end", required_argument, NULL, OPTION_SPIN_WRONG},
+    {"orders", required_argument, NULL, OPTION_ORDERS},
+    {"order-username", required_argument, NULL, OPTION_ORDER_USERNAME},
+    {"order-password", required_argument, NULL, OPTION_ORDER_PASSWORD},
+    {"order-session", required_argument, NULL, OPTION_ORDER_SESSION},
+    {"order-log", required_argument, NULL, OPTION_ORDER_LOG},
+    {"cancel-on-disconnect", no_argument, NULL, OPTION_CANCEL_ON_DISCONNECT},
+    {"reject", required_argument, NULL, OPTION_REJECT},
+    {"answer-delay-us", required_argument, NULL, OPTION_ANSWER_DELAY},
+    {"close-after", required_argument, NULL, OPTION_CLOSE_AFTER},
+    {"silent-after", required_argument, NULL, OPTION_SILENT_AFTER},
+    {"deaf-after", required_argument, NULL, OPTION_DEAF_AFTER},
+    {"garbage-after", required_argument, NULL, OPTION_GARBAGE_AFTER},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -303,6 +339,43 @@ static void parse_option(struct exchange_options *options, uint32_t *reply_loss,
     case OPTION_SPIN_WRONG:
         options->spin_wrong_end = parse_wrong_end(name, optarg);
         break;
+    case OPTION_ORDERS:
+        options->orders = true;
+        options->orders_address = parse_address(name, optarg);
+        break;
+    case OPTION_ORDER_USERNAME:
+        parse_field(options->desk.username, SOUP_USERNAME_LEN, name, optarg);
+        break;
+    case OPTION_ORDER_PASSWORD:
+        parse_field(options->desk.password, SOUP_PASSWORD_LEN, name, optarg);
+        break;
+    case OPTION_ORDER_SESSION:
+        parse_field(options->desk.session, SOUP_SESSION_LEN, name, optarg);
+        break;
+    case OPTION_ORDER_LOG:
+        options->order_log = optarg;
+        break;
+    case OPTION_CANCEL_ON_DISCONNECT:
+        options->desk.cancel_on_disconnect = true;
+        break;
+    case OPTION_REJECT:
+        options->desk.reject_share = (double)options_chance(name, optarg) / OPTIONS_CHANCE_PARTS;
+        break;
+    case OPTION_ANSWER_DELAY:
+        options->desk.answer_delay_ns = options_u64(name, optarg, 0, 60000000) * 1000;
+        break;
+    case OPTION_CLOSE_AFTER:
+        options->desk.close_after = options_u64(name, optarg, 1, UINT64_MAX);
+        break;
+    case OPTION_SILENT_AFTER:
+        options->desk.silent_after = options_u64(name, optarg, 1, UINT64_MAX);
+        break;
+    case OPTION_DEAF_AFTER:
+        options->desk.deaf_after = options_u64(name, optarg, 1, UINT64_MAX);
+        break;
+    case OPTION_GARBAGE_AFTER:
+        options->desk.garbage_after = options_u64(name, optarg, 1, UINT64_MAX);
+        break;
     case OPTION_HELP:
         fputs(help, stdout);
         exit(0);
@@ -326,6 +399,9 @@ void exchange_options_parse(int argc, char **argv, struct exchange_options *ret_
     options_session("TGDEMO0001", options.session_text);
     parse_field(options.username, SOUP_USERNAME_LEN, "username", "tick01");
     parse_field(options.password, SOUP_PASSWORD_LEN, "password", "");
+    parse_field(options.desk.username, SOUP_USERNAME_LEN, "order-username", "desk");
+    parse_field(options.desk.password, SOUP_PASSWORD_LEN, "order-password", "");
+    parse_field(options.desk.session, SOUP_SESSION_LEN, "order-session", "ORDERS0001");
     while ((option = getopt_long(argc, argv, "", long_options, &idx)) != -1)
         parse_option(&options, &reply_loss, option, long_options[idx].name);
     if (optind < argc)
@@ -342,5 +418,6 @@ void exchange_options_parse(int argc, char **argv, struct exchange_options *ret_
     }
     if (options.glimpse_address.ip == 0)
         options.glimpse_address.ip = home;
+    options.desk.seed = options.session.seed;
     *ret_options = options;
 }

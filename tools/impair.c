@@ -1,5 +1,5 @@
-/* impair: a bridge between two interfaces that harms what goes one way, for live tests on veth pairs where the kernel
- * has no netem. Faults are those of a replay (gateway/fault.h): the same frames and the same seed give the same losses.
+/* impair: a bridge between two interfaces that harms what goes one way, or both, for live tests on veth pairs where the
+ * kernel has no netem. Faults are those of a replay (gateway/fault.h): the same frames and the same seed give the same losses.
  * Everything else goes through unharmed, both ways.
  *
  * One thread, two packet sockets. Frames that are late wait in the faults' queue, poll sleeps until the next one is
@@ -38,11 +38,15 @@
 
 static const char *const help =
     "usage: impair --in IF --out IF [options]\n"
-    "Bridge two interfaces; harm UDP packets on their way from --in to --out. Needs CAP_NET_RAW. Kernel senders\n"
-    "behind it must fill in checksums and cut segments themselves: ethtool -K IF tx off tso off gso off.\n\n"
+    "Bridge two interfaces; harm UDP packets, or TCP segments, on their way from --in to --out. Needs CAP_NET_RAW.\n"
+    "Kernel senders behind it must fill in checksums and cut segments themselves: ethtool -K IF tx off tso off gso off.\n"
+    "\n"
     "  --fault KEY=VALUE[,KEY=VALUE]...\n"
     "                    loss, duplicate, reorder, corrupt, truncate (percent of packets), skew_us, jitter_us,\n"
     "                    stall_every_ms with stall_ms, restart_at (MoldUDP64 sequence)\n"
+    "  --back KEY=VALUE[,KEY=VALUE]...\n"
+    "                    the same for the way back, from --out to --in\n"
+    "  --tcp             harm TCP segments, of both directions of a connection\n"
     "  --group IP:PORT   harm this destination only; up to 16 times, each with dice of its own\n"
     "  --only-multicast  harm multicast packets only\n"
     "  --seed N          seed of the faults (default 1)\n"
@@ -65,9 +69,10 @@ static struct impair {
     struct group group[GROUPS_MAX];
     uint32_t group_count;
     bool only_multicast;
+    bool tcp;
     uint64_t seed;
-    struct fault_line_params params;
-    struct fault *fault;
+    struct fault_line_params params, back_params;
+    struct fault *fault, *back;
 } impair = {.seed = 1};
 
 static uint64_t clock_ns(void)
@@ -129,11 +134,19 @@ static void frame_send(struct side *side, const struct capture_frame *frame)
     side->send_error_count += !sent;
 }
 
+#define TYPE_AT 12u
+#define PROTOCOL_AT 23u
+
 /* Which dice are rolled for it. */
 static uint32_t line_of(const struct capture_frame *frame)
 {
     struct frame_view view;
 
+    if (impair.tcp)
+        return frame->len > PROTOCOL_AT && load_be16(frame->data + TYPE_AT) == ETHERTYPE_IP &&
+                       frame->data[PROTOCOL_AT] == IPPROTO_TCP
+                   ? 0
+                   : FAULT_LINE_NONE;
     if (frame_parse(frame->data, frame->len, &view) != FRAME_UDP || (impair.only_multicast && view.dst_ip >> 28 != 0xe))
         return FAULT_LINE_NONE;
     for (uint32_t i = 0; i < impair.group_count; i++)
@@ -142,29 +155,27 @@ static uint32_t line_of(const struct capture_frame *frame)
     return impair.group_count > 0 ? FAULT_LINE_NONE : 0;
 }
 
-static void send_due(uint64_t until_ns)
+static void send_due(struct fault *fault, struct side *to, uint64_t until_ns)
 {
     struct capture_frame frame;
 
-    while (fault_take(impair.fault, until_ns, &frame))
-        frame_send(&impair.out, &frame);
+    while (fault_take(fault, until_ns, &frame))
+        frame_send(to, &frame);
 }
 
-static void forward(void)
+static void forward(struct side *from, struct side *to, struct fault *fault)
 {
     static uint8_t buffer[FRAME_BYTES];
     struct capture_frame frame;
 
-    for (uint32_t i = 0; i < BURST_FRAMES && frame_receive(&impair.in, buffer, &frame); i++) {
-        send_due(frame.ts_ns);
+    for (uint32_t i = 0; i < BURST_FRAMES && frame_receive(from, buffer, &frame); i++) {
+        send_due(fault, to, frame.ts_ns);
         if (frame.len > CAPTURE_FRAME_MAX) /* no datagram of a feed, and too long for the queue */
-            frame_send(&impair.out, &frame);
+            frame_send(to, &frame);
         else
-            fault_put(impair.fault, line_of(&frame), &frame);
+            fault_put(fault, line_of(&frame), &frame);
     }
-    for (uint32_t i = 0; i < BURST_FRAMES && frame_receive(&impair.out, buffer, &frame); i++)
-        frame_send(&impair.in, &frame);
-    send_due(clock_ns());
+    send_due(fault, to, clock_ns());
 }
 
 /* --- set-up and report
@@ -202,16 +213,13 @@ static void side_say(const char *key, const struct side *side)
            stats.tp_drops);
 }
 
-static void say_counts(void)
+static void lines_say(const char *key, const struct fault *fault)
 {
     char ip[INET_ADDRSTRLEN];
 
-    printf("{");
-    side_say("in", &impair.in);
-    side_say("out", &impair.out);
-    printf("\"lines\":[");
+    printf("\"%s\":[", key);
     for (uint32_t i = 0; i == 0 || i < impair.group_count; i++) {
-        const struct fault_counters *counters = fault_counters(impair.fault, i);
+        const struct fault_counters *counters = fault_counters(fault, i);
         const struct in_addr address = {.s_addr = htonl(impair.group[i].ip)};
         printf("%s{", i > 0 ? "," : "");
         if (impair.group_count > 0)
@@ -223,7 +231,18 @@ static void say_counts(void)
                counters->corrupt_count, counters->truncated_count, counters->stall_count, counters->restart_count,
                counters->overflow_count);
     }
-    printf("]}\n");
+    printf("]");
+}
+
+static void say_counts(void)
+{
+    printf("{");
+    side_say("in", &impair.in);
+    side_say("out", &impair.out);
+    lines_say("lines", impair.fault);
+    printf(",");
+    lines_say("back", impair.back);
+    printf("}\n");
 }
 
 static void group_add(char *text)
@@ -237,7 +256,7 @@ static void group_add(char *text)
         .ip = options_ip("group", text), .port = (uint16_t)options_u64("group", colon + 1, 1, 65535)};
 }
 
-enum { OPTION_IN = 1, OPTION_OUT, OPTION_FAULT, OPTION_GROUP, OPTION_ONLY_MULTICAST, OPTION_SEED, OPTION_HELP };
+enum { OPTION_IN = 1, OPTION_OUT, OPTION_FAULT, OPTION_BACK, OPTION_TCP, OPTION_GROUP, OPTION_ONLY_MULTICAST, OPTION_SEED, OPTION_HELP };
 
 static void options_parse(int argc, char **argv)
 {
@@ -245,6 +264,8 @@ static void options_parse(int argc, char **argv)
         {"in", required_argument, NULL, OPTION_IN},
         {"out", required_argument, NULL, OPTION_OUT},
         {"fault", required_argument, NULL, OPTION_FAULT},
+        {"back", required_argument, NULL, OPTION_BACK},
+        {"tcp", no_argument, NULL, OPTION_TCP},
         {"group", required_argument, NULL, OPTION_GROUP},
         {"only-multicast", no_argument, NULL, OPTION_ONLY_MULTICAST},
         {"seed", required_argument, NULL, OPTION_SEED},
@@ -266,6 +287,13 @@ static void options_parse(int argc, char **argv)
             if (fault_parse(optarg, &impair.params, error) != 0)
                 options_refuse(OPTIONS_EXIT, "--fault", error);
             break;
+        case OPTION_BACK:
+            if (fault_parse(optarg, &impair.back_params, error) != 0)
+                options_refuse(OPTIONS_EXIT, "--back", error);
+            break;
+        case OPTION_TCP:
+            impair.tcp = true;
+            break;
         case OPTION_GROUP:
             group_add(optarg);
             break;
@@ -284,20 +312,26 @@ static void options_parse(int argc, char **argv)
     }
     if (optind != argc)
         options_refuse(OPTIONS_EXIT, "not an option", argv[optind]);
+    if (impair.tcp && (impair.group_count > 0 || impair.only_multicast))
+        options_refuse(OPTIONS_EXIT, "--tcp", "goes with no group and no multicast");
     if (!impair.in.name || !impair.out.name || strcmp(impair.in.name, impair.out.name) == 0)
         options_refuse(OPTIONS_EXIT, "missing", "--in IF and --out IF, two interfaces");
 }
 
 int main(int argc, char **argv)
 {
-    struct fault_line_params lines[GROUPS_MAX];
+    struct fault_line_params lines[GROUPS_MAX], back[GROUPS_MAX];
     sigset_t signals;
 
     options_parse(argc, argv);
-    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+    const uint32_t line_count = impair.group_count > 0 ? impair.group_count : 1;
+    for (uint32_t i = 0; i < GROUPS_MAX; i++) {
         lines[i] = impair.params;
-    impair.fault = fault_open(impair.seed, lines, impair.group_count > 0 ? impair.group_count : 1, QUEUE_BYTES);
-    if (!impair.fault)
+        back[i] = impair.back_params;
+    }
+    impair.fault = fault_open(impair.seed, lines, line_count, QUEUE_BYTES);
+    impair.back = fault_open(impair.seed ^ 0x6261636b, back, line_count, QUEUE_BYTES);
+    if (!impair.fault || !impair.back)
         options_refuse(1, "memory", strerror(ENOMEM));
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -314,15 +348,19 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     while (!(polled[0].revents & POLLIN)) {
-        const uint64_t due_ns = fault_due_ns(impair.fault), now_ns = clock_ns();
+        const uint64_t there_ns = fault_due_ns(impair.fault), back_ns = fault_due_ns(impair.back);
+        const uint64_t due_ns = there_ns < back_ns ? there_ns : back_ns, now_ns = clock_ns();
         const uint64_t wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
         const struct timespec timeout = {.tv_sec = (time_t)(wait_ns / NS_PER_S), .tv_nsec = (long)(wait_ns % NS_PER_S)};
         if (ppoll(polled, 3, due_ns == UINT64_MAX ? NULL : &timeout, NULL) < 0 && errno != EINTR)
             options_refuse(1, "poll", strerror(errno));
-        forward();
+        forward(&impair.in, &impair.out, impair.fault);
+        forward(&impair.out, &impair.in, impair.back);
     }
-    send_due(UINT64_MAX);
+    send_due(impair.fault, &impair.out, UINT64_MAX);
+    send_due(impair.back, &impair.in, UINT64_MAX);
     say_counts();
     fault_close(impair.fault);
+    fault_close(impair.back);
     return 0;
 }

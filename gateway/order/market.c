@@ -129,6 +129,69 @@ static int32_t price_of(uint64_t bits)
     return (uint32_t)bits <= INT32_MAX ? (int32_t)(uint32_t)bits : MD_PRICE_NONE;
 }
 
+/* The slot of a symbol, or a free one where it may go; NULL: all are taken by others. */
+static struct market_carried *carried_slot(struct market *market, uint64_t symbol)
+{
+    uint32_t i = (uint32_t)(symbol * 0x9e3779b97f4a7c15u >> 32);
+
+    for (uint32_t tried = 0; tried < MARKET_CARRIED_MAX; tried++, i++) {
+        struct market_carried *carried = &market->carried[i % MARKET_CARRIED_MAX];
+        if (carried->symbol == symbol || carried->symbol == 0)
+            return carried;
+    }
+    return NULL;
+}
+
+/* An instrument got its symbol: what was carried for it moves in. */
+static void carried_move(struct market *market, struct market_instrument *instrument)
+{
+    struct market_carried *carried = carried_slot(market, instrument->symbol);
+
+    if (!carried || carried->symbol == 0 || carried->home)
+        return;
+    carried->home = instrument;
+    market->carried_count--;
+    instrument->position += carried->position;
+    instrument->open_buy_qty += carried->open_buy_qty;
+    instrument->open_sell_qty += carried->open_sell_qty;
+}
+
+bool market_carry(struct market *market, uint64_t symbol, int64_t position, int64_t open_buy_qty,
+                  int64_t open_sell_qty)
+{
+    struct market_carried *carried = symbol != 0 ? carried_slot(market, symbol) : NULL;
+
+    if (!carried) {
+        market->carried_full_count++;
+        return false;
+    }
+    if (carried->symbol == 0) {
+        carried->symbol = symbol;
+        market->carried_count++;
+    }
+    int64_t *its_position = carried->home ? &carried->home->position : &carried->position;
+    uint64_t *buy_qty = carried->home ? &carried->home->open_buy_qty : &carried->open_buy_qty;
+    uint64_t *sell_qty = carried->home ? &carried->home->open_sell_qty : &carried->open_sell_qty;
+    CHECK(open_buy_qty >= 0 || *buy_qty >= (uint64_t)-open_buy_qty); /* never more is given back than was taken */
+    CHECK(open_sell_qty >= 0 || *sell_qty >= (uint64_t)-open_sell_qty);
+    *its_position += position;
+    *buy_qty += (uint64_t)open_buy_qty;
+    *sell_qty += (uint64_t)open_sell_qty;
+    return true;
+}
+
+bool market_symbol_find(const struct market *market, uint64_t symbol, uint16_t *ret_channel, uint16_t *ret_instrument)
+{
+    for (uint32_t i = 0; symbol != 0 && i < market->channel_count; i++)
+        for (uint32_t j = 0; j < market->channel[i].instrument_count; j++)
+            if (market->channel[i].instruments[j].symbol == symbol) {
+                *ret_channel = (uint16_t)i;
+                *ret_instrument = (uint16_t)j;
+                return true;
+            }
+    return false;
+}
+
 void market_apply(struct market *market, const struct md_event *event)
 {
     if (event->type == MD_TIME) {
@@ -159,6 +222,8 @@ void market_apply(struct market *market, const struct md_event *event)
     switch (event->type) {
     case MD_DEFINE:
         instrument->symbol = event->ref;
+        if (UNLIKELY(market->carried_count > 0))
+            carried_move(market, instrument);
         break;
     case MD_STATE:
         instrument->state = event->side;

@@ -42,11 +42,25 @@ struct market_channel {
     uint64_t mwcb_level_e8[3]; /* their prices, 8 decimals; 0 = unknown */
 };
 
+/* Shares of a symbol whose instrument no event has defined yet: what orders of earlier lives of the gateway bought,
+ * sold and still have open. Moved into the instrument when the first event names it; from then on it is the home of the
+ * symbol's orders that were entered here, whatever becomes of its name. */
+#define MARKET_CARRIED_MAX 1024u /* a power of two */
+struct market_carried {
+    uint64_t symbol;        /* 0 = free */
+    int64_t position;
+    uint64_t open_buy_qty, open_sell_qty;
+    struct market_instrument *home; /* NULL = not defined yet */
+};
+
 struct market {
     struct market_channel channel[MARKET_CHANNELS_MAX];
     uint32_t channel_count;
     uint32_t lapped_channels; /* a bit for each that has lost events since its session began, made good or not */
     uint64_t now_ns;        /* decision time: the newest MD_TIME */
+    struct market_carried carried[MARKET_CARRIED_MAX];
+    uint32_t carried_count; /* without a home; 0: nothing to look for when an instrument is defined */
+    uint64_t carried_full_count; /* symbols that there was no room for: their positions are not known */
     uint64_t out_of_range_count; /* events that name no instrument of ours: a mistake of the producer */
 };
 
@@ -65,6 +79,14 @@ void market_apply(struct market *market, const struct md_event *event);
  * lost events would not be seen again, and the end of some other hole (MD_STALE_END) says nothing about what this lcore
  * has missed. */
 void market_lost(struct market *market, uint32_t channels);
+
+/* The instrument that `symbol` names, of the first channel that knows it; false: none does yet. Walks: not for the hot
+ * path. */
+bool market_symbol_find(const struct market *market, uint64_t symbol, uint16_t *ret_channel, uint16_t *ret_instrument);
+/* Change what is carried for a symbol without an instrument; where it has got one since, change that. False: no room,
+ * counted. Only the first call for a symbol can find no room. */
+bool market_carry(struct market *market, uint64_t symbol, int64_t position, int64_t open_buy_qty,
+                  int64_t open_sell_qty);
 
 /* The instrument, or NULL when there is no such one. */
 static inline struct market_instrument *market_find(struct market *market, uint16_t channel, uint16_t instrument)

@@ -1,10 +1,12 @@
 /* Order frames. Contract in order_frame.h. Runs on the strategy lcore, once for each order; pure.
  *
  * One's complement sums do not care about order, and a field at an odd offset counts byte-swapped (RFC 1071). So the
- * UDP checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were
- * patched. */
+ * checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were patched. In a
+ * datagram the OUCH message begins at an even offset; behind TCP's header and the three bytes of SoupBinTCP at an odd
+ * one, so there even and odd fields change places. */
 #include "gateway/order/order_frame.h"
 
+#include "feed/soup.h"
 #include "feed/wire.h"
 #include "gateway/order/ouch.h"
 #include "ring/check.h"
@@ -14,9 +16,16 @@
 #define ETHER_LEN 14u
 #define IPV4_LEN 20u
 #define UDP_LEN 8u
+#define TCP_LEN 20u
 #define FRAME_LEN_MIN 60u /* without the check sequence, which the NIC adds */
 #define IPV4_TTL 64u
 #define UDP_CHECKSUM_AT 40u
+#define TCP_SEQ_AT 38u
+#define TCP_ACK_AT 42u
+#define TCP_CHECKSUM_AT 50u
+#define PROTOCOL_AT 23u
+#define PROTOCOL_TCP 6u
+#define PROTOCOL_UDP 17u
 
 /* Fields of an Enter Order that differ from order to order: offsets in the message. */
 enum enter_at {
@@ -63,32 +72,46 @@ static inline uint64_t sum_odd(uint64_t sum)
     return sum << 8;
 }
 
-/* Zero means "no checksum" on the wire, so zero is sent as its other form. */
-static inline void checksum_store(uint8_t *frame, uint64_t sum)
+/* Zero means "no checksum" in a UDP header, so there zero is sent as its other form. */
+static inline void checksum_store(const struct order_frame_template *template, uint8_t *frame, uint64_t sum)
 {
     const uint16_t checksum = (uint16_t)~fold(sum);
-    store_be16(frame + UDP_CHECKSUM_AT, checksum == 0 ? 0xffff : checksum);
+
+    if (template->tcp)
+        store_be16(frame + TCP_CHECKSUM_AT, checksum);
+    else
+        store_be16(frame + UDP_CHECKSUM_AT, checksum == 0 ? 0xffff : checksum);
 }
 
-static void headers_write(uint8_t *frame, const struct order_frame_route *route, uint32_t message_len)
+/* Everything in front of the OUCH message. */
+static void headers_write(uint8_t *frame, const struct order_frame_route *route, uint8_t type, uint32_t message_len)
 {
     uint8_t *ip = frame + ETHER_LEN;
-    uint8_t *udp = ip + IPV4_LEN;
+    uint8_t *next = ip + IPV4_LEN;
+    const uint32_t ip_len =
+        IPV4_LEN + (route->tcp ? TCP_LEN + SOUP_HEADER_LEN : UDP_LEN) + message_len;
 
     memcpy(frame, route->peer_mac, 6);
     memcpy(frame + 6, route->local_mac, 6);
     store_be16(frame + 12, 0x0800);
     ip[0] = 0x45;
-    store_be16(ip + 2, (uint16_t)(IPV4_LEN + UDP_LEN + message_len));
+    store_be16(ip + 2, (uint16_t)ip_len);
     store_be16(ip + 6, 0x4000); /* do not fragment, so that an identification of 0 is legal (RFC 6864) */
     ip[8] = IPV4_TTL;
-    ip[9] = 17;
+    ip[9] = route->tcp ? PROTOCOL_TCP : PROTOCOL_UDP;
     store_be32(ip + 12, route->local_ip);
     store_be32(ip + 16, route->peer_ip);
     store_be16(ip + 10, (uint16_t)~fold(sum_bytes(ip, IPV4_LEN)));
-    store_be16(udp, route->local_port);
-    store_be16(udp + 2, route->peer_port);
-    store_be16(udp + 4, (uint16_t)(UDP_LEN + message_len));
+    store_be16(next, route->local_port);
+    store_be16(next + 2, route->peer_port);
+    if (!route->tcp) {
+        store_be16(next + 4, (uint16_t)(UDP_LEN + message_len));
+        return;
+    }
+    next[12] = TCP_LEN / 4 << 4;
+    next[13] = 0x18; /* PSH, ACK */
+    store_be16(next + 14, route->window);
+    soup_encode_header(next + TCP_LEN, type, message_len);
 }
 
 /* Eight digits of the reference: it is unique per session, so the identifier is. All at once: a nibble to each byte,
@@ -118,9 +141,12 @@ void order_frame_template_init(struct order_frame_template *template, const stru
     static const struct ouch_cancel cancel;
 
     memset(template, 0, sizeof(*template));
-    for (uint32_t i = 0; i < 3; i++) {
+    template->tcp = route->tcp;
+    template->header_len = route->tcp ? ORDER_FRAME_HEADER_MAX : ORDER_FRAME_UDP_LEN;
+    for (uint32_t i = 0; i < 4; i++) {
         uint8_t *frame = template->bytes[i];
-        uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+        uint8_t *message = frame + template->header_len;
+        uint8_t type = SOUP_UNSEQUENCED;
         switch (i + 1) {
         case ORDER_NEW:
             template->message_len[i] = ouch_encode_enter(&enter, message);
@@ -129,16 +155,20 @@ void order_frame_template_init(struct order_frame_template *template, const stru
         case ORDER_CANCEL:
             template->message_len[i] = ouch_encode_cancel(&cancel, message);
             break;
-        default:
+        case ORDER_REPLACE:
             template->message_len[i] = ouch_encode_replace(&replace, message);
             break;
+        default:
+            type = SOUP_CLIENT_HEARTBEAT;
+            break;
         }
-        headers_write(frame, route, template->message_len[i]);
-        const uint32_t len = ORDER_FRAME_HEADER_LEN + template->message_len[i];
+        headers_write(frame, route, type, template->message_len[i]);
+        const uint32_t len = template->header_len + template->message_len[i];
+        const uint32_t segment_len = len - ETHER_LEN - IPV4_LEN;
         template->len[i] = len < FRAME_LEN_MIN ? FRAME_LEN_MIN : len;
         /* Pseudo header: addresses, protocol, length; then header and message, whose differing fields are zero. */
-        template->udp_sum[i] = fold(sum_bytes(frame + ETHER_LEN + 12, 8) + 17 + UDP_LEN + template->message_len[i] +
-                                    sum_bytes(frame + ETHER_LEN + IPV4_LEN, UDP_LEN + template->message_len[i]));
+        template->sum[i] = fold(sum_bytes(frame + ETHER_LEN + 12, 8) + frame[PROTOCOL_AT] + segment_len +
+                                sum_bytes(frame + ETHER_LEN + IPV4_LEN, segment_len));
     }
 }
 
@@ -147,13 +177,22 @@ void order_frame_prepare(const struct order_frame_template *template, uint8_t *f
     memcpy(frame, template->bytes[ORDER_NEW - 1], template->len[ORDER_NEW - 1]);
 }
 
-/* The OUCH message begins at an even offset of the datagram, so a field's own offset says how it counts. */
-_Static_assert((ORDER_FRAME_HEADER_LEN - ETHER_LEN - IPV4_LEN) % 2 == 0, "parity of message offsets");
+_Static_assert((ORDER_FRAME_UDP_LEN - ETHER_LEN - IPV4_LEN) % 2 == 0, "even offsets in a datagram stay even");
+_Static_assert((ORDER_FRAME_HEADER_MAX - ETHER_LEN - IPV4_LEN) % 2 == 1, "in a segment they become odd");
+
+/* Sequence and acknowledgement of a segment, and what they add to its sum: both stand at even offsets. */
+static inline uint64_t at_store(uint8_t *frame, const struct order_frame_at *at)
+{
+    store_be32(frame + TCP_SEQ_AT, at->seq);
+    store_be32(frame + TCP_ACK_AT, at->ack);
+    return sum_even(at->seq) + sum_even(at->ack);
+}
 
 static inline uint32_t encode_enter(const struct order_frame_template *template, uint8_t *frame,
-                                    const struct order_intent *intent, uint64_t symbol, uint32_t user_ref)
+                                    const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
+                                    const struct order_frame_at *at)
 {
-    uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    uint8_t *message = frame + template->header_len;
     const uint64_t price = (uint64_t)(int64_t)intent->price; /* > 0: the gate has seen to it */
     const uint64_t digits = hex_of(user_ref);
     const uint8_t tif = (uint8_t)('0' + intent->tif);
@@ -169,7 +208,11 @@ static inline uint32_t encode_enter(const struct order_frame_template *template,
     const uint64_t odd = sum_even(user_ref) + ((uint64_t)intent->side << 8) + sum_even(digits);
     const uint64_t even =
         sum_even(intent->qty) + sum_even(__builtin_bswap64(symbol)) + sum_even(price) + ((uint64_t)tif << 8);
-    checksum_store(frame, template->udp_sum[ORDER_NEW - 1] + even + sum_odd(odd));
+    const uint64_t sum = template->sum[ORDER_NEW - 1];
+    if (template->tcp)
+        checksum_store(template, frame, sum + at_store(frame, at) + sum_odd(even) + odd);
+    else
+        checksum_store(template, frame, sum + even + sum_odd(odd));
     return template->len[ORDER_NEW - 1];
 }
 _Static_assert(ENTER_USER_REF % 2 == 1 && ENTER_SIDE % 2 == 1 && (ENTER_CL_ORD_ID + CL_ORD_ID_CONSTANT_LEN) % 2 == 1,
@@ -177,18 +220,18 @@ _Static_assert(ENTER_USER_REF % 2 == 1 && ENTER_SIDE % 2 == 1 && (ENTER_CL_ORD_I
 _Static_assert(ENTER_QTY % 2 == 0 && ENTER_SYMBOL % 2 == 0 && ENTER_PRICE % 2 == 0 && ENTER_TIF % 2 == 0,
                "fields counted as even");
 
-/* Cancels and replaces are rarer than orders: written and summed whole. */
+/* Cancels, replaces and heartbeats are rarer than orders: written and summed whole. */
 static uint32_t encode_whole(const struct order_frame_template *template, uint8_t *frame,
-                             const struct order_intent *intent, uint32_t user_ref)
+                             const struct order_intent *intent, uint32_t user_ref, const struct order_frame_at *at)
 {
     const uint32_t idx = intent->action - 1u;
-    uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    uint8_t *message = frame + template->header_len;
 
     memcpy(frame, template->bytes[idx], template->len[idx]);
     if (intent->action == ORDER_CANCEL) {
         const struct ouch_cancel cancel = {.user_ref = intent->orig_ref, .qty = intent->qty};
         ouch_encode_cancel(&cancel, message);
-    } else {
+    } else if (intent->action == ORDER_REPLACE) {
         struct ouch_replace replace = {
             .orig_user_ref = intent->orig_ref,
             .user_ref = user_ref,
@@ -202,21 +245,30 @@ static uint32_t encode_whole(const struct order_frame_template *template, uint8_
         ouch_encode_replace(&replace, message);
     }
     /* The template's message is zero where this one differs, so the difference of the sums is never negative. */
-    checksum_store(frame, template->udp_sum[idx] + sum_bytes(message, template->message_len[idx]) -
-                              sum_bytes(template->bytes[idx] + ORDER_FRAME_HEADER_LEN, template->message_len[idx]));
+    const uint64_t more = sum_bytes(message, template->message_len[idx]) -
+                          sum_bytes(template->bytes[idx] + template->header_len, template->message_len[idx]);
+    const uint64_t sum = template->sum[idx];
+    checksum_store(template, frame, template->tcp ? sum + at_store(frame, at) + sum_odd(more) : sum + more);
     return template->len[idx];
 }
 
 uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
-                            const struct order_intent *intent, uint64_t symbol, uint32_t user_ref)
+                            const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
+                            const struct order_frame_at *at)
 {
     if (LIKELY(intent->action == ORDER_NEW))
-        return encode_enter(template, frame, intent, symbol, user_ref);
-    return encode_whole(template, frame, intent, user_ref);
+        return encode_enter(template, frame, intent, symbol, user_ref, at);
+    return encode_whole(template, frame, intent, user_ref, at);
 }
 
 const uint8_t *order_frame_message(const uint8_t *frame, uint32_t *ret_message_len)
 {
-    *ret_message_len = load_be16(frame + ETHER_LEN + IPV4_LEN + 4) - UDP_LEN;
-    return frame + ORDER_FRAME_HEADER_LEN;
+    const uint8_t *next = frame + ETHER_LEN + IPV4_LEN;
+
+    if (frame[PROTOCOL_AT] == PROTOCOL_TCP) {
+        *ret_message_len = load_be16(next + TCP_LEN) - 1u; /* SoupBinTCP counts the type too */
+        return next + TCP_LEN + SOUP_HEADER_LEN;
+    }
+    *ret_message_len = load_be16(next + 4) - UDP_LEN;
+    return next + UDP_LEN;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <rte_ethdev.h>
+#include <string.h>
 
 int order_tx_init(struct order_tx *tx, const struct order_frame_route *route, uint16_t port_id, uint16_t queue_id,
                   struct rte_mempool *pool, uint32_t frames)
@@ -29,8 +30,14 @@ void order_tx_finish(struct order_tx *tx)
         rte_pktmbuf_free(tx->frame[i]);
 }
 
+void order_tx_route(struct order_tx *tx, const struct order_frame_route *route)
+{
+    order_frame_template_init(&tx->template, route);
+    memset(tx->prepared, 0, sizeof(tx->prepared));
+}
+
 struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
-                                 uint32_t user_ref)
+                                 uint32_t user_ref, const struct order_frame_at *at)
 {
     const uint32_t idx = tx->next & tx->mask;
     struct rte_mbuf *frame = tx->frame[idx];
@@ -42,7 +49,7 @@ struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent 
     uint8_t *bytes = rte_pktmbuf_mtod(frame, uint8_t *);
     if (UNLIKELY(!tx->prepared[idx]))
         order_frame_prepare(&tx->template, bytes);
-    const uint32_t len = order_frame_encode(&tx->template, bytes, intent, symbol, user_ref);
+    const uint32_t len = order_frame_encode(&tx->template, bytes, intent, symbol, user_ref, at);
     tx->prepared[idx] = intent->action == ORDER_NEW;
     frame->data_len = (uint16_t)len;
     frame->pkt_len = len;

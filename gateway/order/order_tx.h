@@ -30,10 +30,13 @@ int order_tx_init(struct order_tx *tx, const struct order_frame_route *route, ui
 /* Give the mbufs back. After the lcore has ended. */
 void order_tx_finish(struct order_tx *tx);
 
+/* Another connection: all frames are laid out anew before their next use. Owner lcore. */
+void order_tx_route(struct order_tx *tx, const struct order_frame_route *route);
+
 /* Make the next frame the order of `intent`; NULL: all frames are with the driver ("tx full"). Nothing is sent yet, and
- * the next call overwrites it. */
+ * the next call overwrites it. `at`: see order_frame_encode. */
 struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
-                                 uint32_t user_ref);
+                                 uint32_t user_ref, const struct order_frame_at *at);
 
 /* Ring the doorbell for the frame just encoded. False: the queue took nothing; the frame is free again. */
 bool order_tx_send(struct order_tx *tx, struct rte_mbuf *frame);

@@ -25,6 +25,10 @@ const char *risk_verdict_name(enum risk_verdict verdict)
         [RISK_OPEN_FULL] = "open_full",
         [RISK_TX_FULL] = "tx_full",
         [RISK_OVERRUN] = "overrun",
+        [RISK_ORDER_BUSY] = "order_busy",
+        [RISK_REFS_USED_UP] = "refs_used_up",
+        [RISK_WINDOW] = "window",
+        [RISK_LOG_FULL] = "log_full",
     };
     return (unsigned)verdict < RISK_VERDICT_COUNT ? names[verdict] : "unknown";
 }

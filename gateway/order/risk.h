@@ -34,6 +34,10 @@ enum risk_verdict {
     RISK_OPEN_FULL,      /* no room for one more open order */
     RISK_TX_FULL,        /* no prepared frame free, or the transmit queue took nothing */
     RISK_OVERRUN,        /* events were lost, and the strategy is one that stops then. Asked before the gate */
+    RISK_ORDER_BUSY,     /* a replace or cancel of it waits for its answer */
+    RISK_REFS_USED_UP,   /* no UserRefNum may be given out: the file of numbers is behind */
+    RISK_WINDOW,         /* the connection takes no more now and the slow path is not allowed */
+    RISK_LOG_FULL,       /* the control thread has not taken over what was sent before */
     RISK_VERDICT_COUNT
 };
 
@@ -47,11 +51,11 @@ struct risk_limits {
     uint32_t rate_burst;
     uint32_t position_max;
     bool allow_stale;
-    bool session_up;             /* an order session is configured */
+    bool session_up;             /* orders can be sent. Writer: the owner, while it runs too */
 };
 
 struct risk {
-    struct risk_limits limits;   /* read-mostly */
+    struct risk_limits limits;   /* read-mostly; of them only session_up changes */
     uint64_t token_ns;           /* ns that one order costs: 10^9 / rate_per_s, at least 1 */
     uint64_t bucket_ns;          /* rate_burst * token_ns: what a full bucket holds */
     alignas(CACHE_LINE_BYTES) uint64_t level_ns; /* owner: what the bucket holds now */

@@ -39,6 +39,14 @@ void instruments_init(struct instruments *instruments, void *memory, const struc
  * stays. Every block begins with a struct instruments_mark. */
 void *instruments_of(struct instruments *instruments, const struct md_event *event);
 
+/* The block of an instrument by its numbers, as news of orders have them, traded or not; NULL: there is no such one. */
+static inline void *instruments_at(const struct instruments *instruments, uint16_t channel, uint16_t instrument)
+{
+    if (channel >= instruments->channel_count || instrument >= instruments->count[channel])
+        return NULL;
+    return instruments->block[channel] + instrument * instruments->block_bytes;
+}
+
 /* Events were lost: `seen` is false in every block from here on. This and a reset of the directory cost the same for
  * one instrument as for all, since they come when the lcore is behind already: a block hears of it when it is used. */
 void instruments_reset(struct instruments *instruments);

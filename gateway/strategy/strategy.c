@@ -8,9 +8,10 @@
 #include <string.h>
 
 extern const struct strategy_ops probe_ops; /* probe.c */
+extern const struct strategy_ops quoter_ops; /* quoter.c */
 extern const struct strategy_ops taker_ops; /* taker.c */
 
-static const struct strategy_ops *const table[] = {&probe_ops, &taker_ops};
+static const struct strategy_ops *const table[] = {&probe_ops, &quoter_ops, &taker_ops};
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
 
 const struct strategy_ops *strategy_at(uint32_t index)

@@ -58,7 +58,7 @@ static void run_encode(void *unused, double *ret_ns)
     uint64_t sum = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint32_t i = 0; i < INTENTS; i++)
-        sum += order_frame_encode(&template, frames[i % FRAMES], &intents[i], 0x2020202041414141u, i + 1);
+        sum += order_frame_encode(&template, frames[i % FRAMES], &intents[i], 0x2020202041414141u, i + 1, NULL);
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / INTENTS;
     bench_keep(sum);
 }
@@ -72,7 +72,7 @@ static void run_both(void *unused, double *ret_ns)
         const struct order_intent *intent = &intents[i];
         if (reserve(intent) == RISK_PASS)
             sum += order_frame_encode(&template, frames[i % FRAMES], intent,
-                                      market_find(&market, 0, intent->instrument)->symbol, i + 1);
+                                      market_find(&market, 0, intent->instrument)->symbol, i + 1, NULL);
         risk_release(&market, intent->channel, intent->instrument, intent->side, intent->qty);
     }
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / INTENTS;

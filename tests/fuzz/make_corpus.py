@@ -423,12 +423,88 @@ def glimpse_files():
     }
 
 
+TIME = struct.pack('>Q', 34_200_000_000_000)
+ID = alpha('ORDER1', 14)
+
+
+def element(tag, value):
+    return bytes([1 + len(value), tag]) + value
+
+
+def appendage(*elements, length=None):
+    joined = b''.join(elements)
+    return struct.pack('>H', len(joined) if length is None else length) + joined
+
+
+def enter(*elements, **more):
+    return (b'O' + struct.pack('>IcI8sQ', 1, b'B', 100, b'TICK    ', 100_000) + b'0YPNN' + ID +
+            appendage(*elements, **more))
+
+
+def accepted_order(*elements, **more):
+    return (b'A' + TIME + struct.pack('>IcI8sQ', 1, b'B', 100, b'TICK    ', 100_000) + b'0Y' + struct.pack('>Q', 77) +
+            b'PNNL' + ID + appendage(*elements, **more))
+
+
+def replaced(*elements):
+    return b'U' + TIME + struct.pack('>I', 1) + accepted_order(*elements)[9:]
+
+
+def ouch_files():
+    firm, weight = element(2, b'LIME'), element(18, b'0')
+    ref = TIME + struct.pack('>I', 1)
+    tags = {1: 8, 2: 4, 3: 4, 4: 1, 5: 4, 6: 1, 7: 4, 9: 8, 10: 1, 11: 4, 12: 1, 13: 4, 14: 4, 15: 4, 16: 1, 17: 1,
+            18: 1, 22: 4, 23: 8, 24: 2, 25: 1}
+    aiq = b'D' + ref + struct.pack('>IcIQ', 40, b'Q', 40, 100_000) + b'R'
+    return {
+        'empty': b'',
+        'O_enter': enter(),
+        'O_enter_firm': enter(firm),
+        'O_enter_every_tag': enter(*[element(tag, bytes(range(size))) for tag, size in tags.items()]),
+        'O_enter_full': enter(*[element(23, bytes(8))] * 25, firm),
+        'O_enter_too_full': enter(*[element(23, bytes(8))] * 26),
+        'O_enter_unknown_tag': enter(element(99, b'??'), firm),
+        'O_enter_tag_alone': enter(element(12, b'')),
+        'O_enter_wrong_value_length': enter(element(2, b'LI')),
+        'O_enter_length_past_the_end': enter(firm, length=7),
+        'O_enter_length_short_of_the_end': enter(firm, length=5),
+        'O_enter_length_65535': enter(length=65_535),
+        'O_enter_element_past_the_end': enter(b'\x06\x02LIME'),
+        'O_enter_element_of_nothing': enter(firm, b'\0'),
+        'O_enter_cut': enter()[:-1],
+        'U_replace': b'U' + struct.pack('>IIIQ', 1, 2, 200, 100_100) + b'3AN' + ID + appendage(weight),
+        'X_cancel': b'X' + struct.pack('>II', 1, 0),
+        'M_modify': b'M' + struct.pack('>IcI', 1, b'T', 50),
+        'Q_query': b'Q',
+        'S_system': b'S' + TIME + b'S',
+        'A_accepted': accepted_order(),
+        'A_accepted_firm_weight': accepted_order(firm, weight),
+        'A_accepted_element_past_the_end': accepted_order(b'\xff\x02LIME'),
+        'U_replaced': replaced(),
+        'U_replaced_firm': replaced(firm),
+        'U_replaced_or_replace': (lambda both: both[:38] + b'\0\x1c' + both[40:66] + b'\0\0')(replaced()),
+        'C_canceled': b'C' + ref + struct.pack('>Ic', 40, b'U'),
+        'D_aiq_canceled': aiq + b'O',
+        'D_aiq_canceled_short': aiq,
+        'E_executed': b'E' + ref + struct.pack('>IQcQ', 40, 100_000, b'A', 9001) + appendage(),
+        'B_broken': b'B' + ref + struct.pack('>Qc', 9001, b'S') + ID,
+        'J_rejected': b'J' + ref + struct.pack('>H', 0x17) + ID,
+        'P_cancel_pending': b'P' + ref,
+        'I_cancel_reject': b'I' + ref,
+        'T_priority': b'T' + ref + struct.pack('>QcQ', 100_000, b'Y', 78),
+        'M_modified': b'M' + ref + struct.pack('>cI', b'T', 50),
+        'R_restated': b'R' + ref + b'R' + appendage(element(22, struct.pack('>I', 10))),
+        'Q_query_answer': b'Q' + ref,
+        'unknown_type': b'z' + ref,
+    }
+
+
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
     for target, files in (('frame', frame_files()), ('mold', mold_files()), ('mdp3', mdp3_files()),
                           ('itch', itch_files()), ('channel', channel_files()), ('soup', soup_files()),
-                          ('glimpse', glimpse_files())):
+                          ('glimpse', glimpse_files()), ('ouch', ouch_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)

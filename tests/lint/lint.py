@@ -28,9 +28,10 @@ RULES = {
     "config/": (r"config/", lambda h: re.fullmatch(DPDK, h) or re.fullmatch(CK, h), r"rte_\w+|ck_\w+"),
     "gateway/strategy/": (r"(ring|gateway/strategy)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h),
                           r"rte_\w+|ck_\w+|clock_gettime|malloc|calloc|free"),
-    "gateway/order/": (r"(ring/|feed/wire\.h|gateway/order/)", lambda h: re.fullmatch(f"{DPDK}|{CK}", h),
+    "gateway/order/": (r"(ring/|feed/(wire|soup)\.h|gateway/order/)", lambda h: re.fullmatch(f"{DPDK}|{CK}", h),
                        r"rte_\w+|ck_\w+|clock_gettime|malloc|calloc|free"),
     "gateway/order/order_tx": (r"(ring/|feed/wire\.h|gateway/order/)", lambda h: re.fullmatch(CK, h), r"malloc|calloc|free"),
+    "gateway/venue/": (r"(ring|feed|gateway/order|gateway/venue)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), PURE_CALLS),
     "gateway/capture/": (r"(ring|feed|gateway/capture)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+"),
     "gateway/": (r"(ring|feed|config|gateway)/", lambda h: False, None),
     "tests/": (r"(ring|feed|config|gateway|tests|tools)/", lambda h: False, None),
@@ -99,7 +100,7 @@ def layers():
 
 def headers():
     compiler = sys.argv[4:]
-    flags = subprocess.run(["pkg-config", "--cflags", "libdpdk", "ck", "libcyaml", "criterion"], capture_output=True, text=True)
+    flags = subprocess.run(["pkg-config", "--cflags", "libdpdk", "ck", "lwip", "libcyaml", "criterion"], capture_output=True, text=True)
     if flags.returncode != 0:
         print("skipped: pkg-config does not know the dependencies")
         sys.exit(SKIP)
@@ -188,7 +189,7 @@ IMPURE_SYMBOLS = re.compile(r"malloc|calloc|realloc|free|posix_memalign|aligned_
 def symbols():
     """Pure rooms: ring/ and feed/ refer to themselves and to memcpy and its like; orders and strategies to nothing that
     allocates, waits, prints or reads a clock. None of them has a variable that outlives a call."""
-    folders = ("ring", "feed", "gateway/order", "gateway/strategy")
+    folders = ("ring", "feed", "gateway/order", "gateway/venue", "gateway/strategy")
     objects = {folder: [path for path in objects_under(folder) if "order_tx" not in path] for folder in folders}
     if not all(objects.values()) or not _has("nm"):
         print("skipped: objects are not built, or no nm")
@@ -214,15 +215,16 @@ def symbols():
 
 def tx():
     """rte_eth_tx_burst is inline: the objects that transmit are those that refer to what its body refers to. Orders leave
-    through order_tx alone; request_tx sends retransmission requests and is never given an order queue."""
+    through order_tx alone; request_tx sends retransmission requests, stack what the control thread's TCP has to send (again),
+    and neither is ever given a strategy lcore's queue."""
     objects = objects_under("gateway")
     if not any("order_tx" in path for path in objects) or not _has("nm"):
         print("skipped: no object of gateway/order/order_tx.c, or no nm")
         sys.exit(SKIP)
     users = [os.path.relpath(path, sys.argv[3]) for path in objects
              if re.search(r"\brte_eth_call_tx_callbacks\b", nm(path, "--undefined-only"))]
-    if sorted(os.path.basename(path) for path in users) != ["order_tx.c.o", "request_tx.c.o"]:
-        find("gateway", 0, f"exactly order_tx.c (orders) and request_tx.c (requests) may transmit, not: {users}")
+    if sorted(os.path.basename(path) for path in users) != ["order_tx.c.o", "request_tx.c.o", "stack.c.o"]:
+        find("gateway", 0, f"exactly order_tx.c (orders), request_tx.c (requests) and stack.c (TCP) may transmit, not: {users}")
 
 
 {"layers": layers, "headers": headers, "text": text, "stems": stems, "symbols": symbols, "tx": tx}[sys.argv[1]]()

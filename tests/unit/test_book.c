@@ -285,6 +285,28 @@ Test(book, queue_ahead_is_what_came_first_and_is_still_there)
     book_free(book, &SMALL);
 }
 
+Test(book, find_tells_an_order_as_it_stands_and_a_mark_lives_as_long_as_it)
+{
+    struct book *book = book_make(&SMALL);
+    struct book_change change;
+    struct book_order_info order = {.qty = 77};
+    cr_assert_not(book_find(book, 5, &order));
+    book_mark_order(book, 5); /* nothing to mark */
+    (void)book_add(book, 2, 5, 'S', 500, 100);
+    (void)book_add(book, 2, 6, 'B', 400, 10);
+    cr_assert(book_find(book, 5, &order) && order.instrument == 2 && order.price == 500 && order.qty == 100 &&
+              order.side == 'S' && !order.marked);
+    book_mark_order(book, 5);
+    expect(BOOK_OK, book_reduce(book, 5, 30, &change));
+    cr_assert(book_find(book, 5, &order) && order.qty == 70 && order.marked);
+    cr_assert(book_find(book, 6, &order) && order.side == 'B' && !order.marked);
+    expect(BOOK_OK, book_delete(book, 5, &change));
+    cr_assert_not(book_find(book, 5, &order));
+    (void)book_add(book, 2, 5, 'S', 500, 100);
+    cr_assert(book_find(book, 5, &order) && !order.marked);
+    book_free(book, &SMALL);
+}
+
 Test(book, replace_loses_priority_even_at_the_same_price_and_reference)
 {
     struct book *book = book_make(&SMALL);

@@ -1,6 +1,6 @@
 /* config/: every sentence that a wrong config gets, with its line; what a good one means; and that no text, however
- * damaged, is more than refused. Each test works on GOOD, or on RECOVERING for what a feed does about loss; their line
- * numbers are written beside them. */
+ * damaged, is more than refused. Each test works on GOOD, on RECOVERING for what a feed does about loss, or on TRADING
+ * for an order session; their line numbers are written beside them. */
 #include "config/config.h"
 #include "config/config_midnight.h"
 
@@ -130,6 +130,55 @@ static const char RECOVERING[] =
              /* 50 */ "      stall_ms: 20\n"
              /* 51 */ "      restart_at: 7000\n"
              /* 52 */ "    - {feed: itch, line: A}\n";
+
+static const char TRADING[] =
+    /*  1 */ "gateway: {control_sleep_us: 50}\n"
+             /*  2 */ "lcores:\n"
+             /*  3 */ "  - {name: rx0, role: rx, cpu: 0}\n"
+             /*  4 */ "  - {name: trade0, role: strategy, cpu: 1}\n"
+             /*  5 */ "  - {name: trade1, role: strategy, cpu: 2}\n"
+             /*  6 */ "ports:\n"
+             /*  7 */ "  - {name: md, device: net_ring}\n"
+             /*  8 */ "  - {name: out, device: net_ring}\n"
+             /*  9 */ "  - {name: out2, device: net_ring}\n"
+             /* 10 */ "feeds:\n"
+             /* 11 */ "  - name: itch\n"
+             /* 12 */ "    time_zone: UTC\n"
+             /* 13 */ "    lines:\n"
+             /* 14 */ "      - {name: A, port: md, group: 233.54.12.111, udp_port: 26477}\n"
+             /* 15 */ "      - {name: B, port: md, group: 233.49.196.111, udp_port: 26477}\n"
+             /* 16 */ "strategies:\n"
+             /* 17 */ "  - {name: s0, kind: probe, lcore: trade1}\n"
+             /* 18 */ "  - {name: s1, kind: probe, lcore: trade1}\n"
+             /* 19 */ "orders:\n"
+             /* 20 */ "  carrier: tcp\n"
+             /* 21 */ "  lcore: trade1\n"
+             /* 22 */ "  port: out\n"
+             /* 23 */ "  control_port: out2\n"
+             /* 24 */ "  local_mac: 02:00:00:00:00:0a\n"
+             /* 25 */ "  local_ip: 192.0.2.10\n"
+             /* 26 */ "  peer_ip: 198.51.100.1\n"
+             /* 27 */ "  local_port: 40001\n"
+             /* 28 */ "  peer_port: 40000\n"
+             /* 29 */ "  prefix_len: 25\n"
+             /* 30 */ "  gateway_ip: 192.0.2.1\n"
+             /* 31 */ "  username: abc123\n"
+             /* 32 */ "  password: \"0123456789\"\n"
+             /* 33 */ "  session: \"0000000042\"\n"
+             /* 34 */ "  heartbeat_ms: 100\n"
+             /* 35 */ "  timeout_ms: 9000\n"
+             /* 36 */ "  login_timeout_ms: 800\n"
+             /* 37 */ "  retry_ms: 1\n"
+             /* 38 */ "  retry_max_ms: 70\n"
+             /* 39 */ "  slow_path: refuse\n"
+             /* 40 */ "  cancel_on_disconnect: true\n"
+             /* 41 */ "  probe_ms: 6\n"
+             /* 42 */ "  answer_timeout_ms: 5\n"
+             /* 43 */ "  owner_timeout_ms: 4\n"
+             /* 44 */ "  refs_file: refs/one\n"
+             /* 45 */ "  refs_headroom: 3000\n"
+             /* 46 */ "  sim: {order_us: 1, answer_us: 0}\n"
+             /* 47 */ "risk: {kill: true}\n";
 
 static struct config_findings findings;
 static char shown_path[64];
@@ -353,6 +402,128 @@ Test(config, recovering_feed_comes_back_as_written)
     config_free(config);
 }
 
+Test(config, order_session_comes_back_as_written)
+{
+    struct config *config = load_good(TRADING);
+    const struct config_orders *orders = &config->orders;
+
+    cr_expect_eq(findings.count, 1, "only that trade0 has no strategy");
+    cr_expect_eq(config->gateway.control_sleep_us, 50);
+    cr_expect(orders->present);
+    cr_expect_eq(orders->carrier, CONFIG_CARRIER_TCP);
+    cr_expect_eq(orders->lcore_idx, 2);
+    cr_expect_eq(orders->port_idx, 1);
+    cr_expect(orders->has_control_port);
+    cr_expect_eq(orders->control_port_idx, 2);
+    cr_expect_eq(orders->local_mac[5], 0x0a);
+    cr_expect_eq(orders->local_ip, 0xc000020a);
+    cr_expect_eq(orders->peer_ip, 0xc6336401);
+    cr_expect_eq(orders->local_port, 40001);
+    cr_expect_eq(orders->peer_port, 40000);
+    cr_expect_eq(orders->prefix_len, 25);
+    cr_expect_eq(orders->gateway_ip, 0xc0000201);
+    cr_expect_str_eq(orders->username, "abc123");
+    cr_expect_str_eq(orders->password, "0123456789");
+    cr_expect_str_eq(orders->session, "0000000042");
+    cr_expect_eq(orders->heartbeat_ms, 100);
+    cr_expect_eq(orders->timeout_ms, 9000);
+    cr_expect_eq(orders->login_timeout_ms, 800);
+    cr_expect_eq(orders->retry_ms, 1);
+    cr_expect_eq(orders->retry_max_ms, 70);
+    cr_expect_eq(orders->slow_path, CONFIG_SLOW_PATH_REFUSE);
+    cr_expect(orders->cancel_on_disconnect);
+    cr_expect_eq(orders->probe_ms, 6);
+    cr_expect_eq(orders->answer_timeout_ms, 5);
+    cr_expect_eq(orders->owner_timeout_ms, 4);
+    cr_expect_str_eq(orders->refs_file, "refs/one");
+    cr_expect_eq(orders->refs_headroom, 3000);
+    cr_expect_eq(orders->sim.order_us, 1);
+    cr_expect_eq(orders->sim.answer_us, 0);
+    cr_expect_eq(orders->line, 19);
+    config_free(config);
+}
+
+/* TRADING with the least that a session of this carrier needs, and `more`; the caller frees it. */
+static char *trading_with_least(const char *carrier, const char *more)
+{
+    const char *section = strstr(TRADING, "orders:\n");
+    char *text = NULL;
+
+    cr_assert_geq(asprintf(&text,
+                           "%.*sorders:\n  carrier: %s\n  peer_ip: 192.0.2.2\n  peer_port: 40000\n  username: u\n"
+                           "  refs_file: r\n%s%s",
+                           (int)(section - TRADING), TRADING, carrier, more, strstr(section, "risk:")),
+                  0);
+    return text;
+}
+
+Test(config, absent_keys_of_an_order_session_get_their_documented_defaults)
+{
+    static const struct {
+        enum config_carrier carrier;
+        const char *word, *more;
+    } rows[] = {{CONFIG_CARRIER_TCP, "tcp", "  lcore: trade1\n  port: out\n  local_ip: 192.0.2.1\n"},
+                {CONFIG_CARRIER_KERNEL, "kernel", "  lcore: trade1\n"}};
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text = trading_with_least(rows[i].word, rows[i].more);
+        struct config *config = load_good(text);
+        const struct config_orders *orders = &config->orders;
+        cr_expect(found(":19: warning: orders.cancel_on_disconnect: is missing, so open orders are taken to outlive a "
+                        "broken connection; write what the venue does for this session, true or false"));
+        cr_expect_eq(orders->carrier, rows[i].carrier);
+        cr_expect_eq(orders->lcore_idx, 2);
+        cr_expect_eq(orders->port_idx, i == 0 ? 1 : 0);
+        cr_expect_not(orders->has_control_port);
+        cr_expect_eq(orders->local_ip, i == 0 ? 0xc0000201 : 0);
+        cr_expect_eq(orders->local_port, 0);
+        cr_expect_eq(orders->prefix_len, 24);
+        cr_expect_eq(orders->gateway_ip, 0);
+        cr_expect_str_eq(orders->password, "");
+        cr_expect_str_eq(orders->session, "");
+        cr_expect_eq(orders->heartbeat_ms, 1000);
+        cr_expect_eq(orders->timeout_ms, 15000);
+        cr_expect_eq(orders->login_timeout_ms, 5000);
+        cr_expect_eq(orders->retry_ms, 500);
+        cr_expect_eq(orders->retry_max_ms, 30000);
+        cr_expect_eq(orders->slow_path, CONFIG_SLOW_PATH_SEND);
+        cr_expect_not(orders->cancel_on_disconnect);
+        cr_expect_eq(orders->probe_ms, 10);
+        cr_expect_eq(orders->answer_timeout_ms, 10000);
+        cr_expect_eq(orders->owner_timeout_ms, 2000);
+        cr_expect_eq(orders->refs_headroom, 100000);
+        cr_expect_eq(orders->fills, CONFIG_FILLS_NONE);
+        cr_expect_eq(orders->open_timeout_ms, 5000);
+        cr_expect_eq(orders->sim.order_us, 50);
+        cr_expect_eq(orders->sim.answer_us, 50);
+        config_free(config);
+        free(text);
+    }
+
+    /* A default never contradicts what is written beside it. */
+    char *text = trading_with_least("kernel", "  lcore: trade1\n  heartbeat_ms: 60000\n  retry_ms: 40000\n");
+    struct config *config = load_good(text);
+    cr_expect_eq(config->orders.timeout_ms, 120000);
+    cr_expect_eq(config->orders.retry_max_ms, 40000);
+    config_free(config);
+    free(text);
+
+    /* The only strategy lcore needs no naming, nor does the one of mode inline. */
+    text = with("  port: out\n  peer_mac: 02:00:00:00:00:0B\n",
+                "  carrier: tcp\n  port: out\n  username: u\n  refs_file: r\n  cancel_on_disconnect: false\n");
+    config = load_good(text);
+    cr_expect_eq(findings.warning_count, 0, "%s", findings.finding[0].text);
+    cr_expect_eq(config->orders.lcore_idx, 1);
+    config_free(config);
+    free(text);
+    text = with_in(RECOVERING, "faults:\n",
+                   "orders: {carrier: kernel, peer_ip: 192.0.2.1, peer_port: 1, username: u, refs_file: r}\nfaults:\n");
+    config = load_good(text);
+    cr_expect_eq(config->orders.lcore_idx, 0);
+    config_free(config);
+    free(text);
+}
+
 Test(config, absent_keys_of_recovery_get_their_documented_defaults)
 {
     char *text = with("    lines:\n", "    retransmission: {servers: [{address: 192.0.2.1, udp_port: 1}]}\n"
@@ -416,6 +587,7 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->gateway.burst, 32);
     cr_expect_eq(config->gateway.ring_slots, 65536);
     cr_expect_not(config->gateway.numa_strict);
+    cr_expect_eq(config->gateway.control_sleep_us, 200);
     cr_expect_eq(config->port[0].rx_descriptors, 1024);
     cr_expect_eq(config->port[0].tx_descriptors, 1024);
     cr_expect_eq(config->port[0].mtu, 1500);
@@ -439,6 +611,10 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->strategy[0].symbol_count, 0);
     cr_expect_eq(config->strategy[0].on_overrun, CONFIG_OVERRUN_RESYNC);
     cr_expect_not(config->orders.present);
+    cr_expect_eq(config->orders.carrier, CONFIG_CARRIER_UDP);
+    cr_expect_null(config->orders.refs_file);
+    cr_expect_eq(config->orders.sim.order_us, 50);
+    cr_expect_eq(config->orders.sim.answer_us, 50);
     cr_expect_eq(config->orders.open_timeout_ms, 5000);
     cr_expect_eq(config->orders.frames, 256);
     cr_expect_eq(config->orders.open_orders_max, 4096);
@@ -505,6 +681,7 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"burst", 32},
                 {"ring_slots", 65536},
                 {"numa_strict", UINT64_MAX},
+                {"control_sleep_us", 200},
                 {"role", UINT64_MAX},
                 {"cpu", UINT64_MAX},
                 {"device", UINT64_MAX},
@@ -556,16 +733,39 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"on_overrun", UINT64_MAX},
                 {"params", UINT64_MAX},
                 {"carrier", UINT64_MAX},
+                {"orders.lcore", UINT64_MAX},
+                {"orders.port", UINT64_MAX},
+                {"control_port", UINT64_MAX},
                 {"local_mac", UINT64_MAX},
                 {"peer_mac", UINT64_MAX},
                 {"local_ip", UINT64_MAX},
                 {"peer_ip", UINT64_MAX},
-                {"local_port", UINT64_MAX},
+                {"orders.local_port", UINT64_MAX},
                 {"peer_port", UINT64_MAX},
+                {"prefix_len", 24},
+                {"gateway_ip", UINT64_MAX},
+                {"orders.username", UINT64_MAX},
+                {"orders.password", UINT64_MAX},
+                {"session", UINT64_MAX},
+                {"heartbeat_ms", 1000},
+                {"orders.timeout_ms", 15000},
+                {"login_timeout_ms", 5000},
+                {"orders.retry_ms", 500},
+                {"orders.retry_max_ms", 30000},
+                {"slow_path", UINT64_MAX},
+                {"cancel_on_disconnect", UINT64_MAX},
+                {"probe_ms", 10},
+                {"answer_timeout_ms", 10000},
+                {"owner_timeout_ms", 2000},
+                {"refs_file", UINT64_MAX},
+                {"refs_headroom", 100000},
                 {"fills", UINT64_MAX},
                 {"open_timeout_ms", 5000},
                 {"frames", 256},
                 {"open_orders_max", 4096},
+                {"sim", UINT64_MAX},
+                {"order_us", 50},
+                {"answer_us", 50},
                 {"kill", UINT64_MAX},
                 {"order_qty_max", 100},
                 {"order_notional_max", 500000000},
@@ -625,6 +825,55 @@ Test(config, manual_shows_faults_that_load_once_they_are_made_active)
     cr_expect_eq(findings.warning_count, 1);
     cr_expect_eq(config->fault_count, 1);
     cr_expect_eq(config->fault_list[0].loss, 5000000);
+    config_free(config);
+    free(text);
+}
+
+/* The manual with its order session replaced by the n-th of those that it shows as comments; the caller frees it. */
+static char *manual_with_session(unsigned n)
+{
+    char *text = manual();
+    char *to = strstr(text, "\norders:");
+    cr_assert_not_null(to);
+    char *from = to;
+    for (unsigned i = 0; i <= n; i++) {
+        from = strstr(from + 1, "\n#orders:");
+        cr_assert_not_null(from);
+    }
+    for (; strncmp(from, "\n\n", 2) != 0; from++)
+        if (*from != '#' || from[-1] != '\n')
+            *to++ = *from;
+    memmove(to, from, strlen(from) + 1);
+    return text;
+}
+
+Test(config, manual_shows_an_order_session_of_each_carrier)
+{
+    char *text = manual();
+    struct config *config = load_good(text);
+    cr_expect_eq(config->orders.carrier, CONFIG_CARRIER_TCP);
+    cr_expect_str_eq(config->lcore[config->orders.lcore_idx].name, "trade0");
+    cr_expect_str_eq(config->port[config->orders.port_idx].name, "orders");
+    cr_expect_not(config->orders.has_control_port);
+    cr_expect_eq(config->orders.gateway_ip, 0xc0000201);
+    cr_expect_str_eq(config->orders.username, "tick01");
+    cr_expect_str_eq(config->orders.refs_file, "/var/lib/tickgate/nasdaq-equities.refs");
+    cr_expect(config->orders.cancel_on_disconnect);
+    config_free(config);
+    free(text);
+
+    text = manual_with_session(0);
+    config = load_good(text);
+    cr_expect_eq(config->orders.carrier, CONFIG_CARRIER_KERNEL);
+    cr_expect_eq(findings.warning_count, 1, "only that the order port is not used any more");
+    cr_expect_not_null(strstr(findings.finding[0].text, "no line and no order session uses port 'orders'"));
+    config_free(config);
+    free(text);
+
+    text = manual_with_session(1);
+    config = load_good(text);
+    cr_expect_eq(config->orders.carrier, CONFIG_CARRIER_UDP);
+    cr_expect_eq(findings.warning_count, 0, "%s", findings.finding[0].text);
     config_free(config);
     free(text);
 }
@@ -744,6 +993,20 @@ Test(config, ranges_hold_at_both_ends)
         {RECOVERING, "faults.lines[0].jitter_us", "jitter_us: 5", 48, 0, 10000000, false},
         {RECOVERING, "faults.lines[0].stall_every_ms", "stall_every_ms: 1000", 49, 0, 3600000, false},
         {RECOVERING, "faults.lines[0].stall_ms", "stall_ms: 20", 50, 0, 3600000, false},
+        {TRADING, "gateway.control_sleep_us", "control_sleep_us: 50", 1, 1, 100000, false},
+        {TRADING, "orders.local_port", "local_port: 40001", 27, 0, 65535, false},
+        {TRADING, "orders.peer_port", "peer_port: 40000", 28, 1, 65535, false},
+        {TRADING, "orders.login_timeout_ms", "login_timeout_ms: 800", 36, 100, 60000, false},
+        {TRADING, "orders.probe_ms", "probe_ms: 6", 41, 1, 1000, false},
+        {TRADING, "orders.answer_timeout_ms", "answer_timeout_ms: 5", 42, 0, 600000, false},
+        {TRADING, "orders.owner_timeout_ms", "owner_timeout_ms: 4", 43, 0, 60000, false},
+        {TRADING, "orders.refs_headroom", "refs_headroom: 3000", 45, 1000, 10000000, false},
+        {TRADING, "orders.heartbeat_ms", "heartbeat_ms: 100\n  timeout_ms: 9000", 34, 100, 60000, false},
+        {TRADING, "orders.timeout_ms", "timeout_ms: 9000", 35, 101, 600000, false},
+        {TRADING, "orders.retry_ms", "retry_ms: 1\n  retry_max_ms: 70", 37, 1, 60000, false},
+        {TRADING, "orders.retry_max_ms", "retry_max_ms: 70", 38, 1, 600000, false},
+        {TRADING, "orders.sim.order_us", "order_us: 1", 46, 0, 10000000, false},
+        {TRADING, "orders.sim.answer_us", "answer_us: 0", 46, 0, 10000000, false},
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *key = strrchr(rows[i].key, '.') + 1;
@@ -1220,6 +1483,241 @@ Test(config, credentials_fit_a_login_and_are_never_shown)
                ":31: feeds[0].snapshot.password: has no value; write one, or leave the key out");
 }
 
+Test(config, a_carrier_needs_its_own_keys)
+{
+    refused_in(TRADING, "  lcore: trade1\n", "",
+               ":19: orders.lcore: is missing; name a lcore, one of: rx0, trade0, trade1");
+    refused_in(TRADING, "  port: out\n", "", ":19: orders.port: is missing; name a port, one of: md, out, out2");
+    refused_in(TRADING, "  local_ip: 192.0.2.10\n", "",
+               ":19: orders.local_ip: is missing; write an IPv4 address, as in 192.0.2.10");
+    refused_in(TRADING, "  peer_ip: 198.51.100.1\n", "",
+               ":19: orders.peer_ip: is missing; write an IPv4 address, as in 192.0.2.10");
+    refused_in(TRADING, "  peer_port: 40000\n", "",
+               ":19: orders.peer_port: is missing; write a number from 1 to 65535");
+    refused_in(TRADING, "  username: abc123\n", "",
+               ":19: orders.username: is missing; write the one that the venue gave you");
+    refused_in(TRADING, "  refs_file: refs/one\n", "",
+               ":19: orders.refs_file: is missing; write the path of a file that survives restarts");
+    refused_with("  local_port: 1\n", "", ":46: orders.local_port: is missing; write a number from 1 to 65535");
+    refused_with("  port: out\n", "", ":46: orders.port: is missing; name a port, one of: md, out");
+
+    char *text = trading_with_least("kernel", "");
+    refused(text, ":19: orders.lcore: is missing; name a lcore, one of: rx0, trade0, trade1");
+    free(text);
+    text = trading_with_least("kernel", "  lcore: trade1\n");
+    refused_in(text, "  username: u\n", "", ":19: orders.username: is missing; write the one that the venue gave you");
+    refused_in(text, "  refs_file: r\n", "",
+               ":19: orders.refs_file: is missing; write the path of a file that survives restarts");
+    refused_in(text, "  peer_ip: 192.0.2.2\n", "",
+               ":19: orders.peer_ip: is missing; write an IPv4 address, as in 192.0.2.10");
+    free(text);
+}
+
+Test(config, a_carrier_takes_no_keys_of_others)
+{
+    /* an entry, a carrier that has no use for it, and those that have */
+    static const char *const rows[][3] = {
+        {"lcore: trade0", "udp", "tcp or kernel"},
+        {"control_port: md", "udp", "tcp"},
+        {"prefix_len: 24", "udp", "tcp"},
+        {"gateway_ip: 192.0.2.3", "udp", "tcp"},
+        {"username: u", "udp", "tcp or kernel"},
+        {"password: p", "udp", "tcp or kernel"},
+        {"session: s", "udp", "tcp or kernel"},
+        {"heartbeat_ms: 1000", "udp", "tcp or kernel"},
+        {"timeout_ms: 15000", "udp", "tcp or kernel"},
+        {"login_timeout_ms: 5000", "udp", "tcp or kernel"},
+        {"retry_ms: 500", "udp", "tcp or kernel"},
+        {"retry_max_ms: 30000", "udp", "tcp or kernel"},
+        {"slow_path: send", "udp", "tcp"},
+        {"cancel_on_disconnect: true", "udp", "tcp or kernel"},
+        {"probe_ms: 10", "udp", "tcp"},
+        {"answer_timeout_ms: 10000", "udp", "tcp or kernel"},
+        {"owner_timeout_ms: 2000", "udp", "tcp or kernel"},
+        {"refs_file: r", "udp", "tcp or kernel"},
+        {"refs_headroom: 1000", "udp", "tcp or kernel"},
+        {"peer_mac: 02:00:00:00:00:0b", "tcp", "udp"},
+        {"port: out", "kernel", "udp or tcp"},
+        {"control_port: out", "kernel", "tcp"},
+        {"local_mac: 02:00:00:00:00:0a", "kernel", "udp or tcp"},
+        {"peer_mac: 02:00:00:00:00:0b", "kernel", "udp"},
+        {"prefix_len: 24", "kernel", "tcp"},
+        {"gateway_ip: 192.0.2.3", "kernel", "tcp"},
+        {"slow_path: send", "kernel", "tcp"},
+        {"probe_ms: 10", "kernel", "tcp"},
+    };
+    char *kernel = trading_with_least("kernel", "  lcore: trade1\n");
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *entry = rows[i][0], *carrier = rows[i][1];
+        const bool udp = strcmp(carrier, "udp") == 0;
+        const char *good = udp ? GOOD : strcmp(carrier, "tcp") == 0 ? TRADING : kernel;
+        char to[128], sentence[256];
+        snprintf(to, sizeof(to), "orders:\n  %s\n", entry);
+        snprintf(sentence, sizeof(sentence),
+                 ":%u: orders.%.*s: means nothing to carrier %s; remove it, or set carrier: %s", udp ? 47u : 19u + 1,
+                 (int)strcspn(entry, ":"), entry, carrier, rows[i][2]);
+        refused_in(good, "orders:\n", to, sentence);
+    }
+    free(kernel);
+    refused_in(TRADING, "carrier: tcp", "carrier: soup",
+               ":20: orders.carrier: 'soup' is not one of the words known here; write one of udp, tcp, kernel");
+    refused_in(TRADING, "slow_path: refuse", "slow_path: drop",
+               ":39: orders.slow_path: 'drop' is not one of the words known here; write one of send, refuse");
+    /* what is for replays is for every carrier */
+    char *text = with_in(TRADING, "orders:\n", "orders:\n  fills: immediate\n  open_timeout_ms: 1\n");
+    config_free(load_good(text));
+    free(text);
+    text = with("fills: immediate", "sim: {order_us: 7}");
+    struct config *config = load_good(text);
+    cr_expect_eq(config->orders.sim.order_us, 7);
+    cr_expect_eq(config->orders.sim.answer_us, 50);
+    config_free(config);
+    free(text);
+}
+
+Test(config, a_session_belongs_to_one_lcore)
+{
+    refused_in(TRADING, "name: s0, kind: probe, lcore: trade1", "name: s0, kind: probe, lcore: trade0",
+               ":17: strategies[0].lcore: strategy 's0' could not send from lcore 'trade0': one session belongs to one "
+               "lcore, here 'trade1'; move it there");
+    refused_in(TRADING, "  lcore: trade1\n", "  lcore: rx0\n",
+               ":21: orders.lcore: lcore 'rx0' has role rx; in mode two-core the order session needs an lcore of "
+               "role strategy");
+    refused_in(TRADING, "  lcore: trade1\n", "  lcore: trade7\n",
+               ":21: orders.lcore: there is no lcore 'trade7'; write one of: rx0, trade0, trade1");
+    struct config *config = NULL;
+    char *text = with_in(TRADING, "gateway: {", "gateway: {mode: inline, ");
+    cr_assert_eq(load_bytes(text, strlen(text), &config), -EINVAL);
+    cr_expect(found(":21: orders.lcore: lcore 'trade1' has role strategy; in mode inline the order session needs an "
+                    "lcore of role rx"));
+    free(text);
+    /* by udp each lcore sends for itself */
+    text = with("strategies:\n", "strategies:\n  - {name: t1, kind: probe, lcore: trade1}\n");
+    char *two = with_in(text, "ports:\n", "  - {name: trade1, role: strategy, cpu: 2}\nports:\n");
+    config_free(load_good(two));
+    free(two);
+    free(text);
+}
+
+Test(config, a_tcp_session_has_its_ports_to_itself)
+{
+    refused_in(TRADING, "  port: out\n", "  port: md\n",
+               ":22: orders.port: port 'md' carries line 'A' of feed 'itch', but what it receives belongs to the "
+               "order session's TCP; name a port without lines");
+    refused_in(TRADING, "control_port: out2", "control_port: md",
+               ":23: orders.control_port: port 'md' carries line 'A' of feed 'itch', but what it receives "
+               "belongs to the order session's TCP; name a port without lines");
+    refused_in(TRADING, "control_port: out2", "control_port: out",
+               ":23: orders.control_port: is the same as port; name a second port of its interface, or "
+               "remove it");
+    refused_in(TRADING, "control_port: out2", "control_port: out3",
+               ":23: orders.control_port: there is no port 'out3'; write one of: md, out, out2");
+    /* a feed sends its requests from a port that it has a line on */
+    refused_in(
+        TRADING, "    lines:\n",
+        "    retransmission: {transport: port, port: out, local_ip: 192.0.2.9, local_port: 1, peer_mac: "
+        "\"02:00:00:00:00:0c\", servers: [{address: 192.0.2.8, udp_port: 1}]}\n    lines:\n",
+        ":13: feeds[0].retransmission.port: no line of feed 'itch' is on port 'out', so no answer would be seen; "
+        "name the port of one of its lines");
+    char *text = with("port: out\n  peer_mac", "port: md\n  peer_mac"); /* by udp nothing is received */
+    struct config *config = load_good(text);
+    cr_expect_eq(config->orders.port_idx, 0);
+    config_free(config);
+    free(text);
+    text = with_in(TRADING, "  control_port: out2\n", "");
+    config = load_good(text);
+    cr_expect(found(":9: warning: ports[2]: no line and no order session uses port 'out2'; remove it, or name it in a "
+                    "line"));
+    config_free(config);
+    free(text);
+}
+
+Test(config, a_tcp_session_finds_its_way)
+{
+    static const char outside[] =
+        ":26: orders.peer_ip: is outside the network of local_ip/25; write gateway_ip, the router that leads "
+        "there, or the network's prefix_len";
+
+    refused_in(TRADING, "gateway_ip: 192.0.2.1\n", "gateway_ip: 192.0.2.128\n",
+               ":30: orders.gateway_ip: is outside the network of local_ip/25; write the router's address "
+               "inside, or the network's prefix_len");
+    refused_in(TRADING, "gateway_ip: 192.0.2.1\n", "gateway_ip: 192.0.2.10\n",
+               ":30: orders.gateway_ip: is the same as local_ip; write the router's address");
+    refused_in(TRADING, "gateway_ip: 192.0.2.1\n", "gateway_ip: 224.0.0.1\n",
+               ":30: orders.gateway_ip: 224.0.0.1 is not a unicast address; write that of one host");
+    refused_in(TRADING, "peer_ip: 198.51.100.1", "peer_ip: 192.0.2.10",
+               ":26: orders.peer_ip: is the same as local_ip; write the address of the exchange's host");
+    char *local = with_in(TRADING, "  gateway_ip: 192.0.2.1\n", "");
+    refused(local, outside);
+    refused_in(local, "peer_ip: 198.51.100.1", "peer_ip: 192.0.2.128", outside);
+    char *text = with_in(local, "peer_ip: 198.51.100.1", "peer_ip: 192.0.2.126");
+    config_free(load_good(text));
+    free(text);
+    free(local);
+    /* the ends of prefix_len, between which the same peer is outside and inside */
+    refused_in(TRADING, "prefix_len: 25", "prefix_len: 7",
+               ":29: orders.prefix_len: 7 is out of range; write a number from 8 to 30");
+    refused_in(TRADING, "prefix_len: 25", "prefix_len: 31",
+               ":29: orders.prefix_len: 31 is out of range; write a number from 8 to 30");
+    text = with_in(TRADING, "prefix_len: 25\n  gateway_ip: 192.0.2.1\n", "prefix_len: 30\n  gateway_ip: 192.0.2.9\n");
+    config_free(load_good(text));
+    refused_in(text, "192.0.2.9", "192.0.2.12",
+               ":30: orders.gateway_ip: is outside the network of local_ip/30; write the router's address "
+               "inside, or the network's prefix_len");
+    free(text);
+    local = with_in(TRADING, "prefix_len: 25\n  gateway_ip: 192.0.2.1\n", "prefix_len: 8\n");
+    text = with_in(local, "peer_ip: 198.51.100.1", "peer_ip: 192.255.255.254");
+    config_free(load_good(text));
+    free(text);
+    free(local);
+    /* the kernel reaches its own host too */
+    local = trading_with_least("kernel", "  lcore: trade1\n  local_ip: 127.0.0.1\n");
+    text = with_in(local, "peer_ip: 192.0.2.2", "peer_ip: 127.0.0.1");
+    config_free(load_good(text));
+    free(text);
+    free(local);
+}
+
+Test(config, waits_of_a_session_fit_each_other)
+{
+    refused_in(TRADING, "heartbeat_ms: 100", "heartbeat_ms: 9000",
+               ":35: orders.timeout_ms: 9000 is not more than heartbeat_ms 9000; write more");
+    refused_in(TRADING, "retry_ms: 1", "retry_ms: 71",
+               ":38: orders.retry_max_ms: 70 is less than retry_ms 71; write at least as much");
+    char *text = with_in(TRADING, "heartbeat_ms: 100", "heartbeat_ms: 8999");
+    config_free(load_good(text));
+    free(text);
+    text = with_in(TRADING, "retry_ms: 1", "retry_ms: 70");
+    config_free(load_good(text));
+    free(text);
+}
+
+Test(config, credentials_of_a_session_fit_a_login_and_are_never_shown)
+{
+    refused_in(TRADING, "username: abc123", "username: abc1234",
+               ":31: orders.username: has 7 letters, but a login holds 6; write the one that the venue gave you");
+    refused_in(TRADING, "\"0123456789\"", "secret-word",
+               ":32: orders.password: has 11 letters, but a login holds 10; write the one that the venue gave "
+               "you");
+    refused_in(TRADING, "\"0000000042\"", "\"00000000042\"",
+               ":33: orders.session: has 11 letters, but a login holds 10; write the one that the venue gave you");
+    refused_in(TRADING, "\"0000000042\"", "\"1 2\"",
+               ":33: orders.session: holds a blank or a letter outside ASCII; write the one that the venue gave "
+               "you");
+}
+
+Test(config, all_keys_of_the_longest_section_are_named)
+{
+    refused_in(
+        TRADING, "carrier: tcp", "carrier: tcp\n  frame: 16",
+        ":21: orders.frame: there is no such key; use one of carrier, lcore, port, control_port, local_mac, "
+        "peer_mac, local_ip, peer_ip, local_port, peer_port, prefix_len, gateway_ip, username, password, session, "
+        "heartbeat_ms, timeout_ms, login_timeout_ms, retry_ms, retry_max_ms, slow_path, cancel_on_disconnect, "
+        "probe_ms, answer_timeout_ms, owner_timeout_ms, refs_file, refs_headroom, fills, open_timeout_ms, frames, "
+        "open_orders_max, sim");
+}
+
 Test(config, shares_are_percentages_with_up_to_seven_decimals)
 {
     static const struct {
@@ -1370,7 +1868,7 @@ Test(config, one_run_names_many_mistakes)
     cr_expect(found(":4: gateway.memory_mb: '12abc' is not a whole number; write decimal digits only"));
     cr_expect(
         found(":5: gateway.what: there is no such key; use one of name, mode, memory, memory_mb, burst, ring_slots, "
-              "numa_strict"));
+              "numa_strict, control_sleep_us"));
     cr_expect(found(":6: gateway.burst: 65 is out of range; write a number from 1 to 64"));
     cr_expect(found(":14: lcores[1].cpu: CPU 0 is already that of lcore 'rx0'; give each lcore a CPU of its own"));
     cr_expect(found(
@@ -1446,9 +1944,9 @@ Test(config, a_finding_is_one_line_whatever_it_quotes)
 
 Test(config, a_truncated_config_is_never_more_than_refused)
 {
-    static const char *const texts[] = {GOOD, RECOVERING};
+    static const char *const texts[] = {GOOD, RECOVERING, TRADING};
 
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         for (size_t len = 0; len < strlen(texts[i]); len++) {
             struct config *config = NULL;
             char *exact = malloc(len + 1); /* a read past the end is seen by the sanitizer */
@@ -1464,15 +1962,16 @@ Test(config, a_truncated_config_is_never_more_than_refused)
 Test(config, a_damaged_config_is_never_more_than_refused, .timeout = 110)
 {
     static const char bytes[] = "\0\t\n -:[]{}&*!|>'\"%@`,?#~09aZ.\x7f\x80\xff";
-    char text[sizeof(GOOD) + sizeof(RECOVERING)];
+    static const char *const wholes[] = {GOOD, RECOVERING, TRADING};
+    char text[sizeof(GOOD) + sizeof(RECOVERING) + sizeof(TRADING)];
     uint32_t state = 12345;
     uint32_t good = 0;
 
     for (unsigned round = 0; round < 4000; round++) {
-        const char *whole = round % 2 ? RECOVERING : GOOD;
+        const char *whole = wholes[round % 3];
         const size_t text_len = strlen(whole);
         memcpy(text, whole, text_len);
-        for (unsigned flips = 1 + round % 3; flips > 0; flips--) {
+        for (unsigned flips = 1 + round / 3 % 3; flips > 0; flips--) {
             state = state * 1664525u + 1013904223u;
             char *place = &text[(state >> 8) % text_len];
             state = state * 1664525u + 1013904223u;
@@ -1517,6 +2016,28 @@ Test(config, cpus_that_this_machine_lacks_are_named)
         cr_expect_not_null(strstr(host.finding[0].text, "may not be used by this process; write one of "));
     }
     config_free(config);
+}
+
+Test(config, numa_minds_the_owner_of_a_session_and_no_port_of_the_kernel)
+{
+    struct config *config = load_good(TRADING);
+    struct config_findings nodes = {0};
+
+    /* all on node 0 but the order ports: only trade1 sends there */
+    cr_expect_eq(config_check_nodes(config, (const int[]){0, 0, 0}, (const int[]){0, 1, 1}, &nodes), 0);
+    cr_expect_eq(nodes.warning_count, 1);
+    cr_expect_str_eq(nodes.finding[0].text + strlen(shown_path),
+                     ":5: warning: lcores: lcore 'trade1' is on NUMA node 0, but the order port 'out' is on node 1; "
+                     "choose a CPU of node 1");
+    config_free(config);
+    char *text = trading_with_least("kernel", "  lcore: trade1\n");
+    config = load_good(text);
+    config->feed[0].line_count = 0; /* whose port, the first, is on another node now */
+    nodes = (struct config_findings){0};
+    cr_expect_eq(config_check_nodes(config, (const int[]){0, 0, 0}, (const int[]){1, 1, 1}, &nodes), 0);
+    cr_expect_eq(nodes.warning_count, 0);
+    config_free(config);
+    free(text);
 }
 
 Test(config, numa_mismatches_are_warnings_unless_strict)

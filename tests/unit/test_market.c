@@ -357,3 +357,71 @@ Test(market, a_reset_by_the_feed_makes_good_what_was_lost_before_it)
     cr_assert(channel->session_ended, "the session goes on as it was");
     market_drop(market);
 }
+
+Test(market, a_symbol_is_found_in_the_first_channel_that_knows_it)
+{
+    struct market *market = market_make();
+    uint16_t channel = 9, instrument = 9;
+    cr_assert_not(market_symbol_find(market, md_symbol("ABC"), &channel, &instrument));
+    cr_assert_not(market_symbol_find(market, 0, &channel, &instrument), "nobody is called nothing");
+    cr_assert(channel == 9 && instrument == 9);
+    send(market, MD_DEFINE, 1, 1, 0, md_symbol("ABC"));
+    cr_assert(market_symbol_find(market, md_symbol("ABC"), &channel, &instrument));
+    cr_assert(channel == 1 && instrument == 1);
+    send(market, MD_DEFINE, 0, 3, 0, md_symbol("ABC"));
+    cr_assert(market_symbol_find(market, md_symbol("ABC"), &channel, &instrument));
+    cr_assert(channel == 0 && instrument == 3);
+    market_drop(market);
+}
+
+Test(market, what_is_carried_moves_in_with_the_name_and_stays_there)
+{
+    struct market *market = market_make();
+    const uint64_t abc = md_symbol("ABC"), xyz = md_symbol("XYZ");
+    cr_assert(market_carry(market, abc, -30, 0, 70));
+    cr_assert(market_carry(market, abc, 5, 20, -10));
+    cr_assert(market_carry(market, xyz, 1, 2, 3));
+    cr_assert_eq(market->carried_count, 2u);
+    struct market_instrument *instrument = market_find(market, 1, 0), *other = market_find(market, 0, 2);
+    instrument->position = 1000;
+    send(market, MD_ADD, 1, 0, 'B', abc);
+    cr_assert_eq(instrument->position, 1000, "only a definition names it");
+    send(market, MD_DEFINE, 1, 0, 0, abc);
+    cr_assert(instrument->position == 975 && instrument->open_buy_qty == 20 && instrument->open_sell_qty == 60);
+    cr_assert_eq(market->carried_count, 1u);
+    send(market, MD_DEFINE, 0, 2, 0, abc); /* on another channel: the shares are where they were first wanted */
+    send(market, MD_DEFINE, 1, 0, 0, abc);
+    cr_assert(other->position == 0 && other->open_buy_qty == 0 && instrument->position == 975);
+    send_flags(market, MD_SESSION, 1, 0);
+    cr_assert(market_carry(market, abc, 15, -20, -60), "its home has no name now");
+    cr_assert(instrument->position == 990 && instrument->open_buy_qty == 0 && instrument->open_sell_qty == 0);
+    send(market, MD_DEFINE, 1, 1, 0, 0);
+    cr_assert_eq(market->carried_count, 1u, "no name is not a name");
+    send(market, MD_DEFINE, 0, 1, 0, xyz);
+    cr_assert(market_find(market, 0, 1)->open_sell_qty == 3 && market->carried_count == 0);
+    market_drop(market);
+}
+
+Test(market, symbols_beyond_the_table_are_refused_and_counted)
+{
+    struct market *market = market_make();
+    cr_assert_not(market_carry(market, 0, 1, 1, 1));
+    for (uint64_t i = 0; i < MARKET_CARRIED_MAX; i++)
+        cr_assert(market_carry(market, (i + 1) * 0x123456789u, 1, 2, 3));
+    cr_assert_not(market_carry(market, 5, 1, 2, 3));
+    cr_assert_eq(market->carried_full_count, 2u);
+    send(market, MD_DEFINE, 0, 0, 0, 5);
+    cr_assert_eq(market_find(market, 0, 0)->position, 0);
+    for (uint64_t i = 0; i < MARKET_CARRIED_MAX; i++)
+        cr_assert(market_carry(market, (i + 1) * 0x123456789u, (int64_t)i, -2, 0), "those that are there stay");
+    for (uint64_t i = 0; i < MARKET_CARRIED_MAX; i++) {
+        struct market_instrument *instrument = market_find(market, 0, 1);
+        instrument->position = 0;
+        instrument->open_buy_qty = instrument->open_sell_qty = 0;
+        send(market, MD_DEFINE, 0, 1, 0, (i + 1) * 0x123456789u);
+        cr_assert(instrument->position == (int64_t)i + 1 && instrument->open_buy_qty == 0 &&
+                  instrument->open_sell_qty == 3);
+    }
+    cr_assert_eq(market->carried_count, 0u);
+    market_drop(market);
+}

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct order_frame_at nowhere;
+
 static uint64_t random_state = 1;
 static uint64_t random_next(void)
 {
@@ -43,36 +45,48 @@ static uint64_t at64(const uint8_t *bytes)
 }
 
 static void check_headers(const uint8_t *frame, uint32_t frame_len, const struct order_frame_route *route,
-                          uint32_t message_len)
+                          const struct order_frame_at *at, uint8_t soup_type, uint32_t message_len)
 {
-    const uint8_t *ip = frame + 14, *udp = frame + 34;
+    const uint8_t *ip = frame + 14, *next = frame + 34;
+    const uint32_t segment_len = (route->tcp ? 23 : 8) + message_len, len = 34 + segment_len;
 
-    cr_assert_eq(frame_len, 42 + message_len < 60 ? 60 : 42 + message_len);
+    cr_assert_eq(frame_len, len < 60 ? 60 : len);
     cr_assert_arr_eq(frame, route->peer_mac, 6);
     cr_assert_arr_eq(frame + 6, route->local_mac, 6);
     cr_assert_eq(at16(frame + 12), 0x0800u);
     cr_assert_eq(ip[0], 0x45);
-    cr_assert_eq(at16(ip + 2), 28 + message_len);
+    cr_assert_eq(at16(ip + 2), 20 + segment_len);
     cr_assert_eq(at16(ip + 4), 0u);
     cr_assert_eq(at16(ip + 6), 0x4000u);
     cr_assert_eq(ip[8], 64);
-    cr_assert_eq(ip[9], 17);
+    cr_assert_eq(ip[9], route->tcp ? 6 : 17);
     cr_assert_eq(sum16(ip, 20, 0), 0xffff, "IPv4 checksum");
     cr_assert_eq(at16(ip + 12) << 16 | at16(ip + 14), route->local_ip);
     cr_assert_eq(at16(ip + 16) << 16 | at16(ip + 18), route->peer_ip);
-    cr_assert_eq(at16(udp), route->local_port);
-    cr_assert_eq(at16(udp + 2), route->peer_port);
-    cr_assert_eq(at16(udp + 4), 8 + message_len);
-    cr_assert_neq(at16(udp + 6), 0u, "zero would mean: no checksum");
-    const uint32_t pseudo = sum16(ip + 12, 8, 17 + 8 + message_len);
-    cr_assert_eq(sum16(udp, 8 + message_len, pseudo), 0xffff, "UDP checksum");
-    for (uint32_t i = 42 + message_len; i < frame_len; i++)
+    cr_assert_eq(at16(next), route->local_port);
+    cr_assert_eq(at16(next + 2), route->peer_port);
+    if (route->tcp) {
+        cr_assert_eq(at16(next + 4) << 16 | at16(next + 6), at->seq);
+        cr_assert_eq(at16(next + 8) << 16 | at16(next + 10), at->ack);
+        cr_assert_eq(at16(next + 12), 0x5018u, "five words of header, PSH and ACK");
+        cr_assert_eq(at16(next + 14), route->window);
+        cr_assert_eq(at16(next + 20), 1 + message_len, "SoupBinTCP counts the type");
+        cr_assert_eq(next[22], soup_type);
+    } else {
+        cr_assert_eq(at16(next + 4), 8 + message_len);
+        cr_assert_neq(at16(next + 6), 0u, "zero would mean: no checksum");
+    }
+    const uint32_t pseudo = sum16(ip + 12, 8, ip[9] + segment_len);
+    cr_assert_eq(sum16(next, segment_len, pseudo), 0xffff, "UDP or TCP checksum");
+    for (uint32_t i = len; i < frame_len; i++)
         cr_assert_eq(frame[i], 0, "padding");
 }
 
 static struct order_frame_route random_route(void)
 {
-    struct order_frame_route route = {.local_ip = (uint32_t)random_next(),
+    struct order_frame_route route = {.tcp = random_next() % 2,
+                                      .window = (uint16_t)random_next(),
+                                      .local_ip = (uint32_t)random_next(),
                                       .peer_ip = (uint32_t)random_next(),
                                       .local_port = (uint16_t)random_next(),
                                       .peer_port = (uint16_t)random_next()};
@@ -96,7 +110,7 @@ Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeo
         order_frame_prepare(&template, frame);
         for (int i = 0; i < 1000; i++) {
             const struct order_intent intent = {.action =
-                                                    (uint8_t)(random_next() % 8 ? ORDER_NEW : 2 + random_next() % 2),
+                                                    (uint8_t)(random_next() % 8 ? ORDER_NEW : 2 + random_next() % (route.tcp ? 3 : 2)),
                                                 .side = (uint8_t)sides[random_next() % 4],
                                                 .tif = random_next() % 2 ? ORDER_IOC : ORDER_DAY,
                                                 .price = (int32_t)(random_next() % INT32_MAX) + 1,
@@ -108,10 +122,18 @@ Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeo
             if (intent.action == ORDER_NEW && !prepared)
                 order_frame_prepare(&template, frame);
             prepared = intent.action == ORDER_NEW;
-            const uint32_t len = order_frame_encode(&template, frame, &intent, symbol, user_ref);
+            const struct order_frame_at at = {.seq = (uint32_t)random_next(), .ack = (uint32_t)random_next()};
+            const uint32_t len = order_frame_encode(&template, frame, &intent, symbol, user_ref, &at);
             const uint8_t *message = order_frame_message(frame, &message_len);
-            check_headers(frame, len, &route, message_len);
-            if (intent.action == ORDER_NEW) {
+            check_headers(frame, len, &route, &at, intent.action == ORDER_FRAME_HEARTBEAT ? 'R' : 'U', message_len);
+            if (route.tcp) {
+                uint32_t stream_len;
+                cr_assert_eq(order_frame_stream(&template, frame, intent.action, &stream_len), message - 3);
+                cr_assert_eq(stream_len, message_len + 3);
+            }
+            if (intent.action == ORDER_FRAME_HEARTBEAT) {
+                cr_assert_eq(message_len, 0u);
+            } else if (intent.action == ORDER_NEW) {
                 struct ouch_enter enter;
                 cr_assert_eq(ouch_decode_enter(message, message_len, &enter), 0);
                 cr_assert_eq(enter.user_ref, user_ref);
@@ -146,8 +168,8 @@ Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
 
     order_frame_template_init(&template, &route);
     order_frame_prepare(&template, frame);
-    order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x1122aabb);
-    const uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x1122aabb, NULL);
+    const uint8_t *message = frame + ORDER_FRAME_UDP_LEN;
     cr_assert_eq(message[0], 'O');
     cr_assert_arr_eq(message + 1, "\x11\x22\xaa\xbb", 4);
     cr_assert_eq(message[5], 'S');
@@ -169,13 +191,13 @@ Test(order_frame, bytes_of_a_cancel_and_a_replace_stand_where_the_table_says)
                                   .qty = 0x0a0b0c0d, .orig_ref = 0x01020304};
 
     order_frame_template_init(&template, &route);
-    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x9876fedc), 42u + 40u);
-    const uint8_t *message = frame + ORDER_FRAME_HEADER_LEN;
+    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x9876fedc, NULL), 42u + 40u);
+    const uint8_t *message = frame + ORDER_FRAME_UDP_LEN;
     cr_assert_arr_eq(message, "U\x01\x02\x03\x04\x98\x76\xfe\xdc\x0a\x0b\x0c\x0d\0\0\0\0\x7f\xff\xff\xff", 21);
     cr_assert_arr_eq(message + 21, "0YNTG00009876FEDC\0\0", 19);
     intent.action = ORDER_CANCEL;
     intent.qty = 0;
-    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 5), 60u);
+    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 5, NULL), 60u);
     cr_assert_arr_eq(message, "X\x01\x02\x03\x04\0\0\0\0", 9);
     for (int i = 51; i < 60; i++)
         cr_assert_eq(frame[i], 0, "the padding gives away nothing of the replace before");
@@ -206,10 +228,11 @@ Test(order_frame, an_old_frame_holds_the_bytes_of_a_new_one)
         if (intent.action == ORDER_NEW && last != ORDER_NEW)
             order_frame_prepare(&template, old);
         last = intent.action;
-        const uint32_t len = order_frame_encode(&template, old, &intent, symbol, user_ref);
-        cr_assert_eq(order_frame_encode(&template, new, &intent, symbol, user_ref), len);
+        const uint32_t len = order_frame_encode(&template, old, &intent, symbol, user_ref, &nowhere);
+        cr_assert_eq(order_frame_encode(&template, new, &intent, symbol, user_ref, &nowhere), len);
         cr_assert_arr_eq(old, new, len);
-        check_headers(old, len, &route, intent.action == ORDER_NEW ? 47 : intent.action == ORDER_CANCEL ? 9 : 40);
+        check_headers(old, len, &route, &nowhere, 'U',
+                      intent.action == ORDER_NEW ? 47 : intent.action == ORDER_CANCEL ? 9 : 40);
         for (uint32_t at = ORDER_FRAME_LEN_MAX; at < sizeof(old); at++)
             cr_assert(old[at] == 0xa5 && new[at] == 0x5a, "beyond the frame");
     }
@@ -232,8 +255,8 @@ Test(order_frame, every_reference_has_an_order_id_of_its_own_in_printable_charac
         const struct order_intent intent = {.action = ORDER_NEW, .side = 'B', .price = 1, .qty = 1};
         char expected[24]; /* the reference itself, so that different references have different identifiers */
         snprintf(expected, sizeof(expected), "TG0000%08X", user_ref);
-        order_frame_encode(&template, frame, &intent, 0, user_ref);
-        cr_assert_arr_eq(frame + ORDER_FRAME_HEADER_LEN + 31, expected, 14, "%s", expected);
+        order_frame_encode(&template, frame, &intent, 0, user_ref, &nowhere);
+        cr_assert_arr_eq(frame + template.header_len + 31, expected, 14, "%s", expected);
     }
 }
 
@@ -252,11 +275,11 @@ Test(order_frame, a_checksum_of_zero_is_sent_as_its_other_form)
         for (uint32_t qty = 1; qty < 200000; qty++) { /* every sum comes by */
             const struct order_intent intent = {
                 .action = action, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty, .orig_ref = 1};
-            const uint32_t len = order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1);
+            const uint32_t len = order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1, NULL);
             cr_assert_neq(at16(frame + 40), 0u);
             if (at16(frame + 40) != 0xffff)
                 continue;
-            check_headers(frame, len, &route, message_len);
+            check_headers(frame, len, &route, NULL, 'U', message_len);
             frame[40] = frame[41] = 0; /* with no checksum in it the sum is all ones, so its complement is zero */
             cr_assert_eq(sum16(frame + 34, 8 + message_len, sum16(frame + 26, 8, 17 + 8 + message_len)), 0xffff);
             found++;

@@ -461,7 +461,7 @@ Test(resync, a_strategy_that_stops_on_overrun_sends_no_new_orders_until_the_next
     } cases[] = {{new, true}, {cancel, false}, {replace, true}};
 
     follow(3000);
-    cr_assert_eq(open_insert(&lcore->open, &mine, 0, UINT64_MAX / 2), 1u);
+    cr_assert_eq(open_insert(&lcore->open, &mine, 0, 0, UINT64_MAX / 2), 1u);
     for (uint32_t step = 0; step < 6; step++) {
         static const bool stops[] = {true, true, true, false, true, true};
         static const bool stopped[] = {false, true, true, false, true, false};

@@ -117,6 +117,10 @@ Test(risk, without_a_session_nothing_is_sent)
     limits.session_up = false;
     struct rig rig = rig_open(&limits);
     REFUSED(&rig, order('B', ASK, 100), RISK_NO_SESSION);
+    rig.risk.limits.session_up = true; /* it comes and goes while the gate works */
+    cr_assert_eq(ask(&rig, order('B', ASK, 100)), RISK_PASS);
+    rig.risk.limits.session_up = false;
+    REFUSED(&rig, order('B', ASK, 100), RISK_NO_SESSION);
     free(rig.memory);
 }
 
@@ -360,6 +364,8 @@ Test(risk, every_reason_has_a_name_of_its_own)
         for (uint32_t j = 0; j < i; j++)
             cr_assert_str_neq(risk_verdict_name((enum risk_verdict)i), risk_verdict_name((enum risk_verdict)j));
     cr_assert_str_eq(risk_verdict_name(RISK_VERDICT_COUNT), "unknown");
+    cr_assert_str_eq(risk_verdict_name(RISK_ORDER_BUSY), "order_busy");
+    cr_assert_str_eq(risk_verdict_name(RISK_LOG_FULL), "log_full");
 }
 
 Test(risk, an_order_that_brings_a_position_back_is_never_refused_for_it)

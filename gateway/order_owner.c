@@ -1,0 +1,155 @@
+/* See order_owner.h. News of orders are told to strategies at the decision time of the newest frame; what they answer
+ * goes through the gate as any intent does. */
+#include "gateway/order_owner.h"
+
+#include "gateway/submit.h"
+
+/* An order that leads from here has no tick: it is measured from the moment at which the news was taken. */
+static void act(struct strategy_lcore *lcore, const struct order_event *events, uint32_t event_count)
+{
+    const struct md_event cause = {.type = MD_TIME, .rx_tsc = clock_tsc()};
+    const uint64_t event_seq = lcore->event_seq;
+    struct submit_queue queue;
+
+    queue.head = queue.tail = 0;
+    for (uint32_t i = 0; i < event_count; i++)
+        submit_news(lcore, &queue, &events[i]);
+    lcore->event_seq = 0;
+    submit_all(lcore, &queue, &cause);
+    lcore->event_seq = event_seq;
+}
+
+static void answer(struct strategy_lcore *lcore, const struct ouch_answer *answer)
+{
+    struct order_event events[ANSWER_EVENTS_MAX];
+    uint32_t event_count;
+
+    answer_apply(&lcore->open, &lcore->market, answer, lcore->market.now_ns, &lcore->answers, events, &event_count);
+    if (event_count > 0)
+        act(lcore, events, event_count);
+}
+
+/* Nothing may be sent, and nobody knows what becomes of what is open. */
+static void lost(struct strategy_lcore *lcore)
+{
+    struct order_event event;
+    uint32_t cursor = 0;
+
+    lcore->risk.limits.session_up = false;
+    lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
+    order_path_end(lcore->path);
+    while (answer_break_next(&lcore->open, &cursor, lcore->market.now_ns, &event))
+        act(lcore, &event, 1);
+}
+
+/* The replay has told everything that it could. */
+static void resolve(struct strategy_lcore *lcore, uint32_t next_user_ref)
+{
+    struct order_event event;
+    uint32_t cursor = 0;
+
+    while (next_user_ref > 0 && answer_resolve_next(&lcore->open, &lcore->market, next_user_ref, &cursor,
+                                                    lcore->market.now_ns, &event))
+        if (event.type == ORDER_RELEASED) {
+            lcore->never_received_count++;
+            act(lcore, &event, 1);
+        }
+}
+
+static void sweep_begin(struct strategy_lcore *lcore, enum order_owner_cancel what)
+{
+    lcore->cancelling = (uint8_t)what;
+    lcore->cancel_cursor = 0;
+}
+
+static bool orphaned(const struct open_order *order)
+{
+    return order->inherited || order->state == OPEN_UNKNOWN;
+}
+
+/* Cancel what is open, some of it each turn: everything, or only what nobody looks after. An order that could not be
+ * cancelled now is tried again in the next turn. */
+static void sweep(struct strategy_lcore *lcore)
+{
+    const struct md_event cause = {.type = MD_TIME, .rx_tsc = clock_tsc()};
+    const uint64_t event_seq = lcore->event_seq;
+
+    lcore->event_seq = 0;
+    for (uint32_t i = 0; i < ORDER_OWNER_CANCELS;) {
+        uint32_t cursor = lcore->cancel_cursor;
+        struct open_order *order = open_next(&lcore->open, &cursor);
+        if (!order) {
+            if (lcore->cancelling == ORDER_OWNER_CANCEL_ORPHANS)
+                lcore->risk.limits.session_up = true;
+            lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
+            break;
+        }
+        if ((lcore->cancelling == ORDER_OWNER_CANCEL_ALL || orphaned(order)) && open_cancellable(order)) {
+            if (!submit_cancel(lcore, order, &cause))
+                break;
+            i++;
+        }
+        lcore->cancel_cursor = cursor;
+    }
+    lcore->event_seq = event_seq;
+}
+
+static void hear(struct strategy_lcore *lcore, const struct order_news *news)
+{
+    switch (news->type) {
+    case ORDER_NEWS_ANSWER:
+        answer(lcore, &news->answer);
+        break;
+    case ORDER_NEWS_BREAK:
+        lost(lcore);
+        break;
+    case ORDER_NEWS_RESOLVE:
+        resolve(lcore, news->value);
+        break;
+    case ORDER_NEWS_BEGIN:
+        order_path_begin(lcore->path, news);
+        sweep_begin(lcore, ORDER_OWNER_CANCEL_ORPHANS);
+        break;
+    case ORDER_NEWS_ROUTE:
+        order_tx_route(lcore->path->tx, &news->route);
+        break;
+    case ORDER_NEWS_HEARTBEAT:
+        if (lcore->link->log.epoch != 0) /* it may have been taken back meanwhile */
+            order_path_heartbeat(lcore->path);
+        break;
+    case ORDER_NEWS_CANCEL_ALL:
+        lcore->risk.limits.session_up = false;
+        sweep_begin(lcore, ORDER_OWNER_CANCEL_ALL);
+        break;
+    default: /* END */
+        lcore->risk.limits.session_up = false;
+        lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
+        order_path_end(lcore->path);
+        break;
+    }
+}
+
+uint32_t order_owner_poll(struct strategy_lcore *lcore)
+{
+    struct order_news news;
+    uint32_t news_count = 0;
+
+    lcore->open.ref_limit = __atomic_load_n(&lcore->link->ref_limit, __ATOMIC_RELAXED);
+    while (news_count < ORDER_OWNER_BURST && order_link_hear(lcore->link, &news)) {
+        hear(lcore, &news);
+        news_count++;
+    }
+    if (UNLIKELY(lcore->cancelling != ORDER_OWNER_CANCEL_NONE))
+        sweep(lcore);
+    return news_count;
+}
+
+void order_owner_simulate(struct strategy_lcore *lcore, const struct md_event *event)
+{
+    struct ouch_answer next;
+
+    sim_event(lcore->sim, event);
+    if (event->type == MD_TIME)
+        while (sim_next(lcore->sim, lcore->market.now_ns, &next))
+            answer(lcore, &next);
+}

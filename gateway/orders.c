@@ -1,0 +1,515 @@
+/* See orders.h. */
+#include "gateway/orders.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_BYTES 16384u
+#define NEWS_SPARE 8u               /* room that answers leave for news of the session */
+#define ROUTE_LOOK_NS UINT64_C(1000000000)
+#define CANCEL_PATIENCE_NS UINT64_C(2000000000) /* of a clean stop, for the answers to its cancels */
+#define LEAVE_PATIENCE_NS UINT64_C(2000000000)  /* for the end of the connection */
+#define MS_NS UINT64_C(1000000)
+
+static const struct config_orders *config_of(const struct orders *orders)
+{
+    return &orders->config->orders;
+}
+
+/* --- the connection, whichever it is */
+
+static int line_connect(struct orders *orders)
+{
+    const struct config_orders *config = config_of(orders);
+
+    return orders->tcp ? tcp_line_connect(&orders->tcp_line, config->peer_ip, config->peer_port, config->local_port)
+                       : kernel_line_connect(&orders->kernel_line, config->local_ip, config->local_port,
+                                             config->peer_ip, config->peer_port);
+}
+
+static bool line_write(struct orders *orders, const uint8_t *bytes, uint32_t len)
+{
+    return orders->tcp ? tcp_line_write(&orders->tcp_line, bytes, len)
+                       : kernel_line_write(&orders->kernel_line, bytes, len);
+}
+
+static uint32_t line_read(struct orders *orders, uint8_t *ret_bytes, uint32_t bytes_max)
+{
+    return orders->tcp ? tcp_line_read(&orders->tcp_line, ret_bytes, bytes_max)
+                       : kernel_line_read(&orders->kernel_line, ret_bytes, bytes_max);
+}
+
+static bool line_quiet(const struct orders *orders)
+{
+    return orders->tcp ? tcp_line_quiet(&orders->tcp_line) : kernel_line_quiet(&orders->kernel_line);
+}
+
+static void line_end(struct orders *orders)
+{
+    orders->tcp ? tcp_line_end(&orders->tcp_line) : kernel_line_end(&orders->kernel_line);
+}
+
+static void line_close(struct orders *orders)
+{
+    orders->tcp ? tcp_line_close(&orders->tcp_line) : kernel_line_close(&orders->kernel_line);
+}
+
+static void line_abort(struct orders *orders)
+{
+    orders->tcp ? tcp_line_abort(&orders->tcp_line) : kernel_line_abort(&orders->kernel_line);
+}
+
+/* --- set-up */
+
+/* An address is lwIP's or the kernel's, never both: the kernel would answer what is ours with resets. */
+static bool kernel_has(uint32_t ip, char *ret_interface, size_t interface_len)
+{
+    struct ifaddrs *list;
+    bool found = false;
+
+    if (getifaddrs(&list) != 0)
+        return false;
+    for (const struct ifaddrs *entry = list; entry && !found; entry = entry->ifa_next) {
+        const struct sockaddr_in *address = (const struct sockaddr_in *)(const void *)entry->ifa_addr;
+        if (!address || address->sin_family != AF_INET || ntohl(address->sin_addr.s_addr) != ip)
+            continue;
+        snprintf(ret_interface, interface_len, "%s", entry->ifa_name);
+        found = true;
+    }
+    freeifaddrs(list);
+    return found;
+}
+
+static int tcp_open(struct orders *orders, const struct orders_setup *setup, uint64_t now_ns,
+                    char ret_error[ORDERS_ERROR_MAX])
+{
+    const struct config_orders *config = config_of(orders);
+    char interface[64], ip[INET_ADDRSTRLEN];
+    const struct in_addr address = {.s_addr = htonl(config->local_ip)};
+
+    if (kernel_has(config->local_ip, interface, sizeof(interface))) {
+        snprintf(ret_error, ORDERS_ERROR_MAX,
+                 "%s:%u: orders.local_ip: %s is the kernel's, on %s, and the session's own TCP needs one for itself; "
+                 "take it off there (ip addr del), or use another",
+                 orders->config->path, config->line, inet_ntop(AF_INET, &address, ip, sizeof(ip)), interface);
+        return -EADDRINUSE;
+    }
+    stack_time(&orders->stack, now_ns);
+    if (stack_open(&orders->stack, &setup->stack) != 0) {
+        snprintf(ret_error, ORDERS_ERROR_MAX, "the TCP of the order session found no memory");
+        return -ENOMEM;
+    }
+    memcpy(orders->local_mac, setup->stack.mac, 6);
+    tcp_line_init(&orders->tcp_line, &orders->stack, &orders->link->log, config->probe_ms * MS_NS);
+    return 0;
+}
+
+static int book_open(struct orders *orders, char ret_error[ORDERS_ERROR_MAX])
+{
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(ORDERS_BOOK_MAX));
+
+    if (!memory) {
+        snprintf(ret_error, ORDERS_ERROR_MAX, "no memory for the orders of the session");
+        return -ENOMEM;
+    }
+    /* No order is of this life for it: all are found by what the venue says of them. */
+    open_init(&orders->book, memory, ORDERS_BOOK_MAX, UINT32_MAX, 0);
+    market_init(&orders->positions, NULL, NULL, 0);
+    return 0;
+}
+
+int orders_open(struct orders *orders, const struct config *config, const struct orders_setup *setup,
+                uint64_t now_ns, char ret_error[ORDERS_ERROR_MAX])
+{
+    const struct config_orders *section = &config->orders;
+    struct order_session_params params = {.heartbeat_ns = section->heartbeat_ms * MS_NS,
+                                          .timeout_ns = section->timeout_ms * MS_NS,
+                                          .login_timeout_ns = section->login_timeout_ms * MS_NS,
+                                          .retry_ns = section->retry_ms * MS_NS,
+                                          .retry_max_ns = section->retry_max_ms * MS_NS,
+                                          .query = true};
+
+    *orders = (struct orders){.config = config,
+                              .tcp = section->carrier == CONFIG_CARRIER_TCP,
+                              .owner = setup->owner,
+                              .link = setup->link};
+    if (!orders->tcp)
+        kernel_line_init(&orders->kernel_line, &orders->link->log);
+    soup_field(params.username, sizeof(params.username), section->username);
+    soup_field(params.password, sizeof(params.password), section->password);
+    soup_field(params.session, sizeof(params.session), section->session);
+    int error = refs_open(&orders->refs, section->refs_file, section->refs_headroom, ret_error);
+    if (error)
+        return error;
+    orders->refs_open = true;
+    error = book_open(orders, ret_error);
+    if (error)
+        return error;
+    orders->owner->open.next_ref = orders->owner->open.oldest_ref = orders->refs.first;
+    order_link_init(orders->link, orders->refs.limit);
+    order_session_init(&orders->session, &params, now_ns);
+    return orders->tcp ? tcp_open(orders, setup, now_ns, ret_error) : 0;
+}
+
+void orders_close(struct orders *orders)
+{
+    if (!orders->config)
+        return;
+    if (orders->tcp && orders->tcp_line.stack)
+        tcp_line_abort(&orders->tcp_line);
+    else if (!orders->tcp)
+        kernel_line_abort(&orders->kernel_line);
+    if (orders->stack.netif.state)
+        stack_close(&orders->stack);
+    if (orders->refs_open)
+        refs_close(&orders->refs, orders->stop == ORDERS_STOPPED ? orders->owner->open.next_ref : 0);
+    free(orders->book.slots);
+    orders->config = NULL;
+}
+
+int orders_fd(const struct orders *orders)
+{
+    return orders->config && !orders->tcp ? kernel_line_fd(&orders->kernel_line) : -1;
+}
+
+/* --- news to the owner */
+
+static void tell(struct orders *orders, const struct order_news *news)
+{
+    if (!orders->owner_lost)
+        CHECK(order_link_tell(orders->link, news)); /* answers leave room for these */
+}
+
+/* The connection is lost, or taken back in anger: the owner may not send any more. */
+static void take_back(struct orders *orders)
+{
+    const struct order_news news = {.type = ORDER_NEWS_BREAK};
+
+    line_end(orders);
+    orders->begun = false;
+    orders->counters.break_count++;
+    tell(orders, &news);
+}
+
+static void abort_line(struct orders *orders, uint64_t now_ns)
+{
+    line_abort(orders);
+    order_session_abort(&orders->session, now_ns);
+    order_session_closed(&orders->session, now_ns);
+}
+
+static void give(struct orders *orders, uint64_t now_ns)
+{
+    struct order_news news = {.type = ORDER_NEWS_RESOLVE, .value = orders->session.next_user_ref};
+
+    if (refs_raise(&orders->refs, news.value) != 0)
+        fprintf(stderr, "tickgate: orders.refs_file: it cannot be written; orders end at UserRefNum %u\n",
+                orders->refs.limit);
+    __atomic_store_n(&orders->link->ref_limit, orders->refs.limit, __ATOMIC_RELAXED);
+    tell(orders, &news);
+
+    if (++orders->epoch == 0)
+        orders->epoch = 1;
+    news = (struct order_news){.type = ORDER_NEWS_BEGIN, .epoch = orders->epoch, .socket = orders_fd(orders)};
+    if (orders->tcp) {
+        orders->route = (struct order_frame_route){.tcp = true,
+                                                   .local_ip = config_of(orders)->local_ip,
+                                                   .peer_ip = config_of(orders)->peer_ip,
+                                                   .local_port = orders->tcp_line.local_port,
+                                                   .peer_port = config_of(orders)->peer_port};
+        memcpy(orders->route.local_mac, orders->local_mac, 6);
+        stack_peer_mac(&orders->stack, orders->route.peer_ip, orders->route.peer_mac);
+        tcp_line_begin(&orders->tcp_line, orders->epoch, &news.value, &orders->route.window);
+        news.route = orders->route;
+        orders->route_ns = now_ns;
+    } else {
+        kernel_line_begin(&orders->kernel_line, orders->epoch, &news.value);
+    }
+    tell(orders, &news);
+    orders->begun = true;
+    orders->answered_ns = 0;
+    orders->answered_ref = orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
+}
+
+/* --- what the venue says */
+
+static void message(struct orders *orders, const struct order_session_message *message)
+{
+    struct order_event events[ANSWER_EVENTS_MAX];
+    struct order_news news = {.type = ORDER_NEWS_ANSWER};
+    uint32_t event_count;
+
+    orders->counters.answer_count++;
+    if (ouch_decode_answer(message->bytes, message->len, &news.answer) != 0) {
+        orders->counters.malformed_count++;
+        return;
+    }
+    const uint8_t type = news.answer.type;
+    if ((type == OUCH_ACCEPTED || type == OUCH_REJECTED || type == OUCH_REPLACED) &&
+        (int32_t)(news.answer.user_ref - orders->answered_ref) > 0) {
+        orders->answered_ref = news.answer.user_ref;
+        orders->answered_ns = 0;
+    }
+    answer_apply(&orders->book, &orders->positions, &news.answer, 0, &orders->answers, events, &event_count);
+    tell(orders, &news);
+}
+
+static bool receive(struct orders *orders, uint64_t now_ns)
+{
+    struct order_session_message next;
+    uint8_t bytes[READ_BYTES];
+    bool busy = false;
+
+    for (;;) {
+        while ((orders->owner_lost || order_link_room(orders->link) > NEWS_SPARE) &&
+               order_session_next(&orders->session, now_ns, &next)) {
+            message(orders, &next);
+            busy = true;
+        }
+        const uint32_t room = order_session_room(&orders->session);
+        const uint32_t len = room > 0 ? line_read(orders, bytes, room < READ_BYTES ? room : READ_BYTES) : 0;
+        if (len == 0)
+            return busy;
+        order_session_receive(&orders->session, bytes, len, now_ns);
+        busy = true;
+    }
+}
+
+/* --- life of the session */
+
+static void connection_events(struct orders *orders, uint64_t now_ns)
+{
+    const int event =
+        orders->tcp ? (int)tcp_line_event(&orders->tcp_line) : (int)kernel_line_event(&orders->kernel_line);
+
+    if (event == TCP_LINE_CONNECTED)
+        order_session_connected(&orders->session, now_ns);
+    if (event == TCP_LINE_CLOSED) {
+        receive(orders, now_ns); /* what came before still counts */
+        order_session_closed(&orders->session, now_ns);
+    }
+}
+
+static void session_wants(struct orders *orders, uint64_t now_ns)
+{
+    switch (order_session_want(&orders->session, now_ns)) {
+    case ORDER_SESSION_CONNECT:
+        if (line_connect(orders) != 0)
+            order_session_closed(&orders->session, now_ns);
+        break;
+    case ORDER_SESSION_CLOSE:
+        if (orders->session.loss == ORDER_SESSION_LOSS_SILENCE || orders->session.loss == ORDER_SESSION_LOSS_ABORT)
+            line_abort(orders); /* nobody is there to take a FIN */
+        else
+            line_close(orders);
+        order_session_closed(&orders->session, now_ns);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The session's own packets. While the connection is the owner's, a heartbeat is asked of it. */
+static void session_says(struct orders *orders, uint64_t now_ns)
+{
+    uint8_t bytes[ORDER_SESSION_SEND_MAX];
+    const struct order_news heartbeat = {.type = ORDER_NEWS_HEARTBEAT};
+    const uint64_t sends = __atomic_load_n(&orders->owner->path->delegated_count, __ATOMIC_RELAXED) +
+                           __atomic_load_n(&orders->owner->path->slow_count, __ATOMIC_RELAXED);
+
+    if (sends != orders->owner_sends) {
+        orders->owner_sends = sends;
+        order_session_sent(&orders->session, now_ns);
+    }
+    const uint32_t len = order_session_send(&orders->session, now_ns, bytes);
+    if (len == 0)
+        return;
+    if (!orders->begun) {
+        line_write(orders, bytes, len);
+    } else if (order_link_room(orders->link) > NEWS_SPARE / 2) {
+        tell(orders, &heartbeat);
+        orders->counters.heartbeat_count++;
+    }
+}
+
+/* Another next hop: the owner's frames have to follow. */
+static void watch_route(struct orders *orders, uint64_t now_ns)
+{
+    struct order_news news = {.type = ORDER_NEWS_ROUTE};
+    uint8_t mac[6];
+
+    if (!orders->tcp || !orders->begun || now_ns - orders->route_ns < ROUTE_LOOK_NS)
+        return;
+    orders->route_ns = now_ns;
+    if (!stack_peer_mac(&orders->stack, orders->route.peer_ip, mac) || memcmp(mac, orders->route.peer_mac, 6) == 0 ||
+        order_link_room(orders->link) <= NEWS_SPARE / 2)
+        return;
+    memcpy(orders->route.peer_mac, mac, 6);
+    news.route = orders->route;
+    tell(orders, &news);
+}
+
+/* The owner has made no turn for so long: it may be in the middle of anything, and nobody looks after its orders. */
+static void watch_owner(struct orders *orders, uint64_t now_ns)
+{
+    const uint64_t turns = __atomic_load_n(&orders->owner->turn_count, __ATOMIC_RELAXED);
+    const uint64_t patience_ns = config_of(orders)->owner_timeout_ms * MS_NS;
+
+    if (turns != orders->owner_turns || orders->owner_turns_ns == 0) {
+        orders->owner_turns = turns;
+        orders->owner_turns_ns = now_ns;
+        return;
+    }
+    if (patience_ns == 0 || orders->owner_lost || now_ns - orders->owner_turns_ns < patience_ns)
+        return;
+    orders->counters.owner_lost_count++;
+    fprintf(stderr, "tickgate: lcore %s has made no turn for %u ms: its order session is shut, and its orders are "
+                    "cancelled\n", orders->owner->name, config_of(orders)->owner_timeout_ms);
+    if (orders->begun)
+        take_back(orders);
+    orders->owner_lost = true;
+    abort_line(orders, now_ns);
+}
+
+/* Orders without any answer for so long: the connection is worth nothing. */
+static void watch_answers(struct orders *orders, uint64_t now_ns)
+{
+    const uint64_t patience_ns = config_of(orders)->answer_timeout_ms * MS_NS;
+
+    orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
+    if (!orders->begun || patience_ns == 0 || (int32_t)(orders->sent_ref - orders->answered_ref) <= 0) {
+        orders->answered_ns = 0;
+        return;
+    }
+    if (orders->answered_ns == 0)
+        orders->answered_ns = now_ns;
+    if (now_ns - orders->answered_ns < patience_ns)
+        return;
+    orders->counters.late_count++;
+    abort_line(orders, now_ns);
+}
+
+static void watch_refs(struct orders *orders)
+{
+    const uint32_t next_ref = __atomic_load_n(&orders->owner->open.next_ref, __ATOMIC_RELAXED);
+
+    if (refs_step(&orders->refs, next_ref) > 0)
+        __atomic_store_n(&orders->link->ref_limit, orders->refs.limit, __ATOMIC_RELAXED);
+}
+
+/* Orders of an owner that is lost: cancelled from the book of record, as far as TCP takes them in one step. */
+static void cancel_for_owner(struct orders *orders)
+{
+    uint8_t bytes[SOUP_HEADER_LEN + OUCH_CANCEL_LEN];
+    struct open_order *order;
+    uint32_t cursor = 0;
+
+    while ((order = open_next(&orders->book, &cursor))) {
+        if (order->state == OPEN_PENDING_CANCEL)
+            continue;
+        const struct ouch_cancel cancel = {.user_ref = order->user_ref};
+        soup_encode_header(bytes, SOUP_UNSEQUENCED, OUCH_CANCEL_LEN);
+        ouch_encode_cancel(&cancel, bytes + SOUP_HEADER_LEN);
+        if (!line_write(orders, bytes, sizeof(bytes)))
+            return;
+        open_cancel_sent(order, 0);
+        orders->counters.own_cancel_count++;
+    }
+}
+
+/* --- a clean stop: cancel, end, log out */
+
+void orders_stop(struct orders *orders, uint64_t now_ns)
+{
+    const struct order_news news = {.type = ORDER_NEWS_CANCEL_ALL};
+
+    if (!orders->config || orders->stop != ORDERS_RUNNING)
+        return;
+    orders->stop = ORDERS_CANCELLING;
+    orders->stop_ns = now_ns;
+    if (orders->begun)
+        tell(orders, &news);
+}
+
+static bool owner_has_ended(const struct orders *orders)
+{
+    enum send_log_state state;
+
+    return orders->owner_lost ||
+           (send_log_owner_epoch(&orders->link->log) == 0 && !send_log_peek(&orders->link->log, 0, &state));
+}
+
+static void stop_step(struct orders *orders, uint64_t now_ns)
+{
+    const struct order_news end = {.type = ORDER_NEWS_END};
+    const bool up = orders->session.state == ORDER_SESSION_UP;
+
+    switch (orders->stop) {
+    case ORDERS_CANCELLING:
+        if (up && orders->begun && orders->book.inherited_count > 0 && now_ns - orders->stop_ns < CANCEL_PATIENCE_NS)
+            return;
+        if (orders->begun)
+            tell(orders, &end);
+        orders->stop = ORDERS_ENDING;
+        orders->stop_ns = now_ns;
+        return;
+    case ORDERS_ENDING:
+        if (orders->begun && !owner_has_ended(orders) && now_ns - orders->stop_ns < LEAVE_PATIENCE_NS)
+            return;
+        if (orders->begun) {
+            line_end(orders);
+            orders->begun = false;
+        }
+        order_session_stop(&orders->session, now_ns);
+        orders->stop = ORDERS_LEAVING;
+        orders->stop_ns = now_ns;
+        return;
+    case ORDERS_LEAVING:
+        if (orders->session.state == ORDER_SESSION_STOPPED || now_ns - orders->stop_ns >= LEAVE_PATIENCE_NS)
+            orders->stop = ORDERS_STOPPED;
+        return;
+    default:
+        return;
+    }
+}
+
+bool orders_step(struct orders *orders, uint64_t now_ns)
+{
+    if (!orders->config)
+        return false;
+    bool busy =
+        orders->tcp ? tcp_line_step(&orders->tcp_line, now_ns) : kernel_line_step(&orders->kernel_line, now_ns);
+    connection_events(orders, now_ns);
+    busy |= receive(orders, now_ns);
+    session_wants(orders, now_ns);
+    if (orders->begun && orders->session.state != ORDER_SESSION_UP)
+        take_back(orders);
+    session_says(orders, now_ns);
+    const bool up = orders->session.state == ORDER_SESSION_UP && line_quiet(orders);
+    if (up && !orders->begun && !orders->owner_lost && orders->stop == ORDERS_RUNNING &&
+        order_link_room(orders->link) > NEWS_SPARE)
+        give(orders, now_ns);
+    if (up && orders->owner_lost)
+        cancel_for_owner(orders);
+    watch_route(orders, now_ns);
+    watch_owner(orders, now_ns);
+    watch_answers(orders, now_ns);
+    watch_refs(orders);
+    stop_step(orders, now_ns);
+    return busy;
+}
+
+bool orders_position(const struct orders *orders, uint32_t index, struct market_carried *ret_carried)
+{
+    for (uint32_t i = 0; i < MARKET_CARRIED_MAX; i++)
+        if (orders->positions.carried[i].symbol != 0 && index-- == 0) {
+            *ret_carried = orders->positions.carried[i];
+            return true;
+        }
+    return false;
+}

@@ -1,0 +1,93 @@
+/* The order session, its control-thread side: connection (own TCP or the kernel's), login, replay, query, heartbeats,
+ * reconnection; what the venue says goes to the owner, a strategy lcore, which sends the orders itself.
+ *
+ *   venue --bytes--> tcp_line or kernel_line --> order_session --answers--> order_link --> owner
+ *   owner --segments--> wire;  owner --send log--> tcp_line
+ *
+ * It keeps a book of record of its own from the same answers: what is open and the positions by symbol, also those of
+ * earlier lives. Reports show it, a clean stop waits for it to be empty, and when the owner hangs its orders are
+ * cancelled from it. */
+#ifndef GATEWAY_ORDERS_H
+#define GATEWAY_ORDERS_H
+
+#include "config/config.h"
+#include "gateway/kernel_line.h"
+#include "gateway/order/answer.h"
+#include "gateway/order/order_session.h"
+#include "gateway/order_link.h"
+#include "gateway/refs.h"
+#include "gateway/strategy_loop.h"
+#include "gateway/tcp_line.h"
+
+#define ORDERS_ERROR_MAX 512u
+#define ORDERS_BOOK_MAX 65536u  /* open orders of the book of record */
+
+struct orders_counters {
+    uint64_t break_count;        /* connections that were lost while they were the owner's */
+    uint64_t answer_count;
+    uint64_t malformed_count;    /* sequenced messages that are no OUCH answers: passed over */
+    uint64_t late_count;         /* connections aborted because an order had no answer in time */
+    uint64_t owner_lost_count;   /* times that the owner hung: at most one */
+    uint64_t heartbeat_count;    /* asked of the owner */
+    uint64_t own_cancel_count;   /* orders of a lost owner that were cancelled here */
+};
+
+enum orders_stop { ORDERS_RUNNING = 0, ORDERS_CANCELLING, ORDERS_ENDING, ORDERS_LEAVING, ORDERS_STOPPED };
+
+struct orders {
+    const struct config *config; /* NULL: there is no session */
+    bool tcp;
+    struct strategy_lcore *owner;
+    struct order_link *link;
+    uint8_t local_mac[6];
+    struct order_session session;
+    struct stack stack;
+    struct tcp_line tcp_line;
+    struct kernel_line kernel_line;
+    struct refs refs;
+    bool refs_open;
+    uint16_t epoch;
+    bool begun;                  /* the connection is the owner's */
+    bool owner_lost;             /* it gets no connection any more */
+    struct order_frame_route route;
+    uint64_t route_ns;           /* when it was looked at */
+    uint64_t owner_turns, owner_turns_ns; /* its turns, and when they were seen to change */
+    uint64_t owner_sends;
+    uint32_t sent_ref, answered_ref; /* newest new order; newest that was answered */
+    uint64_t answered_ns;        /* since when answered_ref has been behind without change; 0 = it is not behind */
+    enum orders_stop stop;
+    uint64_t stop_ns;
+    struct open_orders book;
+    struct market positions;
+    struct answer_counters answers;
+    struct orders_counters counters;
+};
+
+/* What topology has made for it. */
+struct orders_setup {
+    struct strategy_lcore *owner;
+    struct order_link *link;
+    struct stack_params stack;   /* tcp */
+};
+
+/* Open stack and file of numbers, before armed; the owner's first UserRefNum is set. 0, or -errno and one sentence; then
+ * orders_close still has to be called. */
+int orders_open(struct orders *orders, const struct config *config, const struct orders_setup *setup,
+                uint64_t now_ns, char ret_error[ORDERS_ERROR_MAX]);
+/* One step. True: there was something to do. */
+bool orders_step(struct orders *orders, uint64_t now_ns);
+/* Begin to stop: cancel what is open, log out, close. */
+void orders_stop(struct orders *orders, uint64_t now_ns);
+static inline bool orders_stopped(const struct orders *orders)
+{
+    return orders->stop == ORDERS_STOPPED || !orders->config;
+}
+/* After the hot threads have ended. */
+void orders_close(struct orders *orders);
+/* For poll(2): the kernel carrier's socket, -1 = none. */
+int orders_fd(const struct orders *orders);
+
+/* The book of record, for reports: i-th symbol with a position or open orders; false past the last. */
+bool orders_position(const struct orders *orders, uint32_t index, struct market_carried *ret_carried);
+
+#endif

@@ -1,0 +1,24 @@
+/* What the parts of topology share among themselves. */
+#ifndef GATEWAY_TOPOLOGY_PARTS_H
+#define GATEWAY_TOPOLOGY_PARTS_H
+
+#include "gateway/topology.h"
+
+/* Write one sentence and return `error`. */
+__attribute__((format(printf, 3, 4))) int topology_fail(char ret_error[TOPOLOGY_ERROR_MAX], int error,
+                                                        const char *format, ...);
+int topology_no_memory(char ret_error[TOPOLOGY_ERROR_MAX], const char *what, const char *name, size_t bytes);
+/* A pool of frame buffers for any port of the config; NULL and a sentence. */
+struct rte_mempool *topology_pool(struct topology *topology, const char *name, uint32_t count, int node,
+                                  char ret_error[TOPOLOGY_ERROR_MAX]);
+
+/* The strategy lcore whose the order session is; NULL where each sends for itself (udp, replays). */
+struct strategy_lcore *topology_orders_owner(const struct topology *topology);
+/* Transmit queues of this port that orders and the session's TCP need; 0: it has no part in the session. */
+uint16_t topology_orders_queues(const struct topology *topology, uint32_t port_idx);
+/* Ways to the wire of all strategy lcores that have one. After the ports were opened. */
+int topology_orders_build(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+/* Give back what they hold. After the hot threads have ended. */
+void topology_orders_finish(struct topology *topology);
+
+#endif

@@ -1,0 +1,325 @@
+"""Orders over a real network: `exchange` in one namespace multicasts a session and takes orders over the kernel's TCP, the gateway in
+another trades on it over a second veth pair by delegated send, on AF_PACKET, AF_XDP and a kernel socket; a third namespace between
+the two harms the order path. Each case ends with both sides agreeing on every order, fill and position. Needs root, iproute2 and two
+CPUs; tshark for its word on retransmissions; removes what it makes."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import network as n
+from network import g
+
+BRIDGE = n.TAG + "b"
+ORDER_IP, DESK_IP, DESK_PORT, KERNEL_IP = "10.78.0.1", "10.78.0.2", 26000, "10.78.0.3"
+IMPAIR = os.environ["IMPAIR"]
+SYMBOLS, SEED = 20, 11
+OFFLOAD_OFF = """
+import ctypes, fcntl, socket, struct, sys
+for command in (0x17, 0x15, 0x1f, 0x24, 0x2c): # ETHTOOL_STXCSUM SRXCSUM STSO SGSO SGRO: frames as a wire has them
+    value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+    request = struct.pack("16sP", sys.argv[1].encode(), ctypes.addressof(value)) + bytes(16)
+    try:
+        fcntl.ioctl(socket.socket(), 0x8946, request) # SIOCETHTOOL
+    except OSError as error:
+        if command in (0x17, 0x1f, 0x24):
+            raise error
+"""
+
+
+def inside(namespace, *command):
+    return subprocess.run(["ip", "netns", "exec", namespace, *command], check=True, capture_output=True, text=True).stdout
+
+
+def offload_off(namespace, device):
+    inside(namespace, sys.executable, "-c", OFFLOAD_OFF, device)
+
+
+def order_path_make():
+    """vo (gateway) - b0, impair or nothing, b1 - vp (venue). Two queues at the gateway: the strategy lcore's and the control thread's."""
+    n.ip("netns", "add", BRIDGE)
+    n.ip("-n", n.GATEWAY, "link", "add", "vo", "numtxqueues", "2", "numrxqueues", "2", "type", "veth", "peer", "name", "b0", "netns", BRIDGE)
+    n.ip("-n", n.VENUE, "link", "add", "vp", "type", "veth", "peer", "name", "b1", "netns", BRIDGE)
+    for namespace, device in ((n.GATEWAY, "vo"), (BRIDGE, "b0"), (BRIDGE, "b1"), (n.VENUE, "vp")):
+        inside(namespace, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        offload_off(namespace, device)
+        n.ip("-n", namespace, "link", "set", device, "up")
+    n.ip("-n", n.VENUE, "addr", "add", DESK_IP + "/24", "dev", "vp")
+
+
+class Impair:
+    """The bridge between the two halves of the order path, harmful or not."""
+
+    def __init__(self, *options):
+        self.process = subprocess.Popen(["ip", "netns", "exec", BRIDGE, IMPAIR, "--in", "b0", "--out", "b1", "--tcp", *options],
+                                        stdout=subprocess.PIPE, text=True)
+        g.check(self.process.stdout.readline() == "ready\n", "the bridge carries", quiet=True)
+
+    def finish(self):
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.communicate(timeout=30)[0]
+        return json.loads(said)
+
+
+class Capture:
+    """What crosses the gateway's end of the order path."""
+
+    def __init__(self, path):
+        self.path = path
+        self.process = subprocess.Popen(["ip", "netns", "exec", n.GATEWAY, "tshark", "-q", "-i", "vo", "-w", path, "-F", "pcap", "-s", "200"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if "Capturing on" in line:
+                break
+
+    def finish(self):
+        time.sleep(0.5) # dumpcap hands its packets over four times a second
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=30)
+
+    def fields(self, display_filter, *fields):
+        command = ["tshark", "-r", self.path, "-Y", display_filter, "-T", "fields", *(a for field in fields for a in ("-e", field))]
+        return [line.split("\t") for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()]
+
+
+class Desk(n.Venue):
+    """The exchange with its order desk."""
+
+    def __init__(self, log, *options):
+        self.log = log
+        super().__init__("--orders", f"{DESK_IP}:{DESK_PORT}", "--order-username", "desk", "--order-password", "gate",
+                         "--order-log", log, *options)
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def records(self):
+        with open(self.log, encoding="ascii") as file:
+            return [json.loads(line) for line in file]
+
+
+DEVICES = {
+    "af_packet": ("net_af_packet,iface=vo,qpairs=2,blocksz=4096,framesz=2048,framecnt=4096", None),
+    "af_xdp": ("net_af_xdp,iface=vo,start_queue=0,queue_count=1", "net_af_xdp,iface=vo,start_queue=1,queue_count=1"),
+}
+
+
+def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None):
+    """A live config with an order session."""
+    strategies = strategies or (
+        "  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, params: {distance: 0, requote: 100, quantity: 100, pause_us: 2000}}\n")
+    config = work.config(name=name, mode="inline", every=25, reorder_us=50000, more_strategies=strategies)
+    text = open(config).read()
+    head, rest = text.split("orders:\n  port: orders\n", 1)
+    risk = rest[rest.index("risk:"):].replace("position_max: 100000", "position_max: 1000000")
+    order_device, control_device = DEVICES.get(device, (None, None))
+    ports = ""
+    if carrier == "tcp":
+        ports = f"  - {{name: orders, device: '{order_device}'}}\n"
+        if control_device:
+            ports += f"  - {{name: control, device: '{control_device}'}}\n"
+    head = head.replace("  - {name: orders, device: net_ring}\n", ports)
+    head = head.replace("{name: feed, device: net_ring}", "{name: feed, device: 'net_af_packet,iface=vg,blocksz=4096,framesz=2048,framecnt=8192'}")
+    session = f"""orders:
+  carrier: {carrier}
+  peer_ip: {DESK_IP}
+  peer_port: {DESK_PORT}
+  username: desk
+  password: gate
+  heartbeat_ms: 200
+  timeout_ms: 3000
+  retry_ms: 50
+  retry_max_ms: 400
+  answer_timeout_ms: 5000
+  owner_timeout_ms: 10000
+  refs_file: {refs or work.path(name + ".refs")}
+  refs_headroom: 1000
+  cancel_on_disconnect: true
+  open_orders_max: 4096
+"""
+    if carrier == "tcp":
+        session += f"  port: orders\n  local_ip: {ORDER_IP}\n" + ("  control_port: control\n" if control_device else "")
+    with open(config, "w") as file:
+        file.write(head + session + more + risk)
+    return config
+
+
+def states_agree(desk_end, report, text):
+    """The venue's book of record and the gateway's two are one."""
+    venue = desk_end["orders"]
+    venue_positions = {symbol: shares for symbol, shares in venue["positions"].items() if shares != 0}
+    session_positions = {symbol: shares for symbol, shares in report["session"]["positions"].items() if shares != 0}
+    lcore = report["strategies"][0]
+    g.check(session_positions == venue_positions, f"{text}: positions of the session are the venue's ({len(venue_positions)} symbols)")
+    g.check(lcore["positions"] == venue_positions, f"{text}: positions of the strategy lcore are the venue's")
+    g.check(report["session"]["next_seq"] == venue["next_seq"], f"{text}: {venue['next_seq'] - 1} sequenced messages on both sides")
+    g.check(venue["open"] == 0 and lcore["answers"]["open"] == 0 and report["session"]["open"] == 0, f"{text}: nothing is open on either side")
+    for key in ("unknown_order", "excess", "impossible", "full"):
+        g.check(lcore["answers"][key] == 0, f"{text}: no answer was {key}", quiet=True)
+
+
+def requests_of(desk):
+    return [record for record in desk.records() if record["dir"] == "in"]
+
+
+def each_once_in_order(desk, text, gaps=False):
+    """User references of what was entered grow by one; none came twice. `gaps`: some were lost with a connection."""
+    refs = [record["user_ref"] for record in requests_of(desk) if record["type"] in "OU"]
+    good = all(b > a if gaps else b == a + 1 for a, b in zip(refs, refs[1:]))
+    g.check(len(refs) > 100 and good, f"{text}: {len(refs)} new orders and replaces arrived, each once, in order")
+    return refs
+
+
+MESSAGES = 20000
+PAUSES = ("--pause-at", str(MESSAGES - 1000), "--pause-at", str(MESSAGES - 10))
+
+
+def run(work, name, device="af_packet", carrier="tcp", exchange=(), harm=(), middle=None, seconds=None, capture=None, **config):
+    """One session: the venue publishes it in real time and takes orders, the gateway trades; near its end the venue pauses, the gateway
+    is stopped, and both sides report. `middle(desk)` is called while orders are under way."""
+    path = config_orders(work, name, device, carrier, **config)
+    address = ["addr", "add", KERNEL_IP + "/24", "dev", "vo"]
+    if carrier == "kernel":
+        n.ip("-n", n.GATEWAY, *address)
+    bridge = Impair(*harm)
+    desk = Desk(work.path(name + ".log"), "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--rate", "5000",
+                "--cancel-on-disconnect", *PAUSES, *exchange)
+    gateway = n.gateway_start(path)
+    desk.wait("order_login")
+    sniffed = Capture(work.path(name + ".pcap")) if capture else None
+    desk.go_on()
+    if middle:
+        middle(desk)
+    desk.wait("paused")
+    desk.go_on()
+    desk.wait("paused") # the last orders have had a second for their answers
+    report = n.gateway_stop(gateway)
+    desk.go_on()
+    end = desk.finish()
+    harmed = bridge.finish()
+    if sniffed:
+        sniffed.finish()
+    if carrier == "kernel":
+        n.ip("-n", n.GATEWAY, "addr", "del", *address[2:])
+    return report, end, desk, harmed, sniffed
+
+
+def trade(work, device, carrier="tcp"):
+    """The whole chain on one carrier and device."""
+    name = f"{carrier}-{device}"
+    report, end, desk, _, _ = run(work, name, device, carrier)
+    each_once_in_order(desk, name)
+    states_agree(end, report, name)
+    g.check(report["session"]["fills"] > 50, f"{name}: {report['session']['fills']} fills of {report['session']['filled_shares']} shares came back")
+    kinds = {record["type"] for record in requests_of(desk)}
+    g.check({"O", "U", "X", "Q"} <= kinds, f"{name}: orders, replaces, cancels and the query")
+    g.check(report["feeds"][0]["holes"] == 0 and report["feeds"][0]["book"]["orphans"] == 0 if "orphans" in report["feeds"][0].get("book", {}) else True,
+            f"{name}: the feed with our own orders in it is whole", quiet=True)
+    if carrier == "tcp":
+        connection = report["session"]["connection"]
+        g.check(connection["delegated"] > 100 and connection["delegated"] > 20 * connection["slow"],
+                f"{name}: {connection['delegated']} messages by delegated send, {connection['slow']} by the slow path")
+        g.check(connection["broken"] == 0 and connection["beyond"] == 0, f"{name}: TCP and log were of one mind", quiet=True)
+
+
+def harmed_path(work):
+    """Loss, reordering, duplication and delay on both ways of the order path."""
+    harm = ("--fault", "loss=3,duplicate=1,reorder=2,jitter_us=300", "--back", "loss=3,duplicate=1,reorder=2,jitter_us=300")
+    report, end, desk, harmed, sniffed = run(work, "harmed", harm=harm, capture=shutil.which("tshark"))
+    lost = harmed["lines"][0]["lost"], harmed["back"][0]["lost"]
+    g.check(min(lost) > 5, f"harmed: {lost[0]} of our segments and {lost[1]} of the venue's were lost")
+    each_once_in_order(desk, "harmed")
+    states_agree(end, report, "harmed")
+    connection, resends = report["session"]["connection"], report["session"]["resends"]
+    again = sum(connection[key] for key in ("resend_probe", "resend_fast", "resend_timeout", "resend_taken_over"))
+    g.check(again == len(resends) > 0, f"harmed: {again} segments were sent again, and the log names each")
+    if not sniffed:
+        print("skipped: tshark is not installed; the retransmissions were not compared with its analysis")
+        return
+    ours = sorted((resend["seq"], resend["len"]) for resend in resends)
+    seen = sorted((int(seq), int(length)) for seq, length in sniffed.fields(
+        f"ip.src=={ORDER_IP} && tcp.len>0 && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission || "
+        "tcp.analysis.spurious_retransmission || tcp.analysis.out_of_order)", "tcp.seq", "tcp.len"))
+    g.check(seen == ours, f"harmed: tshark sees the same {len(seen)} retransmissions" if seen == ours else
+            f"harmed: tshark sees {seen}, the log says {ours}")
+
+
+def order_states(end):
+    return {order[0]: order for order in end["orders"]["orders"]}
+
+
+def disconnect(work):
+    """The connection breaks twice in the middle of a burst of orders, once in the orderly way, once with a reset."""
+    def middle(desk):
+        for command in ("disconnect", "reset"):
+            time.sleep(0.7) # orders are under way; the feed has its own time
+            desk.tell(command)
+            desk.wait("order_login")
+    report, end, desk, _, _ = run(work, "disconnect", middle=middle)
+    each_known = each_once_in_order(desk, "disconnect", gaps=True)
+    states_agree(end, report, "disconnect")
+    lcore = report["strategies"][0]
+    g.check(report["session"]["counters"]["breaks"] == 2 and report["session"]["counters"]["logins"] == 3,
+            "disconnect: two breaks, three logins")
+    g.check(end["orders"]["disconnect_cancels"] > 0, f"disconnect: {end['orders']['disconnect_cancels']} orders were cancelled by the venue")
+    g.check(end["orders"]["repeated"] == 0, f"disconnect: none of {len(each_known)} was entered twice")
+    g.check(lcore["answers"]["fills"] == end["orders"]["fills"], f"disconnect: {end['orders']['fills']} fills on both sides, "
+            f"{lcore['answers']['never_received']} orders were never received")
+
+
+def killed(work):
+    """kill -9 in the middle of trading: the venue empties the book, the next life has higher numbers and the true positions."""
+    refs = work.path("killed.refs")
+    path = config_orders(work, "killed", refs=refs)
+    bridge = Impair()
+    desk = Desk(work.path("killed.log"), "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--rate", "5000",
+                "--cancel-on-disconnect", *PAUSES)
+    first = n.gateway_start(path)
+    desk.wait("order_login")
+    desk.go_on()
+    time.sleep(1.5) # it trades
+    first.kill()
+    first.communicate()
+    second = n.gateway_start(path)
+    desk.wait("order_login") # the venue has seen the new connection: the old one is gone
+    desk.wait("order_login") # the first one was the probe
+    desk.wait("paused")
+    desk.go_on()
+    desk.wait("paused")
+    report = n.gateway_stop(second)
+    desk.go_on()
+    end = desk.finish()
+    bridge.finish()
+    logins = [index for index, record in enumerate(desk.records()) if record["dir"] == "event" and record["event"] == "connected"]
+    records = desk.records()
+    before = [record["user_ref"] for record in records[:logins[2]] if record["dir"] == "in" and record["type"] in "OU"]
+    after = [record["user_ref"] for record in records[logins[2]:] if record["dir"] == "in" and record["type"] in "OU"]
+    g.check(before and after and min(after) > max(before), f"killed: {len(before)} numbers up to {max(before)} before, from {min(after)} on after")
+    g.check(end["orders"]["disconnect_cancels"] > 0 and end["orders"]["repeated"] == 0,
+            f"killed: the venue cancelled {end['orders']['disconnect_cancels']} orders of the first life")
+    states_agree(end, report, "killed")
+    g.check(report["strategies"][0]["answers"]["inherited"] > 0,
+            f"killed: {report['strategies'][0]['answers']['inherited']} answers about orders of the first life were applied")
+
+
+n.network_make()
+try:
+    g.need_two_cpus()
+    order_path_make()
+    work = g.Work()
+    for device in ("af_packet", "af_xdp"):
+        trade(work, device)
+    trade(work, "socket", "kernel")
+    harmed_path(work)
+    disconnect(work)
+    killed(work)
+    left = n.ip("-n", n.GATEWAY, "-d", "link", "show", "vo")
+    g.check("prog/xdp" not in left, "no XDP program is left on the interface")
+finally:
+    n.network_remove()
+    subprocess.run(["ip", "netns", "del", BRIDGE], capture_output=True)
