@@ -18,6 +18,12 @@
 #define VERSION "1 "
 #define STUCK_CALLS 4096u
 
+/* Lines are written in turn. */
+static size_t offset_of(uint64_t generation)
+{
+    return (generation - 1) % 2 * LINE_LEN;
+}
+
 /* FNV-1a of generation and number. */
 static uint64_t checksum_of(uint64_t generation, uint32_t next)
 {
@@ -65,7 +71,7 @@ static int reserve(struct refs *refs, uint32_t next)
     char line[LINE_LEN];
 
     line_make(refs->generation + 1, next, line);
-    const ssize_t len = pwrite(refs->fd, line, LINE_LEN, (off_t)(refs->generation % 2 * LINE_LEN));
+    const ssize_t len = pwrite(refs->fd, line, LINE_LEN, (off_t)offset_of(refs->generation + 1));
     if (len != LINE_LEN)
         return len < 0 ? -errno : -ENOSPC;
     if (fdatasync(refs->fd) != 0)
@@ -94,28 +100,25 @@ static uint32_t ahead(uint32_t from, uint32_t headroom)
     return headroom < UINT32_MAX - from ? from + headroom : UINT32_MAX;
 }
 
-/* Generation and first from what is in the file. 0, -ENOENT: it is new; -EINVAL and *ret_what: neither. */
+/* Generation and first from what is in the file. 0, or -EINVAL and *ret_what. */
 static int recover(struct refs *refs, const char *bytes, size_t len, const char **ret_what)
 {
-    char first_line[LINE_LEN];
-    uint64_t generation;
     uint32_t next, good_count = 0;
+    uint64_t generation;
 
-    line_make(1, 1, first_line);
-    if (len < LINE_LEN && memcmp(bytes, first_line, len) == 0)
-        return -ENOENT; /* nothing was ever given out */
     *ret_what = "is no file of UserRefNums; name another, or remove it";
-    for (size_t at = 0; at < FILE_LEN && at + strlen(MAGIC VERSION) <= len; at += LINE_LEN)
-        if (memcmp(bytes + at, MAGIC, strlen(MAGIC)) == 0) {
-            *ret_what = "is damaged: which UserRefNums were used is not known; remove it, and the venue's answer to the "
-                        "Account Query will tell";
-            if (memcmp(bytes + at + strlen(MAGIC), VERSION, strlen(VERSION)) != 0) {
-                *ret_what = "is of another version than 1; name another, or start the release that wrote it";
-                return -EINVAL;
-            }
+    for (size_t at = 0; at < FILE_LEN && at + strlen(MAGIC VERSION) <= len; at += LINE_LEN) {
+        if (memcmp(bytes + at, MAGIC, strlen(MAGIC)) != 0)
+            continue;
+        if (memcmp(bytes + at + strlen(MAGIC), VERSION, strlen(VERSION)) != 0) {
+            *ret_what = "is of another version than 1; name another, or start the release that wrote it";
+            return -EINVAL;
         }
-    for (size_t at = 0; at + LINE_LEN <= len && len <= FILE_LEN; at += LINE_LEN) {
-        if (!line_parse(bytes + at, &generation, &next) || (generation - 1) % 2 * LINE_LEN != at)
+        *ret_what = "is damaged: which UserRefNums were used is not known; remove it, and the venue's answer to the "
+                    "Account Query will tell";
+    }
+    for (size_t at = 0; at < FILE_LEN && len == FILE_LEN; at += LINE_LEN) {
+        if (!line_parse(bytes + at, &generation, &next) || offset_of(generation) != at)
             continue;
         good_count++;
         if (generation <= refs->generation)
@@ -126,6 +129,29 @@ static int recover(struct refs *refs, const char *bytes, size_t len, const char 
     if (good_count == 1)
         refs->first = ahead(refs->first, refs->headroom);
     return good_count > 0 ? 0 : -EINVAL;
+}
+
+/* A new file comes into being whole: under another name first. 0; -EEXIST: somebody else was faster. */
+static int create(const char *path)
+{
+    char text[FILE_LEN], draft[PATH_MAX];
+    int error = 0;
+
+    if (snprintf(draft, sizeof(draft), "%s.new", path) >= (int)sizeof(draft))
+        return -ENAMETOOLONG;
+    const int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -errno;
+    for (uint64_t generation = 1; generation <= 2; generation++)
+        line_make(generation, 1, text + offset_of(generation));
+    const ssize_t len = write(fd, text, sizeof(text));
+    if (len != (ssize_t)sizeof(text))
+        error = len < 0 ? -errno : -ENOSPC;
+    else if (fdatasync(fd) != 0 || link(draft, path) != 0)
+        error = -errno;
+    close(fd);
+    unlink(draft);
+    return error ? error : folder_sync(path);
 }
 
 static int fail(struct refs *refs, int error, const char *path, const char *what, char ret_error[REFS_ERROR_MAX])
@@ -150,7 +176,15 @@ int refs_open(struct refs *refs, const char *path, uint32_t headroom, char ret_e
     char bytes[FILE_LEN + 1];
     const char *what;
 
-    *refs = (struct refs){.headroom = headroom, .fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
+    int error = 0;
+
+    *refs = (struct refs){.headroom = headroom, .fd = open(path, O_RDWR | O_CLOEXEC)};
+    if (refs->fd < 0 && errno == ENOENT) {
+        error = create(path);
+        if (error && error != -EEXIST)
+            return fail_errno(refs, error, path, "cannot be created", ret_error);
+        refs->fd = open(path, O_RDWR | O_CLOEXEC);
+    }
     if (refs->fd < 0)
         return fail_errno(refs, -errno, path, "cannot be opened", ret_error);
     if (flock(refs->fd, LOCK_EX | LOCK_NB) != 0)
@@ -160,18 +194,11 @@ int refs_open(struct refs *refs, const char *path, uint32_t headroom, char ret_e
     const ssize_t len = pread(refs->fd, bytes, sizeof(bytes), 0);
     if (len < 0)
         return fail_errno(refs, -errno, path, "cannot be read", ret_error);
-    int error = recover(refs, bytes, (size_t)len, &what);
-    if (error == -EINVAL)
+    error = recover(refs, bytes, (size_t)len, &what);
+    if (error)
         return fail(refs, error, path, what, ret_error);
-    if (error == -ENOENT) {
-        refs->first = 1;
-        error = reserve(refs, refs->first);
-        if (error == 0)
-            error = folder_sync(path);
-    }
     refs->limit = ahead(refs->first, headroom);
-    if (error == 0)
-        error = reserve(refs, refs->limit);
+    error = reserve(refs, refs->limit);
     return error ? fail_errno(refs, error, path, "cannot be written", ret_error) : 0;
 }
 

@@ -6,7 +6,7 @@
  * counts. A write that is torn leaves a line whose checksum does not fit; the other one is then the truth, and it is
  * enough: what the torn one would have reserved was not given out. But a line may also have gone bad after it was in
  * force, which looks the same: so with one good line a headroom is left out, as far as the next reservation reached. A
- * new file begins with a line that is always the same, so its first write may be torn as well. */
+ * new file comes into being whole, by link(2), so one of another length is damaged. */
 #ifndef GATEWAY_REFS_H
 #define GATEWAY_REFS_H
 

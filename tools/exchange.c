@@ -597,6 +597,17 @@ static void client_step(struct client *client, short revents, uint64_t now_ns)
 
 /* the turn */
 
+/* A line of stdin that is a command; what it leads to is said at once. */
+static bool command_take(void)
+{
+    if (!exchange.options.orders || exchange.command_len == 0)
+        return false;
+    packet_begin(clock_ns());
+    const bool taken = exchange_orders_command(exchange.command, clock_ns());
+    packet_flush();
+    return taken;
+}
+
 static void stdin_read(void)
 {
     char bytes[256];
@@ -608,8 +619,7 @@ static void stdin_read(void)
             continue;
         }
         exchange.command[exchange.command_len] = '\0';
-        if (!exchange.options.orders || exchange.command_len == 0 ||
-            !exchange_orders_command(exchange.command, clock_ns()))
+        if (!command_take())
             exchange.line_feed_count++;
         exchange.command_len = 0;
     }

@@ -138,14 +138,21 @@ static void on_order(void *state, const struct order_event *event, struct strate
             quote->user_ref = event->user_ref;
         break;
     case ORDER_ACCEPTED:
-    case ORDER_REPLACED:
     case ORDER_RESTATED:
-        quote->user_ref = event->user_ref;
         quote->price = event->price;
-        quote->state = quote->state == QUOTE_CANCELLING ? QUOTE_CANCELLING : QUOTE_WORKING;
+        if (quote->state == QUOTE_ENTERING)
+            quote->state = QUOTE_WORKING;
+        break;
+    case ORDER_REPLACED:
+        quote->user_ref = event->user_ref;
+        quote->next_ref = 0;
+        quote->price = event->price;
+        if (quote->state == QUOTE_REPLACING)
+            quote->state = QUOTE_WORKING;
         break;
     case ORDER_REPLACE_REJECTED:
     case ORDER_CANCEL_REJECTED:
+        quote->next_ref = 0;
         quote->resume_ns = event->now_ns + quoter->pause_ns;
         quote->state = QUOTE_WORKING;
         break;

@@ -499,12 +499,80 @@ def ouch_files():
     }
 
 
+WITH_QUERY = 0x80
+TURN, WAIT, BACK, BYTES, CLOSED, SENT, STOP, ABORT, CONNECTED = range(9)
+REFUSED, SLOW = bytes([TURN, 1]), bytes([TURN, 2])
+
+
+def step(kind, argument=0):
+    return bytes([kind, argument])
+
+
+def says(*packets):
+    stream = b''.join(packets)
+    return step(BYTES) + struct.pack('>H', len(stream)) + stream
+
+
+def session(*steps, query=True, chunk=128):
+    return bytes([chunk - 1 | (WITH_QUERY if query else 0)]) + b''.join(steps)
+
+
+def order_session_files():
+    turn, data = step(TURN), soup('S', accepted_order())
+    old, ours = (soup('S', b'Q' + TIME + struct.pack('>I', ref)) for ref in (7, 9))
+    probe = turn + says(accepted(3)) + turn + turn
+    up = probe + says(accepted(), data) + turn + says(data, data, ours)
+    plain = turn + says(accepted())
+    again = step(WAIT, 1) + turn
+    return {
+        'nothing': session(b''),
+        'refused': session(*[REFUSED + step(WAIT, wait) for wait in (1, 2, 4, 4)]),
+        'connected_later': session(SLOW, step(WAIT, 49), step(CONNECTED), turn, says(accepted())),
+        'never_connected': session(SLOW, step(WAIT, 50), turn),
+        'up': session(up, says(data)),
+        'up_byte_by_byte': session(up, says(data), chunk=1),
+        'up_without_a_query': session(plain, says(data, data), query=False),
+        'old_answer_before_the_end': session(probe, says(accepted()), turn, says(old, data, ours, ours)),
+        'old_answer_at_the_end': session(probe, says(accepted()), turn, says(data, data, old), turn, says(ours)),
+        'old_answer_and_ours_in_one_piece': session(probe, says(accepted()), turn, says(data, data, old, ours), turn),
+        'answer_of_another_length': session(probe, says(accepted()), turn, says(data, data, data, soup('S', b'Q'))),
+        'most_recent_behind_a_probe': session(turn, says(accepted(3), data), turn, turn, says(accepted())),
+        'query_unanswered_at_a_break': session(probe, says(accepted()), turn, step(CLOSED), again, says(accepted(4)),
+                                               turn, turn, says(accepted()), turn, says(data, data, old, data, ours)),
+        'resumed': session(plain, says(data, data), step(CLOSED), again, says(accepted(3), data), query=False),
+        'resumed_earlier': session(plain, says(data, data), step(CLOSED), again, says(accepted(), data, data, data),
+                                   query=False),
+        'messages_missing': session(plain, step(CLOSED), again, says(accepted(2), data), turn, query=False),
+        'other_session': session(plain, step(CLOSED), again, says(soup('A', b'SESSION002' + b'1'.rjust(20)), data),
+                                 turn, turn, query=False),
+        'rejected': session(turn, says(soup('J', b'S')), turn, again, says(soup('J', b'')), turn),
+        'data_before_login': session(turn, says(data), turn),
+        'accepted_twice': session(plain, says(accepted()), turn, query=False),
+        'accepted_from_zero': session(turn, says(accepted(0)), turn),
+        'no_type': session(plain, says(b'\0\0' + data), turn, query=False),
+        'packet_cut': session(plain, says(b'\xff\xffS' + data), query=False),
+        'heartbeats_and_debug': session(plain, says(soup('H'), soup('+', b'hello'), soup('?', b'?')), step(WAIT, 20),
+                                        turn, step(WAIT, 19), step(SENT), step(WAIT, 1), turn, query=False),
+        'login_unanswered': session(turn, step(WAIT, 50), turn),
+        'query_unanswered': session(probe, says(accepted()), turn, step(WAIT, 49), says(data), step(WAIT, 50), turn),
+        'silence': session(plain, step(WAIT, 90), turn, query=False),
+        'time_falls_back': session(plain, step(BACK, 255), turn, says(data), step(WAIT, 255), turn, query=False),
+        'end': session(up, says(data, soup('Z'), data), turn, turn, step(STOP)),
+        'stop': session(up, step(STOP), turn, says(data), step(WAIT, 20), turn),
+        'stop_and_end': session(up, step(STOP), turn, says(data, soup('Z')), turn),
+        'stop_in_a_login': session(turn, step(STOP), says(accepted()), turn),
+        'stop_in_a_replay': session(probe, says(accepted()), turn, step(STOP), turn, says(data, data, ours)),
+        'abort': session(up, step(ABORT), says(data), turn, again, says(accepted(5), data)),
+    }
+
+
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
     for target, files in (('frame', frame_files()), ('mold', mold_files()), ('mdp3', mdp3_files()),
                           ('itch', itch_files()), ('channel', channel_files()), ('soup', soup_files()),
-                          ('glimpse', glimpse_files()), ('ouch', ouch_files())):
+                          ('glimpse', glimpse_files()), ('ouch', ouch_files()),
+                          ('order_session', order_session_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)

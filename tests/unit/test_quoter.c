@@ -54,6 +54,12 @@ Test(quoter, a_quote_is_replaced_when_it_is_off_by_enough)
     tell(&rig, ORDER_REPLACED, 0, 3, 1, 95, 40);
     cr_assert_eq(rig_send(&rig, MD_ADD, 0, 110, 196), 1u);
     cr_assert_eq(rig.out.intent[0].orig_ref, 3u);
+    tell(&rig, ORDER_SENT, 0, 4, 3, 100, 40);
+    tell(&rig, ORDER_REPLACED, 0, 4, 3, 100, 40);
+    tell(&rig, ORDER_FILLED, 0, 4, 0, 100, 0);
+    rig.now_ns += 1000000;
+    cr_assert_eq(rig_send(&rig, MD_ADD, 0, 110, 196), 1u, "what took its place is gone too");
+    cr_assert_eq(rig.out.intent[0].action, ORDER_NEW);
     free(rig.state);
 }
 
