@@ -331,6 +331,9 @@ static void check_session_lcore(const struct config_load *load, const struct con
                        config->lcore[owner].name);
 }
 
+/* Twice the slots of the send log (ring/send_log.h), which names bytes of frames. */
+#define SESSION_FRAMES_MIN 128u
+
 /* All that its port receives goes to the session's TCP, so no feed may wait for frames there. A feed sends its requests
  * from a port that it has a line on: that needs no look of its own. */
 static void check_session_port(const struct config_load *load, const struct config *config, const char *key,
@@ -353,6 +356,10 @@ static void check_session_tcp(const struct config_load *load, const struct confi
     const uint32_t mask = UINT32_MAX << (32 - orders->prefix_len);
 
     check_session_port(load, config, "orders.port", orders->port_idx);
+    if (orders->frames < SESSION_FRAMES_MIN)
+        config_say(load, false, "orders.frames",
+                   "is %u, but carrier tcp needs at least %u: what was sent stays in its frame until the control "
+                   "thread has seen it", orders->frames, SESSION_FRAMES_MIN);
     if (orders->has_control_port && orders->control_port_idx != CONFIG_IDX_NONE) {
         if (orders->control_port_idx == orders->port_idx)
             config_say(load, false, "orders.control_port",

@@ -183,7 +183,7 @@ static void rest(const struct control *control)
     const uint64_t sleep_ns = control->orders.config ? topology->config->gateway.control_sleep_us * UINT64_C(1000)
                               : looking              ? SLEEP_BUSY_NS
                                                      : SLEEP_NS;
-    const struct timespec sleep = {.tv_sec = (time_t)(sleep_ns / 1000000000u), .tv_nsec = (long)(sleep_ns % 1000000000u)};
+    const struct timespec sleep = {.tv_sec = 0, .tv_nsec = (long)sleep_ns}; /* less than a second, all of them */
 
     fds[1] = (struct pollfd){.fd = orders_fd(&control->orders), .events = POLLIN};
     const uint32_t fd_count = recovery_fds(&control->recovery, fds + 2);

@@ -240,7 +240,7 @@ enum kernel_line_sent kernel_line_send(int fd, struct send_log *log, const uint8
             return KERNEL_LINE_WHOLE;
         sent_len = sent > 0 ? (uint32_t)sent : 0;
     }
-    send_log_mark(log, send_log_reserve(log, bytes + sent_len, len - sent_len), false);
+    send_log_mark(log, send_log_reserve_copy(log, bytes + sent_len, len - sent_len), false);
     log->next_seq = FIRST_SEQ;
     return KERNEL_LINE_LOGGED;
 }

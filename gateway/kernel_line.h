@@ -10,8 +10,8 @@
  * Of the log only slots and epoch matter. Bytes are not numbered: each connection begins with 1, and kernel_line_send
  * keeps it there. So the limit is a door: open (far ahead of 1) while the owner is in the connection at hand and the
  * socket has taken every byte before, shut (behind 1) otherwise. The control thread need not know what the owner has
- * sent by itself. A slot is taken only with the door set for what it has left behind, and an owner whose bytes are in the
- * log looks at the door only when all of them are taken: so nothing of the owner's overtakes a byte of the log. */
+ * sent by itself. The door is set before a slot counts as taken, for what that slot has left unsent, and an owner whose
+ * bytes are in the log looks at the door only when all of them are taken: so none of its bytes overtakes another. */
 #ifndef GATEWAY_KERNEL_LINE_H
 #define GATEWAY_KERNEL_LINE_H
 
@@ -61,8 +61,8 @@ void kernel_line_close(struct kernel_line *line); /* orderly; CLOSED is not said
 void kernel_line_abort(struct kernel_line *line); /* with RST */
 int kernel_line_fd(const struct kernel_line *line); /* for poll(2), -1 = none */
 
-/* Owner: send, or leave it (or what is left of it) to the control thread. send_log_room must have been true. An error of
- * the socket counts as sent: the session says what became of it. */
+/* Owner: send, or leave it (or what is left of it) to the control thread. send_log_room must have been true. An error
+ * of the socket counts as sent: the session's recovery says what became of it. */
 enum kernel_line_sent kernel_line_send(int fd, struct send_log *log, const uint8_t *bytes, uint32_t len);
 
 #endif

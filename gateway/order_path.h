@@ -25,7 +25,7 @@ struct order_path {
     struct rte_mbuf *mbuf;
     uint8_t action;
     bool delegated;
-    uint64_t delegated_count;      /* writer: owner, readers: any */
+    uint64_t direct_count;         /* kernel: taken by the socket at once; tcp: see tx->sent_count. Writer: owner */
     uint64_t slow_count;           /* given to the control thread: window, log, or a queue that took nothing */
     uint64_t heartbeat_count;
 };
@@ -45,6 +45,27 @@ enum risk_verdict order_path_send(struct order_path *path);
 static inline const uint8_t *order_path_frame(const struct order_path *path)
 {
     return path->frame;
+}
+
+/* Idle: keep the lines of the next order in this lcore's cache; those of the log were the control thread's. Changes
+ * nothing. */
+static inline void order_path_warm(struct order_path *path)
+{
+    if (path->tx)
+        order_tx_warm(path->tx);
+    if (path->carrier != CONFIG_CARRIER_TCP)
+        return;
+    __builtin_prefetch(&path->link->log.slot[path->link->log.next_slot % SEND_LOG_SLOTS], 1);
+    __builtin_prefetch(&path->link->log.limit);
+}
+
+/* Messages that were sent so far, by whatever way. Any thread. */
+static inline uint64_t order_path_sends(const struct order_path *path)
+{
+    const uint64_t count = path->tx ? __atomic_load_n(&path->tx->sent_count, __ATOMIC_RELAXED)
+                                    : __atomic_load_n(&path->direct_count, __ATOMIC_RELAXED);
+
+    return count + __atomic_load_n(&path->slow_count, __ATOMIC_RELAXED);
 }
 
 /* Heartbeat of the session. Nothing happens where it cannot be sent now: it will be asked for again. */

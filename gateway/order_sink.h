@@ -1,6 +1,6 @@
 /* What becomes of orders beside the wire. In a replay the order port is a net_ring, and the strategy lcore itself takes
- * its frames off at the end of a turn. Frames that are wanted in a file, and the journal, go to the control thread as records
- * through a ck_ring; the frame source holds back while that ring is nearly full, so that none is lost. */
+ * its frames off at the end of a turn. Frames that are wanted in a file, and the journal, go to the control thread as
+ * records through a ck_ring; the frame source holds back while that ring is nearly full, so that none is lost. */
 #ifndef GATEWAY_ORDER_SINK_H
 #define GATEWAY_ORDER_SINK_H
 

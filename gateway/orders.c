@@ -319,8 +319,7 @@ static void session_says(struct orders *orders, uint64_t now_ns)
 {
     uint8_t bytes[ORDER_SESSION_SEND_MAX];
     const struct order_news heartbeat = {.type = ORDER_NEWS_HEARTBEAT};
-    const uint64_t sends = __atomic_load_n(&orders->owner->path->delegated_count, __ATOMIC_RELAXED) +
-                           __atomic_load_n(&orders->owner->path->slow_count, __ATOMIC_RELAXED);
+    const uint64_t sends = order_path_sends(orders->owner->path);
 
     if (sends != orders->owner_sends) {
         orders->owner_sends = sends;

@@ -70,8 +70,8 @@ struct orders_setup {
     struct stack_params stack;   /* tcp */
 };
 
-/* Open stack and file of numbers, before armed; the owner's first UserRefNum is set. 0, or -errno and one sentence; then
- * orders_close still has to be called. */
+/* Open stack and file of numbers, before armed; the owner's first UserRefNum is set. 0, or -errno and one sentence;
+ * then orders_close still has to be called. */
 int orders_open(struct orders *orders, const struct config *config, const struct orders_setup *setup,
                 uint64_t now_ns, char ret_error[ORDERS_ERROR_MAX]);
 /* One step. True: there was something to do. */

@@ -1,8 +1,8 @@
 /* UserRefNum, strictly increasing for ever: a file keeps the number from which on none has been given out. Numbers are
  * reserved on disk ahead of their use, so a crash wastes some and never gives one out twice. Control thread.
  *
- * The file holds two lines of fixed length, "tickgate-refs 1 GENERATION NEXT CHECKSUM". A reservation is written over the
- * older one and made durable (fdatasync) before a number of it may be used. Of two good lines the higher generation
+ * The file holds two lines of fixed length, "tickgate-refs 1 GENERATION NEXT CHECKSUM". A reservation is written over
+ * the older one and made durable (fdatasync) before a number of it may be used. Of two good lines the higher generation
  * counts. A write that is torn leaves a line whose checksum does not fit; the other one is then the truth, and it is
  * enough: what the torn one would have reserved was not given out. But a line may also have gone bad after it was in
  * force, which looks the same: so with one good line a headroom is left out, as far as the next reservation reached. A

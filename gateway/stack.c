@@ -135,7 +135,8 @@ static bool ours(struct stack *stack, const struct rte_mbuf *frame)
 
 void stack_input(struct stack *stack, struct rte_mbuf *frame)
 {
-    /* Not PBUF_POOL: Debian's library (2.1.3) takes its buffers for longer than they are, and long frames overflow them. */
+    /* Not PBUF_POOL: Debian's library (2.1.3) takes its buffers for longer than they are, and long frames overflow
+     * them. */
     struct pbuf *pbuf = pbuf_alloc(PBUF_RAW, frame->data_len, PBUF_RAM);
 
     if (pbuf) {

@@ -1,6 +1,6 @@
-/* lwIP over a DPDK port: the one IPv4 address of the order session. ARP, ICMP and TCP come from it; it forwards nothing:
- * only frames for our MAC and IP, and ARP, reach it. lwIP keeps its state in variables of its own, so there is one stack
- * in a process. Time is passed in. Control thread. */
+/* lwIP over a DPDK port: the one IPv4 address of the order session. ARP, ICMP and TCP come from it; it forwards
+ * nothing: only frames for our MAC and IP, and ARP, reach it. lwIP keeps its state in variables of its own, so there is
+ * one stack in a process. Time is passed in. Control thread. */
 #ifndef GATEWAY_STACK_H
 #define GATEWAY_STACK_H
 

@@ -55,8 +55,7 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
     if (!busy) {
         __atomic_store_n(&lcore->idle_count, lcore->idle_count + 1, __ATOMIC_RELAXED);
         if (lcore->path) {
-            if (lcore->path->tx)
-                order_tx_warm(lcore->path->tx);
+            order_path_warm(lcore->path);
             open_warm(&lcore->open);
         }
     }

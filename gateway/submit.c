@@ -139,9 +139,9 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
     return risk_reserve_replace(&lcore->risk, &lcore->market, &replace, order->qty, now_ns);
 }
 
-/* An order that is on the wire is open from here on; returns its UserRefNum. Of a replace that somebody will answer both
- * orders are open until then. Where nobody answers, the new order takes the old one's reservation over: the larger of the
- * two stays reserved. */
+/* An order that is on the wire is open from here on; returns its UserRefNum. Of a replace that somebody will answer
+ * both orders are open until then. Where nobody answers, the new order takes the old one's reservation over: the larger
+ * of the two stays reserved. */
 static uint32_t enter(struct strategy_lcore *lcore, struct order_intent *wire, uint64_t symbol, uint8_t strategy,
                       struct open_order *orig, uint32_t reserved)
 {

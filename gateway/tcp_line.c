@@ -16,8 +16,8 @@
 #define FLAG_ACK 0x10u
 #define WINDOW_LIFTED 0x3fffffffu
 #define BATCH_BYTES TCP_MSS
-/* Probe times that an owner has between reservation and mark: a hot thread that the host's scheduler has put aside for a
- * moment is not held, and its segment would be doubled for nothing. */
+/* Probe times that an owner has between reservation and mark: a hot thread that the host's scheduler has put aside for
+ * a moment is not held, and its segment would be doubled for nothing. */
 #define OWNER_PATIENCE 5u
 #define HELD_PATIENCE (OWNER_PATIENCE + 1u)
 
@@ -127,7 +127,8 @@ static bool held_release(struct tcp_line *line)
 
     while (held_any(line)) {
         struct rte_mbuf *frame = line->held[line->held_head % TCP_LINE_HELD_MAX].frame;
-        const bool late = line->now_ns - line->held[line->held_head % TCP_LINE_HELD_MAX].since_ns > HELD_PATIENCE * line->probe_ns;
+        const uint64_t since_ns = line->held[line->held_head % TCP_LINE_HELD_MAX].since_ns;
+        const bool late = line->now_ns - since_ns > HELD_PATIENCE * line->probe_ns;
         struct segment segment;
         if (line->pcb && segment_parse(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, &segment) &&
             (segment.flags & FLAG_ACK) && before(line->pcb->snd_nxt, segment.ack)) {
@@ -337,8 +338,8 @@ bool tcp_line_quiet(const struct tcp_line *line)
     return line->pcb && line->pcb->state == ESTABLISHED && !line->pcb->unsent && !line->pcb->unacked;
 }
 
-/* How far the owner may send. Shut while lwIP has bytes to send, or sent bytes that are not acknowledged, or no room for
- * all that the log may bring. */
+/* How far the owner may send. Shut while lwIP has bytes to send, or sent bytes that are not acknowledged, or no room
+ * for all that the log may bring. */
 static uint32_t limit_of(const struct tcp_line *line)
 {
     const struct tcp_pcb *pcb = line->pcb;

@@ -3,16 +3,16 @@
  * comes from the session's owner, a strategy lcore, and lwIP is told of it through the send log. Control thread.
  *
  * What keeps the two of one mind:
- *  - slots of the log are told to lwIP in order. Bytes that were sent are written to lwIP with its windows lifted, and the
- *    segment is suppressed on its way out: lwIP counts it as sent, and retransmits it if it must. Only a segment that the
- *    owner has sent whole, put out for the first time, is suppressed; in doubt it is transmitted: a duplicate is harmless,
- *    a hole is not.
+ *  - slots of the log are told to lwIP in order. Bytes that were sent are written to lwIP with its windows lifted, and
+ *  the segment is suppressed on its way out: lwIP counts it as sent, and retransmits it if it must. Only a segment that
+ *  the owner has sent whole, put out for the first time, is suppressed; in doubt it is transmitted: a duplicate is
+ *  harmless, a hole is not.
  *  - while lwIP has bytes of its own to send (a retransmission is pending, the window is shut), what the owner has sent
  *    is queued behind them and counted as sent by snd_nxt alone.
- *  - the owner may send up to the exported limit: last acknowledgement plus the smaller of window and congestion window,
- *    as far as lwIP's buffers reach. While bytes that the owner did not send are outstanding, the limit is shut.
- *  - a received acknowledgement of bytes that lwIP does not know yet would be dropped by it: that frame, and those behind
- *    it, are held until the log has caught up.
+ *  - the owner may send up to the exported limit: last acknowledgement plus the smaller of window and congestion
+ *  window, as far as lwIP's buffers reach. While bytes that the owner did not send are outstanding, the limit is shut.
+ *  - a received acknowledgement of bytes that lwIP does not know yet would be dropped by it: that frame, and those
+ *  behind it, are held until the log has caught up.
  *  - an owner that is held between reservation and mark for longer than five probe times loses the slot: its bytes are
  *    transmitted by lwIP.
  *  - lwIP's timers are coarse: the oldest unacknowledged segment is sent again after max(2 * smoothed round trip, probe

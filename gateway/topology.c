@@ -65,7 +65,8 @@ static int servers_build(struct topology *topology, uint32_t feed_idx, struct rx
     const uint32_t source = retransmission->server_count == 1 ? retransmission->server_list[0].ip : 0;
     if (!line_add(&rx->lines, retransmission->local_ip, retransmission->local_port, source, channel,
                   CHANNEL_LINE_RETRANSMISSION))
-        return topology_fail(ret_error, -EINVAL, "feed %s: local_ip and local_port of its retransmission are taken", feed->name);
+        return topology_fail(ret_error, -EINVAL, "feed %s: local_ip and local_port of its retransmission are taken",
+                             feed->name);
     return 0;
 }
 
@@ -85,7 +86,8 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
     for (uint32_t i = 0; i < feed->line_count; i++) {
         const struct config_line *line = &feed->line_list[i];
         if (!line_add(&rx->lines, line->group, line->udp_port, line->source, channel, (uint8_t)i))
-            return topology_fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name, line->name);
+            return topology_fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name,
+                                 line->name);
         line_find(&rx->lines, line->group, line->udp_port)->verify = feed->checksum == CONFIG_CHECKSUM_VERIFY;
     }
     const int error = topology->options.replay ? 0 : servers_build(topology, feed_idx, rx, channel, node, ret_error);
@@ -158,8 +160,8 @@ static int strategy_build(struct topology *topology, struct strategy_lcore *lcor
     slot->name = strategy->name;
     slot->ops = strategy_find(strategy->kind);
     if (!slot->ops)
-        return topology_fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'", topology->config->path,
-                    strategy->line, strategy->name, strategy->kind);
+        return topology_fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'",
+                             topology->config->path, strategy->line, strategy->name, strategy->kind);
     const size_t bytes = slot->ops->state_size(&params.setup);
     slot->state = place_alloc(&topology->place, bytes, node);
     if (!slot->state)
@@ -292,8 +294,8 @@ struct rte_mempool *topology_pool(struct topology *topology, const char *name, u
     snprintf(pool_name, sizeof(pool_name), "%s_%u", name, topology->pool_count);
     struct rte_mempool *pool = rte_pktmbuf_pool_create(pool_name, count, POOL_CACHE, 0, data_room, node);
     if (!pool) {
-        topology_fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count, data_room,
-             name);
+        topology_fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count,
+                      data_room, name);
         return NULL;
     }
     topology->pool[topology->pool_count++] = pool;

@@ -121,6 +121,7 @@ static int path_build(struct topology *topology, struct strategy_lcore *lcore, u
     }
     if (topology->options.sim && sim_build(topology, lcore, node, ret_error) != 0)
         return -ENOMEM;
+    CHECK(!session || orders->carrier != CONFIG_CARRIER_TCP || orders->frames > SEND_LOG_SLOTS);
     const bool port = topology->order_port != NULL;
     order_sink_init(lcore->sink, port ? topology->order_port->tx_ring[session ? 0 : idx] : NULL,
                     topology->options.recording);

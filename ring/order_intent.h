@@ -27,7 +27,7 @@ enum order_event_type {
     ORDER_REFUSED = 1,  /* by the gate or the carrier: reason says which check; nothing was sent */
     ORDER_SENT = 2,     /* on the wire under user_ref; of a replace too */
     ORDER_FILLED = 3,   /* qty at price */
-    ORDER_RELEASED = 4, /* the open remainder `qty` will not trade any more: cancelled, timed out, rejected by the venue,
+    ORDER_RELEASED = 4, /* the open remainder `qty` will not trade: cancelled, timed out, rejected by the venue,
                          * never received by it: the order is done, unless some of it is left (left_qty) */
     /* what a venue answers, beside fills and releases: */
     ORDER_ACCEPTED = 5, /* live with `qty` at `price`, which may differ from what was asked for */
@@ -53,7 +53,7 @@ enum order_release {
 
 struct order_event {
     uint8_t type;       /* enum order_event_type */
-    uint8_t reason;     /* ORDER_REFUSED: enum risk_verdict of gateway/order/risk.h; else enum order_release, 0 = none */
+    uint8_t reason;     /* ORDER_REFUSED: enum risk_verdict (gateway/order/risk.h); else enum order_release, 0 = none */
     uint8_t side;
     uint8_t strategy;   /* index of the strategy on its lcore */
     uint16_t channel;

@@ -19,8 +19,6 @@ void send_log_begin(struct send_log *log, uint16_t epoch, uint32_t seq)
 
 void send_log_end(struct send_log *log)
 {
-    if (log->epoch != 0)
-        __atomic_store_n(&log->ended_epoch, log->epoch, __ATOMIC_RELEASE); /* paired with: send_log_ended */
     log->epoch = 0; /* connections count from 1 */
     __atomic_store_n(&log->owner_epoch, 0, __ATOMIC_RELEASE); /* paired with: send_log_owner_epoch */
 }
@@ -51,9 +49,4 @@ void send_log_taken(struct send_log *log, uint32_t count, uint32_t ack, uint32_t
 uint16_t send_log_owner_epoch(const struct send_log *log)
 {
     return (uint16_t)__atomic_load_n(&log->owner_epoch, __ATOMIC_ACQUIRE);
-}
-
-bool send_log_ended(const struct send_log *log, uint16_t epoch)
-{
-    return __atomic_load_n(&log->ended_epoch, __ATOMIC_ACQUIRE) == epoch;
 }

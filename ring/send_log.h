@@ -1,12 +1,12 @@
-/* What the owner of an order session (a strategy lcore) and the control thread, whose TCP it is, agree on: the log of what
- * the owner put on the wire by itself ("delegated send"), how far it may go, and whose turn it is.
+/* What the owner of an order session (a strategy lcore) and the control thread, whose TCP it is, agree on: the log of
+ * what the owner put on the wire by itself ("delegated send"), how far it may go, and whose turn it is.
  *
- *   owner:    reserve a slot (bytes in it) -> put the frame on the wire -> mark the slot sent, or not sent
+ *   owner:    reserve a slot (it names the bytes) -> put the frame on the wire -> mark the slot sent, or not sent
  *   control:  take slots in order -> tell TCP: sent already (count it), not sent (transmit it)
  *
- * A slot's word says its number and its state, so that nobody polls an index: one writer, the owner; one reader. An owner
- * that is held between reservation and mark holds nobody: after a while the control thread takes the slot over as it is,
- * transmits its bytes (a duplicate is harmless, a hole is not) and never looks at the mark.
+ * A slot's word says its number and its state, so that nobody polls an index: one writer, the owner; one reader. An
+ * owner that is held between reservation and mark holds nobody: after a while the control thread takes the slot over as
+ * it is, transmits its bytes (a duplicate is harmless, a hole is not) and never looks at the mark.
  *
  * Bytes are counted as TCP counts them: 32-bit sequence numbers that wrap. A carrier without TCP of ours (the kernel's)
  * uses the same log for what the socket would not take. */
@@ -31,12 +31,12 @@ enum send_log_state {
 
 struct send_log_slot {
     alignas(CACHE_LINE_BYTES) uint64_t word; /* slot number << 2 | enum send_log_state; writer: owner, release */
+    const uint8_t *bytes;        /* stay as they are until the slot is taken */
     uint32_t seq;                /* of the first byte */
     uint16_t len;
     uint16_t epoch;              /* connection that it was meant for */
-    uint8_t bytes[SEND_LOG_BYTES];
 };
-_Static_assert(sizeof(struct send_log_slot) == 2 * CACHE_LINE_BYTES, "two lines a message");
+_Static_assert(sizeof(struct send_log_slot) == CACHE_LINE_BYTES, "a line a message");
 
 struct send_log {
     /* writer: control thread */
@@ -44,7 +44,6 @@ struct send_log {
     uint32_t drained;            /* slots taken so far; release: the limit that follows from them is stored before */
     /* writer: owner */
     alignas(CACHE_LINE_BYTES) uint32_t owner_epoch; /* connection that the owner knows of, 0 = none; release */
-    uint32_t ended_epoch;        /* newest one that it knows to have ended; release */
     /* owner only */
     alignas(CACHE_LINE_BYTES) uint32_t next_seq; /* of the next byte */
     uint32_t next_slot;          /* number of the next slot, from 0; wraps */
@@ -52,6 +51,7 @@ struct send_log {
     uint32_t slow_slot;          /* one behind the newest slot that TCP had to send */
     uint16_t epoch;
     struct send_log_slot slot[SEND_LOG_SLOTS];
+    uint8_t store[SEND_LOG_SLOTS][SEND_LOG_BYTES]; /* of slots whose bytes had no place of their own */
 };
 
 /* Before armed. Nothing may be sent until the first send_log_begin. */
@@ -88,27 +88,37 @@ static inline bool send_log_may(struct send_log *log, uint32_t len, uint32_t *re
     return (int32_t)((uint32_t)limit - (log->next_seq + len)) >= 0;
 }
 
-/* Reserve: the bytes are the control thread's from here on, whatever happens to the owner. send_log_room must have been
- * true. Returns the slot; its seq is the number of its first byte. */
+/* Reserve: `bytes` are the control thread's from here on, whatever happens to the owner, and must stay as they are
+ * until the slot is taken: a ring of more than SEND_LOG_SLOTS frames will do. send_log_room must have been true.
+ * Returns the slot; its seq is the number of its first byte. */
 static inline struct send_log_slot *send_log_reserve(struct send_log *log, const uint8_t *bytes, uint32_t len)
 {
     struct send_log_slot *slot = &log->slot[log->next_slot % SEND_LOG_SLOTS];
 
-    DCHECK(len <= SEND_LOG_BYTES);
+    slot->bytes = bytes;
     slot->seq = log->next_seq;
     slot->len = (uint16_t)len;
     slot->epoch = log->epoch;
-    memcpy(slot->bytes, bytes, len);
     __atomic_store_n(&slot->word, (uint64_t)log->next_slot << 2 | SEND_LOG_RESERVED, __ATOMIC_RELEASE);
     log->next_seq += len;
     log->next_slot++;
     return slot;
 }
 
+/* The same for bytes that will not stay: they are copied, SEND_LOG_BYTES at most. */
+static inline struct send_log_slot *send_log_reserve_copy(struct send_log *log, const uint8_t *bytes, uint32_t len)
+{
+    uint8_t *store = log->store[log->next_slot % SEND_LOG_SLOTS];
+
+    DCHECK(len <= SEND_LOG_BYTES);
+    memcpy(store, bytes, len);
+    return send_log_reserve(log, store, len);
+}
+
 /* Mark the slot just reserved. */
 static inline void send_log_mark(struct send_log *log, struct send_log_slot *slot, bool sent)
 {
-    const uint64_t number = slot->word >> 2; /* our own writing: nobody else writes it */
+    const uint64_t number = (uint32_t)(log->next_slot - 1);
 
     if (UNLIKELY(!sent))
         log->slow_slot = log->next_slot;
@@ -124,7 +134,5 @@ void send_log_taken(struct send_log *log, uint32_t count, uint32_t ack, uint32_t
 /* The same without slots: acknowledgements came, windows moved. */
 void send_log_limit(struct send_log *log, uint32_t ack, uint32_t limit);
 uint16_t send_log_owner_epoch(const struct send_log *log);
-/* The owner knows that connection `epoch` has ended: nothing of its is in use any more. */
-bool send_log_ended(const struct send_log *log, uint16_t epoch);
 
 #endif

@@ -1,7 +1,7 @@
-/* See desk.h. "SoupBinTCP 3.00" and "OUCH 5.0" (Nasdaq), as a host speaks them. Answers of a request come in the order in
- * which a host makes them: Accepted or Replaced, then what traded at once, then Canceled for the rest of an immediate
- * order. The engine tells of trades while it is being called, so the first answer is made before the call, and its order
- * reference is filled in after it. */
+/* See desk.h. "SoupBinTCP 3.00" and "OUCH 5.0" (Nasdaq), as a host speaks them. Answers of a request come in the order
+ * in which a host makes them: Accepted or Replaced, then what traded at once, then Canceled for the rest of an
+ * immediate order. The engine tells of trades while it is being called, so the first answer is made before the call,
+ * and its order reference is filled in after it. */
 #include "tools/desk.h"
 
 #include "feed/wire.h"
@@ -230,7 +230,8 @@ static void rejected(struct desk *desk, uint32_t user_ref, enum reject reason, c
 
 static bool dice_reject(struct desk *desk)
 {
-    return desk->params.reject_share > 0 && session_random_below(&desk->random, 1000000) < desk->params.reject_share * 1000000;
+    return desk->params.reject_share > 0 &&
+           session_random_below(&desk->random, 1000000) < desk->params.reject_share * 1000000;
 }
 
 /* 0, or the code of what is wrong. */
@@ -428,8 +429,12 @@ static void misbehave(struct desk *desk)
 
 static void hear_request(struct desk *desk, const uint8_t *message, uint32_t len)
 {
-    union { struct ouch_enter enter; struct ouch_replace replace; struct ouch_cancel cancel; struct ouch_modify modify; }
-        request;
+    union {
+        struct ouch_enter enter;
+        struct ouch_replace replace;
+        struct ouch_cancel cancel;
+        struct ouch_modify modify;
+    } request;
 
     desk->request_count++;
     if (desk->params.heard)

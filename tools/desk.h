@@ -27,8 +27,8 @@ struct desk_params {
     uint64_t heartbeat_ns, timeout_ns; /* we speak after so much silence of ours; the client is given up after so much
                                         * of its */
     uint64_t midnight_ns;            /* the now_ns that is midnight: answers tell the time since then */
-    /* Hears each request of a client that is logged in (in: true, seq 0) and each sequenced message as it is made. May be
-     * NULL. */
+    /* Hears each request of a client that is logged in (in: true, seq 0) and each sequenced message as it is made. May
+     * be NULL. */
     void (*heard)(void *arg, bool in, uint64_t seq, const uint8_t *message, uint32_t len);
     void *heard_arg;
     /* misbehaviour, for tests */
@@ -36,8 +36,8 @@ struct desk_params {
     uint64_t answer_delay_ns;        /* answers are held back so long */
     uint64_t seed;
     uint64_t close_after;            /* requests after which the connection is closed, once; 0 = never */
-    uint64_t silent_after;           /* requests after which the desk neither reads nor says anything: half-open; 0 = never */
-    uint64_t deaf_after;             /* requests after which it does not read any more, but goes on talking; 0 = never */
+    uint64_t silent_after;           /* requests after which it neither reads nor speaks (half-open); 0 = never */
+    uint64_t deaf_after;             /* requests after which it does not read, but goes on talking; 0 = never */
     uint64_t garbage_after;          /* requests after which it says bytes that are no SoupBinTCP, once; 0 = never */
 };
 

@@ -394,7 +394,8 @@ static void message_say(const uint8_t *message, uint32_t message_len)
 static uint64_t session_now_ns(void)
 {
     const uint64_t now_ns = clock_ns();
-    const uint64_t passed_ns = exchange.phase == PHASE_FLOW && now_ns > exchange.base_ns ? now_ns - exchange.base_ns : 0;
+    const bool flows = exchange.phase == PHASE_FLOW && now_ns > exchange.base_ns;
+    const uint64_t passed_ns = flows ? now_ns - exchange.base_ns : 0;
     const uint64_t session_ns = exchange.first_ns + (uint64_t)((double)passed_ns * exchange.options.speed);
     if (session_ns > exchange.said_ns)
         exchange.said_ns = session_ns;

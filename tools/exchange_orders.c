@@ -217,7 +217,8 @@ void exchange_orders_open(const struct exchange_options *options, exchange_order
                           uint64_t (*session_ns)(void))
 {
     const struct match_params match = {
-        .book = {.instruments_max = LOCATES, .orders_max = 1u << 20, .levels_max = 1u << 19}, .client_orders_max = 1u << 16};
+        .book = {.instruments_max = LOCATES, .orders_max = 1u << 20, .levels_max = 1u << 19},
+        .client_orders_max = 1u << 16};
     struct desk_params desk = options->desk;
 
     orders.options = options;
@@ -317,8 +318,8 @@ static void client_write(void)
         }
         if (orders.out_len == 0)
             return;
-        const ssize_t sent =
-            send(orders.client, orders.out + orders.out_at, orders.out_len - orders.out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        const ssize_t sent = send(orders.client, orders.out + orders.out_at, orders.out_len - orders.out_at,
+                                  MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent <= 0) {
             if (sent < 0 && errno != EAGAIN && errno != EINTR)
                 client_close(false);
@@ -386,7 +387,8 @@ void exchange_orders_report(void)
            ",\"open\":%" PRIu32 ",\"positions\":{",
            counters->enter_count, counters->replace_count, counters->cancel_count, counters->accepted_count,
            counters->rejected_count, counters->fill_count, counters->canceled_count, counters->disconnect_cancel_count,
-           counters->repeated_count, counters->malformed_count, counters->login_count, desk_next_seq(orders.desk), open);
+           counters->repeated_count, counters->malformed_count, counters->login_count, desk_next_seq(orders.desk),
+           open);
     for (uint32_t i = 0; i < LOCATES; i++) {
         const int64_t position = orders.symbol[i] ? desk_position(orders.desk, orders.symbol[i]) : 0;
         char symbol[9];

@@ -1,6 +1,6 @@
-/* The exchange takes orders: the session's messages pass through a matching engine, whose news are what the feed says, and
- * a desk on a TCP socket enters clients' orders into the same engine. One exchange in a program, so its state is the
- * module's own. */
+/* The exchange takes orders: the session's messages pass through a matching engine, whose news are what the feed says,
+ * and a desk on a TCP socket enters clients' orders into the same engine. One exchange in a program, so its state is
+ * the module's own. */
 #ifndef TOOLS_EXCHANGE_ORDERS_H
 #define TOOLS_EXCHANGE_ORDERS_H
 
@@ -13,8 +13,8 @@
 /* Say one ITCH message of the book on the feed, now. */
 typedef void exchange_orders_say(const uint8_t *message, uint32_t message_len);
 
-/* `session_ns`: the session's time now, since midnight, for messages that the engine leads to. Ends the program when the
- * address cannot be had. */
+/* `session_ns`: the session's time now, since midnight, for messages that the engine leads to. Ends the program when
+ * the address cannot be had. */
 void exchange_orders_open(const struct exchange_options *options, exchange_orders_say *say,
                           uint64_t (*session_ns)(void));
 void exchange_orders_close(void);

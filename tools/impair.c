@@ -1,6 +1,6 @@
 /* impair: a bridge between two interfaces that harms what goes one way, or both, for live tests on veth pairs where the
- * kernel has no netem. Faults are those of a replay (gateway/fault.h): the same frames and the same seed give the same losses.
- * Everything else goes through unharmed, both ways.
+ * kernel has no netem. Faults are those of a replay (gateway/fault.h): the same frames and the same seed give the same
+ * losses. Everything else goes through unharmed, both ways.
  *
  * One thread, two packet sockets. Frames that are late wait in the faults' queue, poll sleeps until the next one is
  * due. */
@@ -39,8 +39,8 @@
 static const char *const help =
     "usage: impair --in IF --out IF [options]\n"
     "Bridge two interfaces; harm UDP packets, or TCP segments, on their way from --in to --out. Needs CAP_NET_RAW.\n"
-    "Kernel senders behind it must fill in checksums and cut segments themselves: ethtool -K IF tx off tso off gso off.\n"
-    "\n"
+    "Kernel senders behind it must fill in checksums and cut segments themselves:\n"
+    "ethtool -K IF tx off tso off gso off.\n\n"
     "  --fault KEY=VALUE[,KEY=VALUE]...\n"
     "                    loss, duplicate, reorder, corrupt, truncate (percent of packets), skew_us, jitter_us,\n"
     "                    stall_every_ms with stall_ms, restart_at (MoldUDP64 sequence)\n"
@@ -256,7 +256,8 @@ static void group_add(char *text)
         .ip = options_ip("group", text), .port = (uint16_t)options_u64("group", colon + 1, 1, 65535)};
 }
 
-enum { OPTION_IN = 1, OPTION_OUT, OPTION_FAULT, OPTION_BACK, OPTION_TCP, OPTION_GROUP, OPTION_ONLY_MULTICAST, OPTION_SEED, OPTION_HELP };
+enum { OPTION_IN = 1, OPTION_OUT, OPTION_FAULT, OPTION_BACK, OPTION_TCP, OPTION_GROUP, OPTION_ONLY_MULTICAST,
+       OPTION_SEED, OPTION_HELP };
 
 static void options_parse(int argc, char **argv)
 {

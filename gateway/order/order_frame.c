@@ -1,8 +1,8 @@
 /* Order frames. Contract in order_frame.h. Runs on the strategy lcore, once for each order; pure.
  *
  * One's complement sums do not care about order, and a field at an odd offset counts byte-swapped (RFC 1071). So the
- * checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were patched. In a
- * datagram the OUCH message begins at an even offset; behind TCP's header and the three bytes of SoupBinTCP at an odd
+ * checksum of an order is the sum of its constant bytes, taken once, plus the sums of the fields that were patched. In
+ * a datagram the OUCH message begins at an even offset; behind TCP's header and the three bytes of SoupBinTCP at an odd
  * one, so there even and odd fields change places. */
 #include "gateway/order/order_frame.h"
 
@@ -21,7 +21,6 @@
 #define IPV4_TTL 64u
 #define UDP_CHECKSUM_AT 40u
 #define TCP_SEQ_AT 38u
-#define TCP_ACK_AT 42u
 #define TCP_CHECKSUM_AT 50u
 #define PROTOCOL_AT 23u
 #define PROTOCOL_TCP 6u
@@ -180,17 +179,18 @@ void order_frame_prepare(const struct order_frame_template *template, uint8_t *f
 _Static_assert((ORDER_FRAME_UDP_LEN - ETHER_LEN - IPV4_LEN) % 2 == 0, "even offsets in a datagram stay even");
 _Static_assert((ORDER_FRAME_HEADER_MAX - ETHER_LEN - IPV4_LEN) % 2 == 1, "in a segment they become odd");
 
-/* Sequence and acknowledgement of a segment, and what they add to its sum: both stand at even offsets. */
-static inline uint64_t at_store(uint8_t *frame, const struct order_frame_at *at)
+/* Sequence and acknowledgement of a segment stand side by side, at even offsets; returns what they add to its sum. */
+static inline uint64_t at_store(uint8_t *frame, struct order_frame_at at)
 {
-    store_be32(frame + TCP_SEQ_AT, at->seq);
-    store_be32(frame + TCP_ACK_AT, at->ack);
-    return sum_even(at->seq) + sum_even(at->ack);
+    const uint64_t both = (uint64_t)at.seq << 32 | at.ack;
+
+    store_be64(frame + TCP_SEQ_AT, both);
+    return sum_even(both);
 }
 
 static inline uint32_t encode_enter(const struct order_frame_template *template, uint8_t *frame,
                                     const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
-                                    const struct order_frame_at *at)
+                                    struct order_frame_at at)
 {
     uint8_t *message = frame + template->header_len;
     const uint64_t price = (uint64_t)(int64_t)intent->price; /* > 0: the gate has seen to it */
@@ -222,7 +222,7 @@ _Static_assert(ENTER_QTY % 2 == 0 && ENTER_SYMBOL % 2 == 0 && ENTER_PRICE % 2 ==
 
 /* Cancels, replaces and heartbeats are rarer than orders: written and summed whole. */
 static uint32_t encode_whole(const struct order_frame_template *template, uint8_t *frame,
-                             const struct order_intent *intent, uint32_t user_ref, const struct order_frame_at *at)
+                             const struct order_intent *intent, uint32_t user_ref, struct order_frame_at at)
 {
     const uint32_t idx = intent->action - 1u;
     uint8_t *message = frame + template->header_len;
@@ -254,7 +254,7 @@ static uint32_t encode_whole(const struct order_frame_template *template, uint8_
 
 uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
                             const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
-                            const struct order_frame_at *at)
+                            struct order_frame_at at)
 {
     if (LIKELY(intent->action == ORDER_NEW))
         return encode_enter(template, frame, intent, symbol, user_ref, at);

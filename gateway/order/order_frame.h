@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define ORDER_FRAME_UDP_LEN 42u  /* Ethernet 14, IPv4 20, UDP 8 */
-#define ORDER_FRAME_TCP_LEN 54u  /* Ethernet 14, IPv4 20, TCP 20: what a segment has in front of its SoupBinTCP packet */
+#define ORDER_FRAME_TCP_LEN 54u  /* Ethernet 14, IPv4 20, TCP 20; SoupBinTCP comes next */
 #define ORDER_FRAME_HEADER_MAX (ORDER_FRAME_TCP_LEN + 3u)
 #define ORDER_FRAME_LEN_MAX (ORDER_FRAME_HEADER_MAX + 47u) /* 104 bytes: Enter Order; 60 is the least that is sent */
 
@@ -28,7 +28,7 @@ struct order_frame_template {
     bool tcp;
     uint32_t header_len;             /* where the OUCH message begins */
     uint8_t bytes[4][112];           /* by action - 1: whole frame with zero in the fields that differ */
-    uint32_t sum[4];                 /* one's complement sum of pseudo header, UDP or TCP header and the constant bytes */
+    uint32_t sum[4];                 /* one's complement sum of pseudo header, UDP or TCP header, constant bytes */
     uint32_t len[4];                 /* frame length, padded with zeros to 60 where the message is shorter */
     uint32_t message_len[4];         /* OUCH bytes */
 };
@@ -42,13 +42,13 @@ void order_frame_prepare(const struct order_frame_template *template, uint8_t *f
 struct order_frame_at { uint32_t seq, ack; };
 
 /* Make `frame` the order of `intent`: for ORDER_NEW the frame must be prepared (or hold an earlier ORDER_NEW of the
- * same template), and only the fields that differ are written; for the rarer ORDER_CANCEL, ORDER_REPLACE and heartbeat the
- * whole frame is written, and the frame must be prepared again before an ORDER_NEW. Returns the frame's length; IP
+ * same template), and only the fields that differ are written; for the rarer ORDER_CANCEL, ORDER_REPLACE and heartbeat
+ * the whole frame is written, and the frame must be prepared again before an ORDER_NEW. Returns the frame's length; IP
  * and UDP or TCP checksums are right. `symbol` as md_symbol(); `user_ref` is the new UserRefNum (cancel: unused); `at`:
  * tcp only. */
 uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
                             const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
-                            const struct order_frame_at *at);
+                            struct order_frame_at at);
 
 /* The OUCH message inside an encoded frame, and its length; a heartbeat has 0. */
 const uint8_t *order_frame_message(const uint8_t *frame, uint32_t *ret_message_len);

@@ -37,7 +37,7 @@ void order_tx_route(struct order_tx *tx, const struct order_frame_route *route)
 }
 
 struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
-                                 uint32_t user_ref, const struct order_frame_at *at)
+                                 uint32_t user_ref, struct order_frame_at at)
 {
     const uint32_t idx = tx->next & tx->mask;
     struct rte_mbuf *frame = tx->frame[idx];

@@ -1,6 +1,6 @@
-/* quoter: keeps a day order on each side of the instruments that it trades, `distance` behind the best price, and replaces
- * it when that has moved by `requote`. Where there is no market its orders are cancelled. What a quote is left at is seen in
- * its order news alone: a fill makes room for a new one.
+/* quoter: keeps a day order on each side of the instruments that it trades, `distance` behind the best price, and
+ * replaces it when that has moved by `requote`. Where there is no market its orders are cancelled. What a quote is left
+ * at is seen in its order news alone: a fill makes room for a new one.
  *
  *   distance    from the best price, in the instrument's price unit (default 100: a cent)
  *   requote     least difference between a quote and where it should be (default 100)
@@ -162,7 +162,7 @@ static void on_order(void *state, const struct order_event *event, struct strate
             break;
         if (event->user_ref == quote->user_ref && quote->next_ref == 0)
             done(quoter, quote, event->now_ns);
-        else if (event->user_ref == quote->user_ref) { /* its replace is on its way to nothing: its own news will say so */
+        else if (event->user_ref == quote->user_ref) { /* its replace goes to nothing: news of it will follow */
             quote->user_ref = quote->next_ref;
             quote->next_ref = 0;
         } else if (event->user_ref == quote->next_ref)

@@ -10,6 +10,7 @@
 #define INTENTS 65536u
 #define FRAMES 64u
 
+static const struct order_frame_at nowhere;
 static struct market market;
 static struct risk risk;
 static struct order_frame_template template;
@@ -58,7 +59,7 @@ static void run_encode(void *unused, double *ret_ns)
     uint64_t sum = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint32_t i = 0; i < INTENTS; i++)
-        sum += order_frame_encode(&template, frames[i % FRAMES], &intents[i], 0x2020202041414141u, i + 1, NULL);
+        sum += order_frame_encode(&template, frames[i % FRAMES], &intents[i], 0x2020202041414141u, i + 1, nowhere);
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / INTENTS;
     bench_keep(sum);
 }
@@ -72,7 +73,7 @@ static void run_both(void *unused, double *ret_ns)
         const struct order_intent *intent = &intents[i];
         if (reserve(intent) == RISK_PASS)
             sum += order_frame_encode(&template, frames[i % FRAMES], intent,
-                                      market_find(&market, 0, intent->instrument)->symbol, i + 1, NULL);
+                                      market_find(&market, 0, intent->instrument)->symbol, i + 1, nowhere);
         risk_release(&market, intent->channel, intent->instrument, intent->side, intent->qty);
     }
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / INTENTS;

@@ -1,7 +1,7 @@
 /* Our TCP against that of the Linux kernel, for tests and benchmarks: a network namespace of the process's own, a TAP
- * device, a net_ring port on our side of it, and a loop that carries frames between the two and loses, doubles or delays
- * those that `tap_rig_network` chooses. One thread is owner, control thread and network in turn. An EAL must run; needs
- * root. */
+ * device, a net_ring port on our side of it, and a loop that carries frames between the two and loses, doubles or
+ * delays those that `tap_rig_network` chooses. One thread is owner, control thread and network in turn. An EAL must
+ * run; needs root. */
 #ifndef TESTS_EAL_TAP_RIG_H
 #define TESTS_EAL_TAP_RIG_H
 
@@ -127,7 +127,7 @@ static inline void tap_rig_open(uint64_t probe_ns)
     CHECK(stack_open(&rig.stack, &params) == 0);
     send_log_init(&rig.log);
     tcp_line_init(&rig.line, &rig.stack, &rig.log, probe_ns);
-    CHECK(order_tx_init(&rig.tx, &route, rig.port_id, 0, rig.pool, 64) == 0);
+    CHECK(order_tx_init(&rig.tx, &route, rig.port_id, 0, rig.pool, 128) == 0);
 }
 
 static inline void tap_rig_close(void)

@@ -99,8 +99,10 @@ static void start(void)
 
     lcore = aligned_alloc(64, (sizeof(*lcore) + 63) / 64 * 64);
     memset(lcore, 0, sizeof(*lcore));
-    lcore->tx = malloc(sizeof(*lcore->tx));
-    cr_assert_eq(order_tx_init(lcore->tx, &route, port_id, 0, pool, FRAMES), 0);
+    lcore->path = calloc(1, sizeof(*lcore->path));
+    lcore->path->carrier = CONFIG_CARRIER_UDP;
+    lcore->path->tx = malloc(sizeof(*lcore->path->tx));
+    cr_assert_eq(order_tx_init(lcore->path->tx, &route, port_id, 0, pool, FRAMES), 0);
     market_memory = aligned_alloc(64, market_footprint(counts, 1));
     market_init(&lcore->market, market_memory, counts, 1);
     open_memory = malloc(open_footprint(64));
@@ -117,8 +119,9 @@ static void start(void)
 
 static void stop(void)
 {
-    order_tx_finish(lcore->tx);
-    free(lcore->tx);
+    order_tx_finish(lcore->path->tx);
+    free(lcore->path->tx);
+    free(lcore->path);
     free(lcore);
     free(market_memory);
     free(open_memory);

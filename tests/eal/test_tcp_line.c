@@ -87,7 +87,7 @@ static struct rte_mbuf *encode(uint32_t ack)
     const struct order_intent intent = {
         .action = ORDER_NEW, .side = 'B', .tif = ORDER_IOC, .price = 1234500, .qty = 100 + order_count};
     const struct order_frame_at at = {.seq = rig.log.next_seq, .ack = ack};
-    struct rte_mbuf *frame = order_tx_encode(&rig.tx, &intent, md_symbol("AAPL"), order_count + 1, &at);
+    struct rte_mbuf *frame = order_tx_encode(&rig.tx, &intent, md_symbol("AAPL"), order_count + 1, at);
 
     cr_assert_not_null(frame);
     return frame;
@@ -387,6 +387,7 @@ Test(tcp_line, what_the_queue_does_not_take_lwip_sends)
     orders(5, 1);
     cr_assert(send_log_may(&rig.log, MESSAGE_LEN, &ack));
     send_log_mark(&rig.log, reserve(encode(ack)), false);
+    order_tx_pass(&rig.tx);
     cr_assert_not(send_log_may(&rig.log, MESSAGE_LEN, &ack), "nothing may overtake it");
     until(all_arrived);
     cr_assert_eq(rig.line.counters.slow_count, 1u);

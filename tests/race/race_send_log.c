@@ -1,7 +1,7 @@
-/* send_log between two real threads. The owner sends numbered messages, some of them not, and pauses between reservation
- * and mark now and then; the control thread takes slots in order, takes over those that it finds reserved for long, and
- * moves the limit. Every message is seen once, in order, with its own bytes; the owner never sends beyond the limit that
- * the control thread allowed, nor anything behind a message that TCP had to send.
+/* send_log between two real threads. The owner sends numbered messages, some of them not, and pauses between
+ * reservation and mark now and then; the control thread takes slots in order, takes over those that it finds reserved
+ * for long, and moves the limit. Every message is seen once, in order, with its own bytes; the owner never sends beyond
+ * the limit that the control thread allowed, nor anything behind a message that TCP had to send.
  *
  * Bounded by the number of messages; a thread that hangs ends the program through an alarm. Exit 0 or 1.
  *
@@ -52,7 +52,7 @@ static void *own(void *unused)
         const bool slow = dice(&state, 100) == 0;
         while (!slow && !send_log_may(&send_log, len, &ack))
             sched_yield();
-        struct send_log_slot *slot = send_log_reserve(&send_log, bytes, len);
+        struct send_log_slot *slot = send_log_reserve_copy(&send_log, bytes, len);
         if (dice(&state, 5000) == 0)
             usleep(300);
         send_log_mark(&send_log, slot, !slow);

@@ -182,7 +182,8 @@ Test(refs, every_number_is_reserved_on_disk_before_it_may_be_used)
         const struct image image = image_load();
         unsigned generation[2], next[2];
         for (int i = 0; i < 2; i++)
-            cr_assert_eq(sscanf(image.bytes + (size_t)i * LINE_LEN, "tickgate-refs 1 %u %u", &generation[i], &next[i]), 2);
+            cr_assert_eq(sscanf(image.bytes + (size_t)i * LINE_LEN, "tickgate-refs 1 %u %u", &generation[i], &next[i]),
+                         2);
         const int newest = generation[1] > generation[0];
         cr_assert_eq(next[newest], refs.limit);
         cr_assert_eq(generation[newest], generation[!newest] + 1, "in turn");
@@ -352,7 +353,7 @@ Test(refs, what_is_no_such_file_is_left_alone)
 {
     static const char *const texts[] = {
         "x", "tickgate-refx", "# a note of forty-two letters or thereabouts\n",
-        "# a longer note, as long as a whole line of numbers and then some, so that length alone says nothing at all\n"};
+        "# a longer note, as long as a whole line of numbers and then some, so that its length says nothing at all\n"};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         text_store(texts[i]);
@@ -399,6 +400,7 @@ Test(refs, a_file_of_another_process_is_refused_until_it_is_closed)
     cr_assert(pipe(ready) == 0 && pipe(go) == 0);
     const pid_t child = fork();
     if (child == 0) {
+        close(go[1]); /* the parent's end is an end for the child too */
         const bool opened = refs_open(&refs, path, HEADROOM, error) == 0;
         if (!opened || write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1)
             _exit(1);

@@ -20,7 +20,7 @@ static bool may(uint32_t len)
 
 static struct send_log_slot *reserve(const char *text)
 {
-    return send_log_reserve(&send_log, (const uint8_t *)text, (uint32_t)strlen(text));
+    return send_log_reserve_copy(&send_log, (const uint8_t *)text, (uint32_t)strlen(text));
 }
 
 Test(send_log, nothing_may_be_sent_before_a_connection)
