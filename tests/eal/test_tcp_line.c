@@ -19,6 +19,8 @@ static void start(void)
 {
     if (geteuid() != 0)
         cr_skip_test("a TAP device needs root");
+    if (access("/dev/net/tun", R_OK | W_OK) != 0)
+        cr_skip_test("there is no /dev/net/tun");
     eal_fixture_start("tcp-line");
     tap_rig_open(PROBE_NS);
 }
