@@ -65,7 +65,10 @@ static void record(struct tcp_line *line, const struct segment *segment)
 
     line->counters.resend_count[why]++;
     line->record[line->record_count++ % TCP_LINE_RECORDS] = (struct tcp_line_record){
-        .now_ns = line->now_ns, .seq = segment->seq - line->first_seq + 1, .len = segment->payload_len, .why = why};
+        .now_ns = line->now_ns,
+        .seq = segment->seq - line->first_seq + 1,
+        .len = segment->payload_len,
+        .why = (uint8_t)why};
     line->rtt_ns = 0; /* whose acknowledgement comes is not known any more */
 }
 

@@ -926,7 +926,7 @@ static void note_answer(struct walk *w, const struct ouch_answer *answer)
         order->executed_qty = w->known[answer->orig_user_ref].executed_qty;
         order->waiting = false;
         close_known(w, answer->orig_user_ref);
-        /* fall through */
+        __attribute__((fallthrough));
     case OUCH_ACCEPTED:
         for (uint32_t i = 0; i < INSTRUMENTS; i++)
             if (answer->symbol == symbol_of(i))
@@ -942,7 +942,7 @@ static void note_answer(struct walk *w, const struct ouch_answer *answer)
         if (!order->sent)
             w->inherited_position[order->instrument] += order->side == 'B' ? answer->qty : -(int64_t)answer->qty;
         order->executed_qty += answer->qty;
-        /* fall through */
+        __attribute__((fallthrough));
     case OUCH_CANCELED:
     case OUCH_AIQ_CANCELED:
         order->qty -= answer->qty;

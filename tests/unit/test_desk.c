@@ -132,7 +132,8 @@ static void enter(uint32_t user_ref, uint8_t side, uint32_t qty, uint64_t price,
 static void replace(uint32_t orig, uint32_t user_ref, uint32_t qty, uint64_t price)
 {
     const struct ouch_replace request = {
-        .orig_user_ref = orig, .user_ref = user_ref, .qty = qty, .price = price, .tif = '0', .display = 'Y', .iso = 'N'};
+        .orig_user_ref = orig, .user_ref = user_ref, .qty = qty, .price = price,
+        .tif = '0', .display = 'Y', .iso = 'N'};
     uint8_t message[64];
 
     say(message, ouch_encode_replace(&request, message));
