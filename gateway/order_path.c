@@ -28,41 +28,41 @@ void order_path_end(struct order_path *path)
 }
 
 static enum risk_verdict encode_tcp(struct order_path *path, const struct order_intent *intent, uint64_t symbol,
-                                    uint32_t user_ref)
+                                    struct order_frame_id id)
 {
     struct send_log *log = &path->link->log;
     struct order_frame_at at = {.seq = log->next_seq};
-    const uint32_t len = SOUP_HEADER_LEN + path->tx->template.message_len[intent->action - 1];
 
+    path->stream_len = SOUP_HEADER_LEN + path->tx->template.message_len[intent->action - 1];
     if (UNLIKELY(!send_log_room(log)))
         return RISK_LOG_FULL;
-    path->delegated = send_log_may(log, len, &at.ack);
+    path->delegated = send_log_may(log, path->stream_len, &at.ack);
     if (UNLIKELY(!path->delegated && !path->slow_allowed && intent->action != ORDER_CANCEL))
         return RISK_WINDOW;
-    path->mbuf = order_tx_encode(path->tx, intent, symbol, user_ref, at);
+    path->mbuf = order_tx_encode(path->tx, intent, symbol, id, at);
     return LIKELY(path->mbuf) ? RISK_PASS : RISK_TX_FULL;
 }
 
 enum risk_verdict order_path_encode(struct order_path *path, const struct order_intent *intent, uint64_t symbol,
-                                    uint32_t user_ref)
+                                    struct order_frame_id id)
 {
     static const struct order_frame_at nowhere;
 
-    path->action = intent->action;
     if (LIKELY(path->carrier == CONFIG_CARRIER_TCP)) {
-        const enum risk_verdict verdict = encode_tcp(path, intent, symbol, user_ref);
+        const enum risk_verdict verdict = encode_tcp(path, intent, symbol, id);
         if (UNLIKELY(verdict != RISK_PASS))
             return verdict;
     } else if (path->carrier == CONFIG_CARRIER_UDP) {
-        path->mbuf = order_tx_encode(path->tx, intent, symbol, user_ref, nowhere);
+        path->mbuf = order_tx_encode(path->tx, intent, symbol, id, nowhere);
         if (UNLIKELY(!path->mbuf))
             return RISK_TX_FULL;
     } else {
         if (UNLIKELY(!send_log_room(&path->link->log)))
             return RISK_LOG_FULL;
         path->frame = path->buffer;
+        path->stream_len = SOUP_HEADER_LEN + path->template.message_len[intent->action - 1];
         order_frame_prepare(&path->template, path->frame);
-        order_frame_encode(&path->template, path->frame, intent, symbol, user_ref, nowhere);
+        order_frame_encode(&path->template, path->frame, intent, symbol, id, nowhere);
         return RISK_PASS;
     }
     path->frame = rte_pktmbuf_mtod(path->mbuf, uint8_t *);
@@ -75,8 +75,7 @@ enum risk_verdict order_path_encode(struct order_path *path, const struct order_
 static void send_tcp(struct order_path *path)
 {
     struct send_log *log = &path->link->log;
-    const uint32_t len = SOUP_HEADER_LEN + path->tx->template.message_len[path->action - 1];
-    struct send_log_slot *slot = send_log_reserve(log, path->frame + ORDER_FRAME_TCP_LEN, len);
+    struct send_log_slot *slot = send_log_reserve(log, path->frame + ORDER_FRAME_TCP_LEN, path->stream_len);
     const bool sent = path->delegated && order_tx_send(path->tx, path->mbuf);
 
     send_log_mark(log, slot, sent);
@@ -94,9 +93,8 @@ enum risk_verdict order_path_send(struct order_path *path)
     }
     if (path->carrier == CONFIG_CARRIER_UDP)
         return order_tx_send(path->tx, path->mbuf) ? RISK_PASS : RISK_TX_FULL;
-    uint32_t len;
-    const uint8_t *stream = order_frame_stream(&path->template, path->frame, path->action, &len);
-    const bool whole = kernel_line_send(path->socket, &path->link->log, stream, len) == KERNEL_LINE_WHOLE;
+    const bool whole = kernel_line_send(path->socket, &path->link->log, path->frame + ORDER_FRAME_TCP_LEN,
+                                        path->stream_len) == KERNEL_LINE_WHOLE;
     count(whole ? &path->direct_count : &path->slow_count);
     return RISK_PASS;
 }
@@ -104,8 +102,9 @@ enum risk_verdict order_path_send(struct order_path *path)
 void order_path_heartbeat(struct order_path *path)
 {
     static const struct order_intent heartbeat = {.action = ORDER_FRAME_HEARTBEAT};
+    static const struct order_frame_id nobody;
 
-    if (order_path_encode(path, &heartbeat, 0, 0) == RISK_PASS) {
+    if (order_path_encode(path, &heartbeat, 0, nobody) == RISK_PASS) {
         order_path_send(path);
         count(&path->heartbeat_count);
     }

@@ -23,7 +23,7 @@ struct order_path {
     uint8_t buffer[128];           /* kernel: the frame in hand */
     uint8_t *frame;                /* in hand */
     struct rte_mbuf *mbuf;
-    uint8_t action;
+    uint32_t stream_len;           /* tcp, kernel: of its SoupBinTCP packet */
     bool delegated;
     uint64_t direct_count;         /* kernel: taken by the socket at once; tcp: see tx->sent_count. Writer: owner */
     uint64_t slow_count;           /* given to the control thread: window, log, or a queue that took nothing */
@@ -38,7 +38,7 @@ void order_path_end(struct order_path *path);
 /* Make the frame of `intent` (ORDER_FRAME_HEARTBEAT too). RISK_PASS: it is in hand. RISK_TX_FULL, RISK_LOG_FULL,
  * RISK_WINDOW: nothing is. */
 enum risk_verdict order_path_encode(struct order_path *path, const struct order_intent *intent, uint64_t symbol,
-                                    uint32_t user_ref);
+                                    struct order_frame_id id);
 /* Send what is in hand. RISK_PASS, or RISK_TX_FULL (udp): nothing was sent. */
 enum risk_verdict order_path_send(struct order_path *path);
 /* The frame in hand, until the next encode. */

@@ -191,7 +191,9 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     if (!cancel && !open_room(&lcore->open))
         verdict = lcore->open.next_ref >= lcore->open.ref_limit ? RISK_REFS_USED_UP : RISK_OPEN_FULL;
     else
-        verdict = order_path_encode(lcore->path, &wire, instrument->symbol, lcore->open.next_ref);
+        verdict = order_path_encode(
+            lcore->path, &wire, instrument->symbol,
+            (struct order_frame_id){.user_ref = lcore->open.next_ref, .tick_ns = (uint32_t)cause->exchange_ns});
     if (verdict == RISK_PASS) {
         if (lcore->stage_stamps)
             hist_record(&lcore->stage[STAGE_ENCODED], clock_tsc() - cause->rx_tsc);
@@ -224,9 +226,10 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
 
 bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const struct md_event *cause)
 {
+    static const struct order_frame_id nobody;
     const struct order_intent intent = {.action = ORDER_CANCEL, .orig_ref = order->user_ref};
 
-    if (order_path_encode(lcore->path, &intent, 0, 0) != RISK_PASS || order_path_send(lcore->path) != RISK_PASS)
+    if (order_path_encode(lcore->path, &intent, 0, nobody) != RISK_PASS || order_path_send(lcore->path) != RISK_PASS)
         return false;
     open_cancel_sent(order, 0);
     lcore->own_cancel_count++;

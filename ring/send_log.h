@@ -93,15 +93,17 @@ static inline bool send_log_may(struct send_log *log, uint32_t len, uint32_t *re
  * Returns the slot; its seq is the number of its first byte. */
 static inline struct send_log_slot *send_log_reserve(struct send_log *log, const uint8_t *bytes, uint32_t len)
 {
-    struct send_log_slot *slot = &log->slot[log->next_slot % SEND_LOG_SLOTS];
+    const uint32_t number = log->next_slot, seq = log->next_seq;
+    const uint16_t epoch = log->epoch;
+    struct send_log_slot *slot = &log->slot[number % SEND_LOG_SLOTS];
 
+    log->next_seq = seq + len;
+    log->next_slot = number + 1;
     slot->bytes = bytes;
-    slot->seq = log->next_seq;
+    slot->seq = seq;
     slot->len = (uint16_t)len;
-    slot->epoch = log->epoch;
-    __atomic_store_n(&slot->word, (uint64_t)log->next_slot << 2 | SEND_LOG_RESERVED, __ATOMIC_RELEASE);
-    log->next_seq += len;
-    log->next_slot++;
+    slot->epoch = epoch;
+    __atomic_store_n(&slot->word, (uint64_t)number << 2 | SEND_LOG_RESERVED, __ATOMIC_RELEASE);
     return slot;
 }
 

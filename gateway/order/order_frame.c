@@ -12,6 +12,7 @@
 #include "ring/check.h"
 
 #include <stddef.h>
+#include <smmintrin.h>
 
 #define ETHER_LEN 14u
 #define IPV4_LEN 20u
@@ -36,7 +37,6 @@ enum enter_at {
     ENTER_TIF = 26,
     ENTER_CL_ORD_ID = 31,
 };
-#define CL_ORD_ID_CONSTANT_LEN 6u /* "TG0000", then the reference in eight hexadecimal digits */
 
 /* Sum of big-endian 16-bit words, not folded. An odd last byte counts as the high one. */
 static uint64_t sum_bytes(const uint8_t *bytes, uint32_t len)
@@ -113,24 +113,17 @@ static void headers_write(uint8_t *frame, const struct order_frame_route *route,
     soup_encode_header(next + TCP_LEN, type, message_len);
 }
 
-/* Eight digits of the reference: it is unique per session, so the identifier is. All at once: a nibble to each byte,
- * highest first, then '0' and for ten and more the seven characters between '9' and 'A'. */
-static inline uint64_t hex_of(uint32_t user_ref)
+/* ClOrdID: six hexadecimal digits of the tick, eight of the reference, which is unique per session, so the identifier
+ * is; then two zero bytes. All at once: a nibble to each byte, and each looks its digit up. */
+static inline __m128i cl_ord_id_of(struct order_frame_id id)
 {
-    uint64_t nibbles = user_ref;
+    const __m128i digits =
+        _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F');
+    const __m128i low_nibble = _mm_set1_epi8(0x0f);
+    const __m128i bytes = _mm_cvtsi64_si128((long long)__builtin_bswap64((uint64_t)id.tick_ns << 32 | id.user_ref));
+    const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), low_nibble), low = _mm_and_si128(bytes, low_nibble);
 
-    nibbles = (nibbles | nibbles << 16) & 0x0000ffff0000ffff;
-    nibbles = (nibbles | nibbles << 8) & 0x00ff00ff00ff00ff;
-    nibbles = (nibbles | nibbles << 4) & 0x0f0f0f0f0f0f0f0f;
-    const uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
-    return nibbles + 0x3030303030303030 + letters * 7;
-}
-
-static void cl_ord_id_of(uint32_t user_ref, char ret_id[14])
-{
-    const uint64_t digits = user_ref != 0 ? hex_of(user_ref) : 0;
-    memcpy(ret_id, "TG0000", CL_ORD_ID_CONSTANT_LEN);
-    store_be64(ret_id + CL_ORD_ID_CONSTANT_LEN, digits);
+    return _mm_srli_si128(_mm_shuffle_epi8(digits, _mm_unpacklo_epi8(high, low)), 2);
 }
 
 void order_frame_template_init(struct order_frame_template *template, const struct order_frame_route *route)
@@ -149,7 +142,6 @@ void order_frame_template_init(struct order_frame_template *template, const stru
         switch (i + 1) {
         case ORDER_NEW:
             template->message_len[i] = ouch_encode_enter(&enter, message);
-            cl_ord_id_of(0, (char *)message + ENTER_CL_ORD_ID);
             break;
         case ORDER_CANCEL:
             template->message_len[i] = ouch_encode_cancel(&cancel, message);
@@ -189,25 +181,27 @@ static inline uint64_t at_store(uint8_t *frame, struct order_frame_at at)
 }
 
 static inline uint32_t encode_enter(const struct order_frame_template *template, uint8_t *frame,
-                                    const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
+                                    const struct order_intent *intent, uint64_t symbol, struct order_frame_id id,
                                     struct order_frame_at at)
 {
     uint8_t *message = frame + template->header_len;
     const uint64_t price = (uint64_t)(int64_t)intent->price; /* > 0: the gate has seen to it */
-    const uint64_t digits = hex_of(user_ref);
+    const __m128i cl_ord_id = cl_ord_id_of(id);
     const uint8_t tif = (uint8_t)('0' + intent->tif);
 
-    store_be32(message + ENTER_USER_REF, user_ref);
+    store_be32(message + ENTER_USER_REF, id.user_ref);
     message[ENTER_SIDE] = intent->side;
     store_be32(message + ENTER_QTY, intent->qty);
     memcpy(message + ENTER_SYMBOL, &symbol, sizeof(symbol));
     store_be64(message + ENTER_PRICE, price);
     message[ENTER_TIF] = tif;
-    store_be64(message + ENTER_CL_ORD_ID + CL_ORD_ID_CONSTANT_LEN, digits);
-    /* Fields at odd offsets are added up first, to less than 2^34, and swapped together. */
-    const uint64_t odd = sum_even(user_ref) + ((uint64_t)intent->side << 8) + sum_even(digits);
-    const uint64_t even =
-        sum_even(intent->qty) + sum_even(__builtin_bswap64(symbol)) + sum_even(price) + ((uint64_t)tif << 8);
+    _mm_storeu_si128((__m128i *)(message + ENTER_CL_ORD_ID), cl_ord_id); /* no appendage: its length is zero */
+    /* Fields at odd offsets are added up first, to less than 2^34, and swapped together. The identifier's bytes are
+     * summed as they stand, lowest first: swapped already. */
+    const uint64_t odd = sum_even(id.user_ref) + ((uint64_t)intent->side << 8);
+    const uint64_t even = sum_even(intent->qty) + sum_even(__builtin_bswap64(symbol)) + sum_even(price) +
+                          ((uint64_t)tif << 8) + sum_even((uint64_t)_mm_cvtsi128_si64(cl_ord_id)) +
+                          sum_even((uint64_t)_mm_extract_epi64(cl_ord_id, 1));
     const uint64_t sum = template->sum[ORDER_NEW - 1];
     if (template->tcp)
         checksum_store(template, frame, sum + at_store(frame, at) + sum_odd(even) + odd);
@@ -215,14 +209,15 @@ static inline uint32_t encode_enter(const struct order_frame_template *template,
         checksum_store(template, frame, sum + even + sum_odd(odd));
     return template->len[ORDER_NEW - 1];
 }
-_Static_assert(ENTER_USER_REF % 2 == 1 && ENTER_SIDE % 2 == 1 && (ENTER_CL_ORD_ID + CL_ORD_ID_CONSTANT_LEN) % 2 == 1,
+_Static_assert(ENTER_USER_REF % 2 == 1 && ENTER_SIDE % 2 == 1 && ENTER_CL_ORD_ID % 2 == 1,
                "fields counted as odd");
 _Static_assert(ENTER_QTY % 2 == 0 && ENTER_SYMBOL % 2 == 0 && ENTER_PRICE % 2 == 0 && ENTER_TIF % 2 == 0,
                "fields counted as even");
 
 /* Cancels, replaces and heartbeats are rarer than orders: written and summed whole. */
-static uint32_t encode_whole(const struct order_frame_template *template, uint8_t *frame,
-                             const struct order_intent *intent, uint32_t user_ref, struct order_frame_at at)
+static __attribute__((noinline)) uint32_t encode_whole(const struct order_frame_template *template, uint8_t *frame,
+                                                       const struct order_intent *intent, struct order_frame_id id,
+                                                       struct order_frame_at at)
 {
     const uint32_t idx = intent->action - 1u;
     uint8_t *message = frame + template->header_len;
@@ -234,14 +229,15 @@ static uint32_t encode_whole(const struct order_frame_template *template, uint8_
     } else if (intent->action == ORDER_REPLACE) {
         struct ouch_replace replace = {
             .orig_user_ref = intent->orig_ref,
-            .user_ref = user_ref,
+            .user_ref = id.user_ref,
             .qty = intent->qty,
             .price = (uint64_t)(int64_t)intent->price,
             .tif = (uint8_t)('0' + intent->tif),
             .display = 'Y',
             .iso = 'N',
         };
-        cl_ord_id_of(user_ref, replace.cl_ord_id);
+        const __m128i cl_ord_id = cl_ord_id_of(id);
+        memcpy(replace.cl_ord_id, &cl_ord_id, sizeof(replace.cl_ord_id));
         ouch_encode_replace(&replace, message);
     }
     /* The template's message is zero where this one differs, so the difference of the sums is never negative. */
@@ -253,12 +249,12 @@ static uint32_t encode_whole(const struct order_frame_template *template, uint8_
 }
 
 uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
-                            const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
-                            struct order_frame_at at)
+                            const struct order_intent *intent, uint64_t symbol,
+                            struct order_frame_id id, struct order_frame_at at)
 {
     if (LIKELY(intent->action == ORDER_NEW))
-        return encode_enter(template, frame, intent, symbol, user_ref, at);
-    return encode_whole(template, frame, intent, user_ref, at);
+        return encode_enter(template, frame, intent, symbol, id, at);
+    return encode_whole(template, frame, intent, id, at);
 }
 
 const uint8_t *order_frame_message(const uint8_t *frame, uint32_t *ret_message_len)

@@ -38,17 +38,21 @@ void order_frame_template_init(struct order_frame_template *template, const stru
 /* Lay the constant part of an Enter Order into `frame` (ORDER_FRAME_LEN_MAX bytes): what is done while idle. */
 void order_frame_prepare(const struct order_frame_template *template, uint8_t *frame);
 
+/* Whose order it is: its UserRefNum (cancel: unused), and the low 32 bits of the venue's time of the tick that led to
+ * it, 0 = none did. Both are its ClOrdID, in hexadecimal: six digits of the tick, eight of the UserRefNum. So whoever
+ * sees feed and orders on a wire can tell tick to trade of each. */
+struct order_frame_id { uint32_t user_ref, tick_ns; };
+
 /* Where a segment stands in its connection. */
 struct order_frame_at { uint32_t seq, ack; };
 
 /* Make `frame` the order of `intent`: for ORDER_NEW the frame must be prepared (or hold an earlier ORDER_NEW of the
  * same template), and only the fields that differ are written; for the rarer ORDER_CANCEL, ORDER_REPLACE and heartbeat
  * the whole frame is written, and the frame must be prepared again before an ORDER_NEW. Returns the frame's length; IP
- * and UDP or TCP checksums are right. `symbol` as md_symbol(); `user_ref` is the new UserRefNum (cancel: unused); `at`:
- * tcp only. */
+ * and UDP or TCP checksums are right. `symbol` as md_symbol(); `at`: tcp only. */
 uint32_t order_frame_encode(const struct order_frame_template *template, uint8_t *frame,
-                            const struct order_intent *intent, uint64_t symbol, uint32_t user_ref,
-                            struct order_frame_at at);
+                            const struct order_intent *intent, uint64_t symbol,
+                            struct order_frame_id id, struct order_frame_at at);
 
 /* The OUCH message inside an encoded frame, and its length; a heartbeat has 0. */
 const uint8_t *order_frame_message(const uint8_t *frame, uint32_t *ret_message_len);

@@ -37,7 +37,7 @@ void order_tx_route(struct order_tx *tx, const struct order_frame_route *route)
 }
 
 struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
-                                 uint32_t user_ref, struct order_frame_at at)
+                                 struct order_frame_id id, struct order_frame_at at)
 {
     const uint32_t idx = tx->next & tx->mask;
     struct rte_mbuf *frame = tx->frame[idx];
@@ -49,7 +49,7 @@ struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent 
     uint8_t *bytes = rte_pktmbuf_mtod(frame, uint8_t *);
     if (UNLIKELY(!tx->prepared[idx]))
         order_frame_prepare(&tx->template, bytes);
-    const uint32_t len = order_frame_encode(&tx->template, bytes, intent, symbol, user_ref, at);
+    const uint32_t len = order_frame_encode(&tx->template, bytes, intent, symbol, id, at);
     tx->prepared[idx] = intent->action == ORDER_NEW;
     frame->data_len = (uint16_t)len;
     frame->pkt_len = len;

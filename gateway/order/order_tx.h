@@ -36,7 +36,7 @@ void order_tx_route(struct order_tx *tx, const struct order_frame_route *route);
 /* Make the next frame the order of `intent`; NULL: all frames are with the driver ("tx full"). Nothing is sent yet, and
  * the next call overwrites it. `at`: see order_frame_encode. */
 struct rte_mbuf *order_tx_encode(struct order_tx *tx, const struct order_intent *intent, uint64_t symbol,
-                                 uint32_t user_ref, struct order_frame_at at);
+                                 struct order_frame_id id, struct order_frame_at at);
 
 /* Ring the doorbell for the frame just encoded. False: the queue took nothing; the frame is free again. */
 bool order_tx_send(struct order_tx *tx, struct rte_mbuf *frame);

@@ -114,9 +114,32 @@ static void print_model(bool json)
            (unsigned long long)bench_clock.report.tsc_hz);
 }
 
-static double median_of(uint32_t c, uint32_t v, uint32_t rounds)
+static double median_of(const double values[], uint32_t rounds)
 {
-    return samples[c][v][rounds / 2];
+    static double sorted[BENCH_ROUNDS_MAX];
+
+    memcpy(sorted, values, rounds * sizeof(sorted[0]));
+    qsort(sorted, rounds, sizeof(sorted[0]), compare_double);
+    return sorted[rounds / 2];
+}
+
+/* Of the rounds' own ratios: what the machine did meanwhile is in both parts of each. */
+static double ratio_of(const double values[], const double base[], uint32_t rounds)
+{
+    static double ratios[BENCH_ROUNDS_MAX];
+
+    for (uint32_t i = 0; i < rounds; i++)
+        ratios[i] = base[i] > 0 ? values[i] / base[i] : 0.0;
+    return median_of(ratios, rounds);
+}
+
+static void extremes_of(const double values[], uint32_t rounds, double *ret_min, double *ret_max)
+{
+    *ret_min = *ret_max = values[0];
+    for (uint32_t i = 1; i < rounds; i++) {
+        *ret_min = values[i] < *ret_min ? values[i] : *ret_min;
+        *ret_max = values[i] > *ret_max ? values[i] : *ret_max;
+    }
 }
 
 int bench_run(const struct bench_options *options, const char *title, const struct bench_case *cases,
@@ -139,23 +162,21 @@ int bench_run(const struct bench_options *options, const char *title, const stru
     print_model(options->json);
     printf(options->json ? ", \"rows\": [" : "\n%-52s %10s %10s %10s %7s\n", "name", "median ns", "min", "max",
            "ratio");
-    for (uint32_t c = 0; c < case_count; c++)
-        for (uint32_t v = 0; v < BENCH_VALUES_MAX; v++)
-            qsort(samples[c][v], options->rounds, sizeof(double), compare_double);
     for (uint32_t c = 0; c < case_count; c++) {
         const uint32_t value_count = cases[c].value_count == 0 ? 1 : cases[c].value_count;
         for (uint32_t v = 0; v < value_count; v++) {
             char name[128];
-            const double median = median_of(c, v, options->rounds);
-            const double base = median_of(cases[c].base, v, options->rounds);
+            const double median = median_of(samples[c][v], options->rounds);
+            const double ratio = ratio_of(samples[c][v], samples[cases[c].base][v], options->rounds);
             const bool named = cases[c].value_names[v] != NULL;
+            double min, max;
+            extremes_of(samples[c][v], options->rounds, &min, &max);
             snprintf(name, sizeof(name), "%s%s%s", cases[c].name, named ? ", " : "",
                      named ? cases[c].value_names[v] : "");
             printf(options->json ? "%s{\"name\": \"%s\", \"median_ns\": %.3f, \"min_ns\": %.3f, \"max_ns\": %.3f, "
                                    "\"ratio\": %.3f}"
                                  : "%s%-52s %10.2f %10.2f %10.2f %7.2f\n",
-                   options->json && (c > 0 || v > 0) ? ", " : "", name, median, samples[c][v][0],
-                   samples[c][v][options->rounds - 1], base > 0 ? median / base : 0.0);
+                   options->json && (c > 0 || v > 0) ? ", " : "", name, median, min, max, ratio);
         }
     }
     printf(options->json ? "]}\n" : "\n");

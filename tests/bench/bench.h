@@ -21,8 +21,8 @@ struct bench_options {
     int peer_cpu; /* for a second thread, -1 = there is only one CPU */
 };
 
-/* One alternative. `run` makes one round and writes its values in ns; the ratio column divides the median by that of
- * the same value of case `base`. */
+/* One alternative. `run` makes one round and writes its values in ns; the ratio column is the median of the rounds'
+ * ratios to the same value of case `base`. */
 struct bench_case {
     const char *name;
     void (*run)(void *context, double *ret_ns);

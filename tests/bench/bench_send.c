@@ -23,7 +23,7 @@ static struct order_tx udp_tx;
 static struct order_link tcp_link, kernel_link;
 static struct kernel_line kernel_line;
 static int kernel_server;
-static uint32_t user_ref;
+static uint32_t last_ref;
 
 static struct order_intent intent_of(uint32_t i)
 {
@@ -32,12 +32,18 @@ static struct order_intent intent_of(uint32_t i)
         .qty = 100 + i};
 }
 
+/* Any tick will do, as long as it is another one. */
+static struct order_frame_id id_of(uint32_t user_ref)
+{
+    return (struct order_frame_id){.user_ref = user_ref, .tick_ns = user_ref * 0x9e3779b1u};
+}
+
 static enum risk_verdict batch_send(struct order_path *path, const struct order_intent intents[BATCH])
 {
     enum risk_verdict verdict = RISK_PASS;
 
     for (uint32_t i = 0; i < BATCH; i++) {
-        verdict |= order_path_encode(path, &intents[i], SYMBOL, ++user_ref);
+        verdict |= order_path_encode(path, &intents[i], SYMBOL, id_of(++last_ref));
         verdict |= order_path_send(path);
     }
     return verdict;
@@ -149,7 +155,7 @@ static void run_lwip(void *unused, double *ret_ns)
         const uint64_t begin_tsc = clock_tsc_ordered();
         for (uint32_t i = 0; i < BATCH; i++) {
             const struct order_intent intent = intent_of(i);
-            order_frame_encode(&template, frame, &intent, SYMBOL, ++user_ref, nowhere);
+            order_frame_encode(&template, frame, &intent, SYMBOL, id_of(++last_ref), nowhere);
             const uint8_t *stream = order_frame_stream(&template, frame, ORDER_NEW, &len);
             taken &= tcp_line_write(&rig.line, stream, len);
         }
@@ -203,7 +209,7 @@ static void paths_open(void)
 {
     const struct order_frame_route route = {.local_ip = TAP_RIG_IP, .peer_ip = TAP_RIG_PEER_IP, .peer_port = 1};
 
-    CHECK(order_tx_init(&udp_tx, &route, rig.port_id, 0, rig.pool, 64) == 0);
+    CHECK(order_tx_init(&udp_tx, &route, rig.port_id, 0, rig.pool, TAP_RIG_FRAMES) == 0);
     udp = (struct order_path){.carrier = CONFIG_CARRIER_UDP, .tx = &udp_tx};
     tap_rig_connect();
     /* The owner of the rig's log is the path from here on. */

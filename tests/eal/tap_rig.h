@@ -25,6 +25,7 @@
 #define TAP_RIG_IP 0x0a630102u  /* 10.99.1.2 */
 #define TAP_RIG_PEER_IP 0x0a630101u
 #define TAP_RIG_PORT 26000u
+#define TAP_RIG_FRAMES 128u          /* of order_tx: more than SEND_LOG_SLOTS */
 #define TAP_RIG_DELAYED 256u
 #define TAP_RIG_DELAY_NS 3000000u
 #define TAP_RIG_PATIENCE_NS UINT64_C(20000000000)
@@ -127,7 +128,7 @@ static inline void tap_rig_open(uint64_t probe_ns)
     CHECK(stack_open(&rig.stack, &params) == 0);
     send_log_init(&rig.log);
     tcp_line_init(&rig.line, &rig.stack, &rig.log, probe_ns);
-    CHECK(order_tx_init(&rig.tx, &route, rig.port_id, 0, rig.pool, 128) == 0);
+    CHECK(order_tx_init(&rig.tx, &route, rig.port_id, 0, rig.pool, TAP_RIG_FRAMES) == 0);
 }
 
 static inline void tap_rig_close(void)

@@ -66,10 +66,16 @@ static struct rte_mbuf *take(void)
     return rte_ring_dequeue(wire, &frame) == 0 ? frame : NULL;
 }
 
+/* Any tick will do, as long as it is another one. */
+static struct order_frame_id id_of(uint32_t user_ref)
+{
+    return (struct order_frame_id){.user_ref = user_ref, .tick_ns = user_ref * 0x9e3779b1u};
+}
+
 Test(order_tx, what_is_sent_is_what_was_meant)
 {
     const struct order_intent intent = intent_of(300);
-    struct rte_mbuf *frame = order_tx_encode(&tx, &intent, md_symbol("AAPL"), 77, nowhere);
+    struct rte_mbuf *frame = order_tx_encode(&tx, &intent, md_symbol("AAPL"), id_of(77), nowhere);
     cr_assert_not_null(frame);
     cr_assert(order_tx_send(&tx, frame));
 
@@ -95,17 +101,17 @@ Test(order_tx, a_frame_still_with_the_driver_is_not_patched)
 
     for (uint32_t i = 0; i < FRAMES; i++) {
         const struct order_intent intent = intent_of(i + 1);
-        sent[i] = order_tx_encode(&tx, &intent, md_symbol("X"), i + 1, nowhere);
+        sent[i] = order_tx_encode(&tx, &intent, md_symbol("X"), id_of(i + 1), nowhere);
         cr_assert_not_null(sent[i]);
         cr_assert(order_tx_send(&tx, sent[i]));
         cr_assert_eq(rte_mbuf_refcnt_read(sent[i]), 2);
     }
     const struct order_intent intent = intent_of(99);
-    cr_assert_null(order_tx_encode(&tx, &intent, md_symbol("X"), 99, nowhere));
+    cr_assert_null(order_tx_encode(&tx, &intent, md_symbol("X"), id_of(99), nowhere));
     cr_assert_eq(tx.busy_count, 1u);
 
     rte_pktmbuf_free(take()); /* the driver lets the first one go */
-    cr_assert_eq(order_tx_encode(&tx, &intent, md_symbol("X"), 99, nowhere), sent[0]);
+    cr_assert_eq(order_tx_encode(&tx, &intent, md_symbol("X"), id_of(99), nowhere), sent[0]);
 }
 
 Test(order_tx, a_full_queue_takes_nothing_and_the_frame_is_free_again)
@@ -116,14 +122,15 @@ Test(order_tx, a_full_queue_takes_nothing_and_the_frame_is_free_again)
         cr_assert_eq(rte_ring_enqueue(wire, fillers[i]), 0);
     }
     const struct order_intent intent = intent_of(1);
-    struct rte_mbuf *frame = order_tx_encode(&tx, &intent, md_symbol("X"), 1, nowhere);
+    struct rte_mbuf *frame = order_tx_encode(&tx, &intent, md_symbol("X"), id_of(1), nowhere);
     cr_assert_not(order_tx_send(&tx, frame));
     cr_assert_eq(tx.full_count, 1u);
     cr_assert_eq(tx.sent_count, 0u);
     cr_assert_eq(rte_mbuf_refcnt_read(frame), 1);
 
     rte_pktmbuf_free(take());
-    cr_assert_eq(order_tx_encode(&tx, &intent, md_symbol("X"), 1, nowhere), frame, "the same frame is tried again");
+    cr_assert_eq(order_tx_encode(&tx, &intent, md_symbol("X"), id_of(1), nowhere), frame,
+                 "the same frame is tried again");
     cr_assert(order_tx_send(&tx, frame));
 }
 
@@ -134,7 +141,7 @@ Test(order_tx, a_cancel_between_orders_leaves_no_trace_in_them)
     struct rte_mbuf *frame;
 
     for (uint32_t i = 0; i < 3 * FRAMES; i++) { /* every frame carries both kinds in turn */
-        frame = order_tx_encode(&tx, i % 3 == 1 ? &cancel : &order, md_symbol("MSFT"), i + 1, nowhere);
+        frame = order_tx_encode(&tx, i % 3 == 1 ? &cancel : &order, md_symbol("MSFT"), id_of(i + 1), nowhere);
         cr_assert_not_null(frame);
         cr_assert(order_tx_send(&tx, frame));
         struct rte_mbuf *out = take();

@@ -84,12 +84,18 @@ static bool all_arrived(void)
 
 /* --- the owner */
 
+/* Any tick will do, as long as it is another one. */
+static struct order_frame_id id_of(uint32_t user_ref)
+{
+    return (struct order_frame_id){.user_ref = user_ref, .tick_ns = user_ref * 0x9e3779b1u};
+}
+
 static struct rte_mbuf *encode(uint32_t ack)
 {
     const struct order_intent intent = {
         .action = ORDER_NEW, .side = 'B', .tif = ORDER_IOC, .price = 1234500, .qty = 100 + order_count};
     const struct order_frame_at at = {.seq = rig.log.next_seq, .ack = ack};
-    struct rte_mbuf *frame = order_tx_encode(&rig.tx, &intent, md_symbol("AAPL"), order_count + 1, at);
+    struct rte_mbuf *frame = order_tx_encode(&rig.tx, &intent, md_symbol("AAPL"), id_of(order_count + 1), at);
 
     cr_assert_not_null(frame);
     return frame;

@@ -97,6 +97,12 @@ static struct order_frame_route random_route(void)
     return route;
 }
 
+/* Any tick will do, as long as it is another one. */
+static struct order_frame_id id_of(uint32_t user_ref)
+{
+    return (struct order_frame_id){.user_ref = user_ref, .tick_ns = user_ref * 0x9e3779b1u};
+}
+
 Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeout = 60)
 {
     uint8_t frame[ORDER_FRAME_LEN_MAX];
@@ -123,7 +129,7 @@ Test(order_frame, any_sequence_of_orders_in_one_frame_is_right_each_time, .timeo
                 order_frame_prepare(&template, frame);
             prepared = intent.action == ORDER_NEW;
             const struct order_frame_at at = {.seq = (uint32_t)random_next(), .ack = (uint32_t)random_next()};
-            const uint32_t len = order_frame_encode(&template, frame, &intent, symbol, user_ref, at);
+            const uint32_t len = order_frame_encode(&template, frame, &intent, symbol, id_of(user_ref), at);
             const uint8_t *message = order_frame_message(frame, &message_len);
             check_headers(frame, len, &route, at, intent.action == ORDER_FRAME_HEARTBEAT ? 'R' : 'U', message_len);
             if (route.tcp) {
@@ -168,7 +174,8 @@ Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
 
     order_frame_template_init(&template, &route);
     order_frame_prepare(&template, frame);
-    order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x1122aabb, nowhere);
+    order_frame_encode(&template, frame, &intent, md_symbol("AAPL"),
+                       (struct order_frame_id){.user_ref = 0x1122aabb, .tick_ns = 0x55fe9876}, nowhere);
     const uint8_t *message = frame + ORDER_FRAME_UDP_LEN;
     cr_assert_eq(message[0], 'O');
     cr_assert_arr_eq(message + 1, "\x11\x22\xaa\xbb", 4);
@@ -177,7 +184,7 @@ Test(order_frame, bytes_of_an_order_stand_where_the_table_says)
     cr_assert_arr_eq(message + 10, "AAPL    ", 8);
     cr_assert_eq(at64(message + 18), 0x01020304u);
     cr_assert_arr_eq(message + 26, "3YPNN", 5);
-    cr_assert_arr_eq(message + 31, "TG00001122AABB", 14);
+    cr_assert_arr_eq(message + 31, "FE98761122AABB", 14);
     cr_assert_arr_eq(message + 45, "\0\0", 2);
 }
 
@@ -191,13 +198,15 @@ Test(order_frame, bytes_of_a_cancel_and_a_replace_stand_where_the_table_says)
                                   .qty = 0x0a0b0c0d, .orig_ref = 0x01020304};
 
     order_frame_template_init(&template, &route);
-    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 0x9876fedc, nowhere), 42u + 40u);
+    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"),
+                                    (struct order_frame_id){.user_ref = 0x9876fedc}, nowhere),
+                 42u + 40u);
     const uint8_t *message = frame + ORDER_FRAME_UDP_LEN;
     cr_assert_arr_eq(message, "U\x01\x02\x03\x04\x98\x76\xfe\xdc\x0a\x0b\x0c\x0d\0\0\0\0\x7f\xff\xff\xff", 21);
-    cr_assert_arr_eq(message + 21, "0YNTG00009876FEDC\0\0", 19);
+    cr_assert_arr_eq(message + 21, "0YN0000009876FEDC\0\0", 19);
     intent.action = ORDER_CANCEL;
     intent.qty = 0;
-    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), 5, nowhere), 60u);
+    cr_assert_eq(order_frame_encode(&template, frame, &intent, md_symbol("AAPL"), id_of(5), nowhere), 60u);
     cr_assert_arr_eq(message, "X\x01\x02\x03\x04\0\0\0\0", 9);
     for (int i = 51; i < 60; i++)
         cr_assert_eq(frame[i], 0, "the padding gives away nothing of the replace before");
@@ -228,8 +237,8 @@ Test(order_frame, an_old_frame_holds_the_bytes_of_a_new_one)
         if (intent.action == ORDER_NEW && last != ORDER_NEW)
             order_frame_prepare(&template, old);
         last = intent.action;
-        const uint32_t len = order_frame_encode(&template, old, &intent, symbol, user_ref, nowhere);
-        cr_assert_eq(order_frame_encode(&template, new, &intent, symbol, user_ref, nowhere), len);
+        const uint32_t len = order_frame_encode(&template, old, &intent, symbol, id_of(user_ref), nowhere);
+        cr_assert_eq(order_frame_encode(&template, new, &intent, symbol, id_of(user_ref), nowhere), len);
         cr_assert_arr_eq(old, new, len);
         check_headers(old, len, &route, nowhere, 'U',
                       intent.action == ORDER_NEW ? 47 : intent.action == ORDER_CANCEL ? 9 : 40);
@@ -254,8 +263,9 @@ Test(order_frame, every_reference_has_an_order_id_of_its_own_in_printable_charac
                                                                       : (uint32_t)random_next();
         const struct order_intent intent = {.action = ORDER_NEW, .side = 'B', .price = 1, .qty = 1};
         char expected[24]; /* the reference itself, so that different references have different identifiers */
-        snprintf(expected, sizeof(expected), "TG0000%08X", user_ref);
-        order_frame_encode(&template, frame, &intent, 0, user_ref, nowhere);
+        const struct order_frame_id id = id_of(user_ref);
+        snprintf(expected, sizeof(expected), "%06X%08X", id.tick_ns & 0xffffffu, user_ref);
+        order_frame_encode(&template, frame, &intent, 0, id, nowhere);
         cr_assert_arr_eq(frame + template.header_len + 31, expected, 14, "%s", expected);
     }
 }
@@ -275,7 +285,7 @@ Test(order_frame, a_checksum_of_zero_is_sent_as_its_other_form)
         for (uint32_t qty = 1; qty < 200000; qty++) { /* every sum comes by */
             const struct order_intent intent = {
                 .action = action, .side = 'B', .tif = ORDER_DAY, .price = 100, .qty = qty, .orig_ref = 1};
-            const uint32_t len = order_frame_encode(&template, frame, &intent, md_symbol("ABC"), 1, nowhere);
+            const uint32_t len = order_frame_encode(&template, frame, &intent, md_symbol("ABC"), id_of(1), nowhere);
             cr_assert_neq(at16(frame + 40), 0u);
             if (at16(frame + 40) != 0xffff)
                 continue;
