@@ -54,6 +54,7 @@ struct strategy_lcore {
     bool stage_stamps;
     bool proof;
     const uint32_t *stop;           /* writer: control thread, once */
+    uint32_t midnight[CONFIG_FEEDS_MAX]; /* of each channel's venue, low bits of the ns since the UTC epoch */
     /* hot */
     struct market market;
     struct open_orders open;

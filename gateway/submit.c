@@ -168,6 +168,12 @@ static bool simulate(struct strategy_lcore *lcore)
     return sim_order(lcore->sim, message, message_len, lcore->market.now_ns);
 }
 
+/* How an order names the tick that led to it: low bits of the venue's time, as the feed has it. */
+static inline uint32_t tick_of(const struct strategy_lcore *lcore, const struct md_event *cause)
+{
+    return cause->type == MD_TIME ? 0 : (uint32_t)cause->exchange_ns - lcore->midnight[cause->channel];
+}
+
 /* One intent, all the way. Whatever stops it gives the reservation back; the verdict says where that was. */
 static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
                                 const struct order_intent *intent, const struct md_event *cause)
@@ -193,7 +199,7 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     else
         verdict = order_path_encode(
             lcore->path, &wire, instrument->symbol,
-            (struct order_frame_id){.user_ref = lcore->open.next_ref, .tick_ns = (uint32_t)cause->exchange_ns});
+            (struct order_frame_id){.user_ref = lcore->open.next_ref, .tick_ns = tick_of(lcore, cause)});
     if (verdict == RISK_PASS) {
         if (lcore->stage_stamps)
             hist_record(&lcore->stage[STAGE_ENCODED], clock_tsc() - cause->rx_tsc);

@@ -241,6 +241,8 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     lcore->cpu = config_lcore->cpu;
     lcore->fills_immediate = config->orders.fills == CONFIG_FILLS_IMMEDIATE;
     lcore->hashing = topology->options.hashing;
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        lcore->midnight[i] = (uint32_t)config->feed[i].midnight_ns;
     lcore->stage_stamps = config->latency.stages;
     lcore->proof = topology->options.proof;
     lcore->stop = &topology->stop;

@@ -6,6 +6,7 @@
  * One thread. Each packet has a time of its own on the monotonic clock: one that is late makes no other late. */
 #include "tools/exchange.h"
 #include "tools/exchange_orders.h"
+#include "tools/exchange_wire.h"
 
 #include "feed/wire.h"
 #include "gateway/capture/capture.h"
@@ -33,6 +34,7 @@
 #define FINE_WAIT_NS     UINT64_C(200000)     /* poll sleeps until so long before a packet, then the clock itself */
 #define LATE_NS          UINT64_C(1000000)    /* a packet sent so long after its time is late */
 #define LINGER_NS        (5 * NS_PER_S)       /* after a snapshot's end: for the client to close first */
+#define RATE_GAP_NS      UINT64_C(200000000)
 #define BURST_PACKETS    64u                  /* of a line before sockets have their turn */
 #define BURST_REQUESTS   64u
 #define CLIENTS_MAX      16u
@@ -109,6 +111,8 @@ static struct exchange {
     uint64_t base_ns;          /* the monotonic clock's time for it; pauses move it */
     uint64_t phase_ns;         /* when the phase began */
     uint32_t pause_idx;        /* next pause */
+    uint32_t rate_idx;         /* of the sweep: the rate that is offered, and packets at it so far */
+    uint64_t rate_packets;
     bool pause_said;
     struct session_random random;
     struct packet *packets;    /* all that were said */
@@ -252,9 +256,12 @@ static void line_open(struct line *line, const struct exchange_line *options)
 
 /* lines */
 
-static void line_send(struct line *line, const uint8_t *payload, uint32_t payload_len)
+static void line_send(struct line *line, uint64_t seq, uint32_t count, const uint8_t *payload, uint32_t payload_len)
 {
-    line->error_count += send(line->socket, payload, payload_len, MSG_DONTWAIT) != (ssize_t)payload_len;
+    const bool sent = send(line->socket, payload, payload_len, MSG_DONTWAIT) == (ssize_t)payload_len;
+    line->error_count += !sent;
+    if (sent && exchange.options.wire_to_wire)
+        exchange_wire_sent((uint32_t)(line - exchange.line), seq, count);
 }
 
 static bool line_drops(const struct line *line, uint64_t seq)
@@ -280,7 +287,8 @@ static void line_publish(struct line *line, const struct packet *packet)
             line->lost_message_count += next - seq;
             continue;
         }
-        line_send(line, payload, venue_packet(exchange.venue, seq, (uint32_t)(next - seq), payload));
+        line_send(line, seq, (uint32_t)(next - seq), payload,
+                  venue_packet(exchange.venue, seq, (uint32_t)(next - seq), payload));
         line->packet_count++;
     }
     line->next_seq = end_seq;
@@ -302,7 +310,7 @@ static void line_idle(struct line *line)
                              : venue_packet(exchange.venue, line->next_seq, 0, payload);
     *(end ? &line->end_count : &line->heartbeat_count) += 1;
     if (!options_happens(&line->random, line->options->loss))
-        line_send(line, payload, len);
+        line_send(line, line->next_seq, 0, payload, len);
 }
 
 static void line_step(struct line *line, uint64_t now_ns)
@@ -349,10 +357,34 @@ static void pending_fill(void)
     }
 }
 
+/* The sweep: each rate has its time, and behind it a gap in which what it has heaped up drains. */
+static uint64_t rate_due_ns(void)
+{
+    const struct exchange_options *options = &exchange.options;
+    const uint64_t begin_ns = exchange.rate_idx * (options->rate_s * NS_PER_S + RATE_GAP_NS);
+    return exchange.base_ns + begin_ns + exchange.rate_packets * NS_PER_S / options->rate[exchange.rate_idx];
+}
+
+/* A packet was said; after the last rate's last there is no other. */
+static void rate_step(void)
+{
+    const struct exchange_options *options = &exchange.options;
+    if (++exchange.rate_packets < options->rate_s * options->rate[exchange.rate_idx])
+        return;
+    if (exchange.rate_idx + 1 == options->rate_count) {
+        exchange.source.ready = false;
+        return;
+    }
+    exchange.rate_idx++;
+    exchange.rate_packets = 0;
+}
+
 static uint64_t pending_due_ns(void)
 {
     if (exchange.phase != PHASE_FLOW || exchange.pending.count == 0)
         return UINT64_MAX;
+    if (exchange.options.rate_count > 0)
+        return rate_due_ns();
     const double session_ns = (double)(exchange.pending.time_ns - exchange.first_ns);
     return exchange.base_ns + (uint64_t)(session_ns / exchange.options.speed);
 }
@@ -384,21 +416,23 @@ static void message_say(const uint8_t *message, uint32_t message_len)
         packet_flush();
         packet_begin(due_ns);
     }
-    if (venue_say(exchange.venue, message, message_len) == 0)
+    const uint64_t seq = venue_say(exchange.venue, message, message_len);
+    if (seq == 0)
         options_refuse(1, "memory", strerror(ENOMEM));
+    if (exchange.options.wire_to_wire)
+        exchange_wire_said(seq, message, message_len, exchange.rate_idx);
     exchange.saying.count++;
     exchange.saying_len += 2 + message_len;
 }
 
-/* The session's time now: never before what was said. */
+/* The session's time now: behind what was said, so that it tells one message from another. */
 static uint64_t session_now_ns(void)
 {
     const uint64_t now_ns = clock_ns();
     const bool flows = exchange.phase == PHASE_FLOW && now_ns > exchange.base_ns;
     const uint64_t passed_ns = flows ? now_ns - exchange.base_ns : 0;
     const uint64_t session_ns = exchange.first_ns + (uint64_t)((double)passed_ns * exchange.options.speed);
-    if (session_ns > exchange.said_ns)
-        exchange.said_ns = session_ns;
+    exchange.said_ns = session_ns > exchange.said_ns ? session_ns : exchange.said_ns + 1;
     return exchange.said_ns;
 }
 
@@ -418,6 +452,8 @@ static void pending_say(void)
         exchange.source_count++;
     }
     packet_flush();
+    if (exchange.options.rate_count > 0)
+        rate_step();
 }
 
 static void phase_begin(enum phase phase, uint64_t now_ns)
@@ -675,6 +711,8 @@ static void turn(struct pollfd *polled)
     }
     for (uint32_t i = 0; i < 2; i++)
         line_step(&exchange.line[i], now_ns);
+    if (exchange.options.wire_to_wire)
+        exchange_wire_collect();
     for (uint32_t i = 0; i < exchange.options.server_count; i++)
         if (polled[POLL_SERVER + i].revents != 0)
             server_step(i);
@@ -705,6 +743,8 @@ static void open_all(struct pollfd *polled)
     for (uint32_t i = 0; i < POLL_COUNT; i++)
         polled[i] = (struct pollfd){.fd = -1, .events = POLLIN};
     polled[POLL_SIGNAL].fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (options->wire_to_wire)
+        exchange_wire_open(options);
     exchange.venue = must(venue_open(options->session_text));
     source_open(&exchange.source);
     /* Numbers of their own, so that what one loses changes nothing else. */
@@ -712,6 +752,8 @@ static void open_all(struct pollfd *polled)
     for (uint32_t i = 0; i < 2; i++) {
         line_open(&exchange.line[i], &options->line[i]);
         session_random_init(&exchange.line[i].random, seed ^ (0x6c696e65u + i));
+        if (options->wire_to_wire)
+            exchange_wire_line(i, exchange.line[i].socket, options->line[i].interface);
     }
     for (uint32_t i = 0; i < options->server_count; i++) {
         exchange.server[i].socket = socket_open("--request", SOCK_DGRAM, options->server[i].address);
@@ -762,6 +804,8 @@ static void say_end(void)
            exchange.client_count, exchange.refused_client_count, counters->spin_count, counters->spin_end_count);
     if (exchange.options.orders)
         exchange_orders_report();
+    if (exchange.options.wire_to_wire)
+        exchange_wire_report();
     printf("}\n");
 }
 

@@ -13,6 +13,7 @@
 #define EXCHANGE_SERVERS_MAX 4u
 #define EXCHANGE_RANGES_MAX 16u
 #define EXCHANGE_PAUSES_MAX 16u
+#define EXCHANGE_RATES_MAX 16u
 
 struct exchange_address { uint32_t ip; uint16_t port; }; /* host byte order */
 struct exchange_range { uint64_t first, last; };
@@ -51,6 +52,10 @@ struct exchange_options {
     struct exchange_address orders_address;
     struct desk_params desk;
     const char *order_log;         /* NULL: none */
+    bool wire_to_wire;             /* measure, by timestamps */
+    uint64_t rate[EXCHANGE_RATES_MAX]; /* packets a second, one after another, instead of the session's own times */
+    uint32_t rate_count;
+    uint64_t rate_s;               /* how long each */
 };
 
 /* Ends the program when they are wrong, or for --help. */

@@ -51,6 +51,11 @@ static const char *const help =
     "  --close-after N, --garbage-after N   once, behind so many requests: close; say what is no SoupBinTCP\n"
     "  --silent-after N            behind so many requests neither read nor say anything\n"
     "  --deaf-after N              behind so many requests do not read any more\n"
+    "  --wire-to-wire              measure, by the kernel's timestamps (and the network card's, where it has them),\n"
+    "                              from a tick's packet to the order that names it: \"wire\" of the last line\n"
+    "  --rates R,R,...             packets a second, one rate after another instead of the session's own times, each\n"
+    "                              on a schedule that no late packet moves; the session ends with the last\n"
+    "  --rate-s N                  for so long each (default 5)\n"
     "                              Lines \"disconnect\" and \"reset\" on stdin close the client's connection\n"
     "  --help                      this text\n\n"
     "exit code: 0 good, 1 a socket or file cannot be used, 2 arguments are wrong\n";
@@ -101,6 +106,9 @@ enum {
     OPTION_SILENT_AFTER,
     OPTION_DEAF_AFTER,
     OPTION_GARBAGE_AFTER,
+    OPTION_WIRE_TO_WIRE,
+    OPTION_RATES,
+    OPTION_RATE_S,
     OPTION_HELP
 };
 
@@ -150,6 +158,9 @@ static const struct option long_options[] = {
     {"silent-after", required_argument, NULL, OPTION_SILENT_AFTER},
     {"deaf-after", required_argument, NULL, OPTION_DEAF_AFTER},
     {"garbage-after", required_argument, NULL, OPTION_GARBAGE_AFTER},
+    {"wire-to-wire", no_argument, NULL, OPTION_WIRE_TO_WIRE},
+    {"rates", required_argument, NULL, OPTION_RATES},
+    {"rate-s", required_argument, NULL, OPTION_RATE_S},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -204,6 +215,16 @@ static void add_server_text(struct exchange_options *options, const char *name, 
         *percent = '\0';
     add_server(options, parse_address(name, text),
                percent == NULL ? REPLY_LOSS_COMMON : options_chance(name, percent + 1));
+}
+
+static void add_rates(struct exchange_options *options, const char *name, char *text)
+{
+    char *rest = text;
+    for (char *rate; (rate = strsep(&rest, ",")) != NULL;) {
+        if (options->rate_count == EXCHANGE_RATES_MAX)
+            options_refuse(OPTIONS_EXIT, "more rates than can be", text);
+        options->rate[options->rate_count++] = options_u64(name, rate, 1, SESSION_RATE_MAX);
+    }
 }
 
 static double parse_speed(const char *text)
@@ -376,6 +397,15 @@ static void parse_option(struct exchange_options *options, uint32_t *reply_loss,
     case OPTION_GARBAGE_AFTER:
         options->desk.garbage_after = options_u64(name, optarg, 1, UINT64_MAX);
         break;
+    case OPTION_WIRE_TO_WIRE:
+        options->wire_to_wire = true;
+        break;
+    case OPTION_RATES:
+        add_rates(options, name, optarg);
+        break;
+    case OPTION_RATE_S:
+        options->rate_s = options_u64(name, optarg, 1, 3600);
+        break;
     case OPTION_HELP:
         fputs(help, stdout);
         exit(0);
@@ -392,6 +422,7 @@ void exchange_options_parse(int argc, char **argv, struct exchange_options *ret_
                  {.group = {.ip = 0xefc00201u, .port = 26478}}},
         .speed = 1,
         .end_s = 3,
+        .rate_s = 5,
         .ttl = 1,
     };
     uint32_t reply_loss = 0;
@@ -406,6 +437,8 @@ void exchange_options_parse(int argc, char **argv, struct exchange_options *ret_
         parse_option(&options, &reply_loss, option, long_options[idx].name);
     if (optind < argc)
         options_refuse(OPTIONS_EXIT, "takes no arguments but options; see --help", argv[optind]);
+    if (options.wire_to_wire && !options.orders)
+        options_refuse(OPTIONS_EXIT, "--wire-to-wire", "measures orders, so it needs --orders");
     if (options.itch_path == NULL)
         options_check_session(&options.session);
     const uint32_t home = options.line[0].interface;

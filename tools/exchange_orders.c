@@ -2,8 +2,10 @@
 #include "tools/exchange_orders.h"
 
 #include "feed/itch.h"
+#include "feed/wire.h"
 #include "ring/md_event.h"
 #include "tools/desk.h"
+#include "tools/exchange_wire.h"
 #include "tools/options.h"
 
 #include <arpa/inet.h>
@@ -34,6 +36,9 @@ static struct {
     bool told_login;
     uint32_t out_at, out_len;
     uint8_t out[OUT_BYTES];
+    uint32_t part_len;          /* wire to wire: of the packet that is being read ... */
+    uint8_t part[2 + UINT16_MAX]; /* ... which begins here */
+    struct exchange_wire_stamp stamp;
     FILE *log;
 } orders = {.listener = -1, .client = -1};
 
@@ -181,6 +186,8 @@ static void log_answer(const uint8_t *message, uint32_t len)
 static void heard(void *arg, bool in, uint64_t seq, const uint8_t *message, uint32_t len)
 {
     (void)arg;
+    if (in && orders.options->wire_to_wire)
+        exchange_wire_request(message, len, orders.stamp);
     if (!orders.log)
         return;
     fprintf(orders.log, "{\"dir\":\"%s\",\"ns\":%" PRIu64 ",\"seq\":%" PRIu64 ",", in ? "in" : "out", orders.now_ns,
@@ -289,16 +296,42 @@ static void client_accept(void)
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     orders.client = client;
     orders.told_login = false;
+    orders.part_len = 0;
+    if (orders.options->wire_to_wire)
+        exchange_wire_client(client);
     desk_connected(orders.desk, orders.now_ns);
     log_event("connected");
 }
 
+/* The kernel says when the last byte came that was read: so packet by packet, length first. */
+static ssize_t receive_packet(uint8_t **ret_bytes)
+{
+    const uint32_t whole_len = orders.part_len < 2 ? 2 : 2u + load_be16(orders.part);
+    const ssize_t len = exchange_wire_receive(orders.client, orders.part + orders.part_len,
+                                              whole_len - orders.part_len, &orders.stamp);
+
+    *ret_bytes = orders.part + orders.part_len;
+    if (len > 0)
+        orders.part_len += (uint32_t)len;
+    if (orders.part_len >= 2 && orders.part_len == 2u + load_be16(orders.part))
+        orders.part_len = 0;
+    return len;
+}
+
+static ssize_t receive_some(uint8_t **ret_bytes)
+{
+    static uint8_t bytes[16384];
+
+    *ret_bytes = bytes;
+    return recv(orders.client, bytes, sizeof(bytes), 0);
+}
+
 static void client_read(void)
 {
-    uint8_t bytes[16384];
+    uint8_t *bytes;
 
     while (orders.client >= 0 && desk_reads(orders.desk) && !desk_wants_close(orders.desk)) {
-        const ssize_t len = recv(orders.client, bytes, sizeof(bytes), 0);
+        const ssize_t len = orders.options->wire_to_wire ? receive_packet(&bytes) : receive_some(&bytes);
         if (len < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (len <= 0) {

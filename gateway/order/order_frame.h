@@ -38,9 +38,9 @@ void order_frame_template_init(struct order_frame_template *template, const stru
 /* Lay the constant part of an Enter Order into `frame` (ORDER_FRAME_LEN_MAX bytes): what is done while idle. */
 void order_frame_prepare(const struct order_frame_template *template, uint8_t *frame);
 
-/* Whose order it is: its UserRefNum (cancel: unused), and the low 32 bits of the venue's time of the tick that led to
- * it, 0 = none did. Both are its ClOrdID, in hexadecimal: six digits of the tick, eight of the UserRefNum. So whoever
- * sees feed and orders on a wire can tell tick to trade of each. */
+/* Whose order it is: its UserRefNum (cancel: unused), and the low bits of the time of the message that led to it, as
+ * the feed has it (ITCH: ns since midnight); 0 = none did. Both are its ClOrdID, in hexadecimal: six digits of the
+ * tick, eight of the UserRefNum. So whoever sees feed and orders on a wire can tell tick to trade of each. */
 struct order_frame_id { uint32_t user_ref, tick_ns; };
 
 /* Where a segment stands in its connection. */

@@ -380,6 +380,22 @@ Test(submit, orders_that_follow_from_news_are_bounded_and_counted)
     cr_assert_eq(lcore->intent_overflow_count, 1u);
 }
 
+Test(submit, an_order_names_the_tick_that_led_to_it_and_none_where_there_was_none)
+{
+    struct ouch_enter enter;
+
+    lcore->midnight[0] = 0x7fffff00; /* the venue's time is 1000 + 0x100 since then, modulo 2^24 ... */
+    wish(buy(1));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    cr_assert_arr_eq(enter.cl_ord_id, "0004E800000001", 14);
+    news_out.intent[0] = buy(1);
+    news_out.count = 1;
+    time_send(UINT64_C(1) << 40); /* the order's time is over, and its strategy wants another one */
+    cr_assert(wire_take(&enter));
+    cr_assert_arr_eq(enter.cl_ord_id, "00000000000002", 14);
+}
+
 Test(submit, hashes_cover_events_and_orders_but_not_time)
 {
     const uint64_t before = lcore->event_hash[0];
