@@ -81,7 +81,11 @@ static void sweep(struct strategy_lcore *lcore)
         if (!order) {
             if (lcore->cancelling == ORDER_OWNER_CANCEL_ORPHANS)
                 lcore->risk.limits.session_up = true;
-            lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
+            /* What waited for an answer when it was passed may go on after it: look again, until END. */
+            if (lcore->cancelling == ORDER_OWNER_CANCEL_ALL)
+                lcore->cancel_cursor = 0;
+            else
+                lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
             break;
         }
         if ((lcore->cancelling == ORDER_OWNER_CANCEL_ALL || orphaned(order)) && open_cancellable(order)) {

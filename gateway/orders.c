@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define READS_MAX 8u /* in one step */
 #define READ_BYTES 16384u
 #define NEWS_SPARE 8u               /* room that answers leave for news of the session */
 #define ROUTE_LOOK_NS UINT64_C(1000000000)
@@ -207,6 +208,8 @@ static void give(struct orders *orders, uint64_t now_ns)
 {
     struct order_news news = {.type = ORDER_NEWS_RESOLVE, .value = orders->session.next_user_ref};
 
+    if (orders->tcp && !stack_peer_mac(&orders->stack, config_of(orders)->peer_ip, orders->route.peer_mac))
+        return; /* forgotten by now: what we say next has it asked for */
     if (refs_raise(&orders->refs, news.value) != 0)
         fprintf(stderr, "tickgate: orders.refs_file: it cannot be written; orders end at UserRefNum %u\n",
                 orders->refs.limit);
@@ -217,13 +220,12 @@ static void give(struct orders *orders, uint64_t now_ns)
         orders->epoch = 1;
     news = (struct order_news){.type = ORDER_NEWS_BEGIN, .epoch = orders->epoch, .socket = orders_fd(orders)};
     if (orders->tcp) {
-        orders->route = (struct order_frame_route){.tcp = true,
-                                                   .local_ip = config_of(orders)->local_ip,
-                                                   .peer_ip = config_of(orders)->peer_ip,
-                                                   .local_port = orders->tcp_line.local_port,
-                                                   .peer_port = config_of(orders)->peer_port};
+        orders->route.tcp = true;
+        orders->route.local_ip = config_of(orders)->local_ip;
+        orders->route.peer_ip = config_of(orders)->peer_ip;
+        orders->route.local_port = orders->tcp_line.local_port;
+        orders->route.peer_port = config_of(orders)->peer_port;
         memcpy(orders->route.local_mac, orders->local_mac, 6);
-        stack_peer_mac(&orders->stack, orders->route.peer_ip, orders->route.peer_mac);
         tcp_line_begin(&orders->tcp_line, orders->epoch, &news.value, &orders->route.window);
         news.route = orders->route;
         orders->route_ns = now_ns;
@@ -259,13 +261,14 @@ static void message(struct orders *orders, const struct order_session_message *m
     tell(orders, &news);
 }
 
+/* Some of what has come, so that a flood holds nothing else up. False: there was nothing. */
 static bool receive(struct orders *orders, uint64_t now_ns)
 {
     struct order_session_message next;
     uint8_t bytes[READ_BYTES];
     bool busy = false;
 
-    for (;;) {
+    for (uint32_t reads = 0; reads < READS_MAX; reads++) {
         while ((orders->owner_lost || order_link_room(orders->link) > NEWS_SPARE) &&
                order_session_next(&orders->session, now_ns, &next)) {
             message(orders, &next);
@@ -274,10 +277,11 @@ static bool receive(struct orders *orders, uint64_t now_ns)
         const uint32_t room = order_session_room(&orders->session);
         const uint32_t len = room > 0 ? line_read(orders, bytes, room < READ_BYTES ? room : READ_BYTES) : 0;
         if (len == 0)
-            return busy;
+            break;
         order_session_receive(&orders->session, bytes, len, now_ns);
         busy = true;
     }
+    return busy;
 }
 
 /* --- life of the session */
@@ -290,7 +294,8 @@ static void connection_events(struct orders *orders, uint64_t now_ns)
     if (event == TCP_LINE_CONNECTED)
         order_session_connected(&orders->session, now_ns);
     if (event == TCP_LINE_CLOSED) {
-        receive(orders, now_ns); /* what came before still counts */
+        while (receive(orders, now_ns)) /* what came before still counts */
+            continue;
         order_session_closed(&orders->session, now_ns);
     }
 }
@@ -303,10 +308,10 @@ static void session_wants(struct orders *orders, uint64_t now_ns)
             order_session_closed(&orders->session, now_ns);
         break;
     case ORDER_SESSION_CLOSE:
-        if (orders->session.loss == ORDER_SESSION_LOSS_SILENCE || orders->session.loss == ORDER_SESSION_LOSS_ABORT)
-            line_abort(orders); /* nobody is there to take a FIN */
-        else
+        if (orders->session.stop)
             line_close(orders);
+        else /* the port is wanted again, and a FIN of lwIP's may stand before bytes that the owner has sent */
+            line_abort(orders);
         order_session_closed(&orders->session, now_ns);
         break;
     default:
@@ -375,13 +380,19 @@ static void watch_owner(struct orders *orders, uint64_t now_ns)
     abort_line(orders, now_ns);
 }
 
+/* The owner has sent orders on this connection that the venue has said nothing of. */
+static bool unanswered(const struct orders *orders)
+{
+    return orders->begun && (int32_t)(orders->sent_ref - orders->answered_ref) > 0;
+}
+
 /* Orders without any answer for so long: the connection is worth nothing. */
 static void watch_answers(struct orders *orders, uint64_t now_ns)
 {
     const uint64_t patience_ns = config_of(orders)->answer_timeout_ms * MS_NS;
 
     orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
-    if (!orders->begun || patience_ns == 0 || (int32_t)(orders->sent_ref - orders->answered_ref) <= 0) {
+    if (patience_ns == 0 || !unanswered(orders)) {
         orders->answered_ns = 0;
         return;
     }
@@ -401,13 +412,19 @@ static void watch_refs(struct orders *orders)
         __atomic_store_n(&orders->link->ref_limit, orders->refs.limit, __ATOMIC_RELAXED);
 }
 
-/* Orders of an owner that is lost: cancelled from the book of record, as far as TCP takes them in one step. */
+/* Orders that no owner looks after: cancelled from the book of record, as far as TCP takes them in one step. */
 static void cancel_for_owner(struct orders *orders)
 {
     uint8_t bytes[SOUP_HEADER_LEN + OUCH_CANCEL_LEN];
+    struct order_event event;
     struct open_order *order;
     uint32_t cursor = 0;
 
+    if (orders->cancel_login != orders->session.login_count) { /* cancels may be lost with the connection before */
+        orders->cancel_login = orders->session.login_count;
+        answer_break_next(&orders->book, &cursor, 0, &event); /* nobody is to be told: one call walks them all */
+        cursor = 0;
+    }
     while ((order = open_next(&orders->book, &cursor))) {
         if (order->state == OPEN_PENDING_CANCEL)
             continue;
@@ -446,12 +463,14 @@ static bool owner_has_ended(const struct orders *orders)
 static void stop_step(struct orders *orders, uint64_t now_ns)
 {
     const struct order_news end = {.type = ORDER_NEWS_END};
-    const bool up = orders->session.state == ORDER_SESSION_UP;
 
     switch (orders->stop) {
     case ORDERS_CANCELLING:
-        if (up && orders->begun && orders->book.inherited_count > 0 && now_ns - orders->stop_ns < CANCEL_PATIENCE_NS)
+        if ((orders->book.inherited_count > 0 || unanswered(orders)) && now_ns - orders->stop_ns < CANCEL_PATIENCE_NS)
             return;
+        if (orders->book.inherited_count > 0)
+            fprintf(stderr, "tickgate: the venue has not confirmed that all orders are cancelled: %u may be open\n",
+                    orders->book.inherited_count);
         if (orders->begun)
             tell(orders, &end);
         orders->stop = ORDERS_ENDING;
@@ -493,7 +512,7 @@ bool orders_step(struct orders *orders, uint64_t now_ns)
     if (up && !orders->begun && !orders->owner_lost && orders->stop == ORDERS_RUNNING &&
         order_link_room(orders->link) > NEWS_SPARE)
         give(orders, now_ns);
-    if (up && orders->owner_lost)
+    if (up && !orders->begun && (orders->owner_lost || orders->stop == ORDERS_CANCELLING))
         cancel_for_owner(orders);
     watch_route(orders, now_ns);
     watch_owner(orders, now_ns);

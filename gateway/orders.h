@@ -49,6 +49,7 @@ struct orders {
     uint16_t epoch;
     bool begun;                  /* the connection is the owner's */
     bool owner_lost;             /* it gets no connection any more */
+    uint64_t cancel_login;       /* login under which orders were cancelled for the owner */
     struct order_frame_route route;
     uint64_t route_ns;           /* when it was looked at */
     uint64_t owner_turns, owner_turns_ns; /* its turns, and when they were seen to change */

@@ -162,6 +162,8 @@ static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
     for (uint32_t i = 1; i < FRAME_VERDICT_COUNT; i++)
         if (rx->frame_verdict[i] > 0)
             fprintf(out, ", %s %" PRIu64, frame_verdict_name((enum frame_verdict)i), rx->frame_verdict[i]);
+    if (rx->early_count > 0)
+        fprintf(out, ", before it was armed %" PRIu64, rx->early_count);
     if (rx->chained_count > 0)
         fprintf(out, ", longer than the mtu %" PRIu64, rx->chained_count);
     if (rx->checksum_count > 0)
@@ -307,6 +309,7 @@ static void json_rx(struct json *json, const struct topology *topology, const st
     json_text(json, "name", rx->name);
     json_armed(json, &rx->armed);
     json_u64(json, "frames", rx->frame_count);
+    json_u64(json, "early", rx->early_count);
     json_u64(json, "foreign", rx->foreign_count);
     json_u64(json, "events", rx->event_count);
     json_open(json, "refused", '{');

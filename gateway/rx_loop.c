@@ -8,6 +8,7 @@
 #include <rte_mbuf_dyn.h>
 #include <rte_prefetch.h>
 
+#define EARLY_MAX 1000000u /* frames: a feed that is faster than this can throw away is taken as it comes */
 #define TIME_TELL_NS 1000000 /* frame time after which frames that bring nothing new tell the time all the same */
 
 static inline void count(uint64_t *counter)
@@ -194,10 +195,28 @@ static void replay_step(struct rx *rx)
     replay_source_step(rx->replay, rx->burst);
 }
 
+/* A driver may have kept frames since its port was opened, long before: prices of then, taken for those of now, and
+ * where its ring was full a hole behind them. The feed begins here. */
+static void early_drop(struct rx *rx)
+{
+    struct rte_mbuf *frames[RX_BURST_MAX];
+
+    for (uint32_t i = 0; i < rx->queue_count; i++) {
+        uint16_t frame_count;
+        do {
+            frame_count = rte_eth_rx_burst(rx->queue[i].port_id, rx->queue[i].queue_id, frames, RX_BURST_MAX);
+            rte_pktmbuf_free_bulk(frames, frame_count);
+            rx->early_count += frame_count;
+        } while (frame_count > 0 && rx->early_count < EARLY_MAX);
+    }
+}
+
 int rx_loop(void *arg)
 {
     struct rx *rx = arg;
 
+    if (!rx->replay)
+        early_drop(rx);
     armed_enter(&rx->armed, rx->cpu, rx->proof);
     while (!__atomic_load_n(rx->stop, __ATOMIC_RELAXED)) {
         uint32_t frame_count = 0;

@@ -61,6 +61,7 @@ struct rx {
     uint64_t turn_count, idle_count;
     uint64_t frame_count;
     uint64_t frame_verdict[FRAME_VERDICT_COUNT];
+    uint64_t early_count;              /* live: frames that came before this lcore was armed: not looked at */
     uint64_t foreign_count;            /* datagrams of no line of ours */
     uint64_t chained_count;            /* frames in more than one mbuf: longer than the port's MTU */
     uint64_t checksum_count;           /* datagrams whose checksum is wrong: by the NIC's word, or by ours */

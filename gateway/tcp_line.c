@@ -364,6 +364,8 @@ void tcp_line_begin(struct tcp_line *line, uint16_t epoch, uint32_t *ret_seq, ui
     line->reserved = false;
     *ret_seq = line->pcb->snd_lbb;
     *ret_window = (uint16_t)RCV_WND_SCALE(line->pcb, line->pcb->rcv_ann_wnd);
+    /* What is exported is of the connection before: its numbers say nothing about this one's. */
+    send_log_limit(line->log, line->pcb->rcv_nxt, limit_shut(line));
 }
 
 /* Bytes that the owner has sent: lwIP shall think that it did. The segment passes through its output with windows
@@ -423,7 +425,7 @@ static uint32_t batch(const struct tcp_line *line, uint8_t *ret_bytes, uint32_t 
 
     *ret_len = 0;
     while ((slot = send_log_peek(line->log, count, &state)) && state == SEND_LOG_SENT && slot->epoch == line->epoch &&
-           *ret_len + slot->len <= len_max) {
+           (count == 0 || *ret_len + slot->len <= len_max)) {
         memcpy(ret_bytes + *ret_len, slot->bytes, slot->len);
         *ret_len += slot->len;
         count++;
@@ -456,7 +458,7 @@ static int drain_step(struct tcp_line *line)
     uint32_t len;
 
     const struct send_log_slot *slot = send_log_peek(line->log, 0, &state);
-    if (!slot)
+    if (!slot || slot->epoch != line->epoch) /* of an owner that has not heard of this connection: drain_stale's */
         return 0;
     if (state == SEND_LOG_SENT) {
         const uint32_t seq = slot->seq, count = batch(line, bytes, &len);
@@ -478,6 +480,8 @@ static int drain_step(struct tcp_line *line)
         line->counters.taken_over_count++;
     } else {
         line->reserved = false;
+        if (line->pcb->snd_buf < slot->len || line->pcb->snd_queuelen + 2 > TCP_SND_QUEUELEN)
+            return 0; /* nobody has sent it: it can wait in the log, and all behind it */
         line->counters.slow_count++;
     }
     if (!tell_unsent(line, slot))

@@ -35,6 +35,7 @@ static int rx_show(const char *command, const char *params, struct rte_tel_data 
     rte_tel_data_add_dict_u64(data, "turns", load(&rx->turn_count));
     rte_tel_data_add_dict_u64(data, "idle_turns", load(&rx->idle_count));
     rte_tel_data_add_dict_u64(data, "frames", load(&rx->frame_count));
+    rte_tel_data_add_dict_u64(data, "early", load(&rx->early_count));
     rte_tel_data_add_dict_u64(data, "foreign", load(&rx->foreign_count));
     rte_tel_data_add_dict_u64(data, "events", load(&rx->event_count));
     for (uint32_t i = 0; i < FRAME_VERDICT_COUNT; i++)

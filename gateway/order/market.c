@@ -154,6 +154,8 @@ static void carried_move(struct market *market, struct market_instrument *instru
     instrument->position += carried->position;
     instrument->open_buy_qty += carried->open_buy_qty;
     instrument->open_sell_qty += carried->open_sell_qty;
+    carried->position = 0; /* it is there now, and nowhere twice */
+    carried->open_buy_qty = carried->open_sell_qty = 0;
 }
 
 bool market_carry(struct market *market, uint64_t symbol, int64_t position, int64_t open_buy_qty,

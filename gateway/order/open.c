@@ -27,8 +27,12 @@ void open_init(struct open_orders *open, void *memory, uint32_t orders_max, uint
     memset(memory, 0, open_footprint(orders_max));
 }
 
-bool open_room(const struct open_orders *open)
+bool open_room(struct open_orders *open)
 {
+    /* An order that rests keeps its slot: a number that comes round to it is passed over. */
+    while (open->count <= open->mask && open->next_ref < open->ref_limit &&
+           open->slots[open->next_ref & open->mask].user_ref != 0)
+        open->next_ref++;
     return open->next_ref < open->ref_limit && open->slots[open->next_ref & open->mask].user_ref == 0;
 }
 

@@ -1,6 +1,6 @@
 /* Open orders of one strategy lcore, by UserRefNum: state, what is reserved, for whom, since when. Fixed table indexed
- * by the low bits of the reference, which only grows; a slot that is still taken when its number comes round again
- * means "full". Orders of earlier lives of the gateway, which a session's replay brings back, live in a table of their
+ * by the low bits of the reference, which only grows; a number whose slot is still taken by an order that rests is
+ * passed over. Orders of earlier lives of the gateway, which a session's replay brings back, live in a table of their
  * own. One owner; pure.
  *
  * Reservation: an order reserves `qty` in its instrument (market_instrument.open_buy_qty or open_sell_qty). While a
@@ -70,8 +70,9 @@ size_t open_footprint(uint32_t orders_max); /* a power of two; 0 if it is not */
 /* `memory`: open_footprint bytes, aligned to a cache line. */
 void open_init(struct open_orders *open, void *memory, uint32_t orders_max, uint32_t first_ref, uint64_t timeout_ns);
 
-/* Room for the order that would get next_ref? False also when numbers are used up: ref_limit, UINT32_MAX. */
-bool open_room(const struct open_orders *open);
+/* Room for another order? Then next_ref is the number that it gets. False also when numbers are used up: ref_limit,
+ * UINT32_MAX. */
+bool open_room(struct open_orders *open);
 /* Enter an order in state PENDING; open_room must have been true. `symbol`: of its instrument. Returns its
  * UserRefNum. */
 uint32_t open_insert(struct open_orders *open, const struct order_intent *intent, uint64_t symbol, uint8_t strategy,

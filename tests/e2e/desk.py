@@ -109,14 +109,15 @@ DEVICES = {
 }
 
 
-def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None, join="start", owner_timeout_ms=10000, every=25):
+def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None, join="start", owner_timeout_ms=10000, every=25,
+                  answer_timeout_ms=5000, position_max=1000000):
     """A live config with an order session."""
     strategies = strategies if strategies is not None else (
         "  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, params: {distance: 0, requote: 100, quantity: 100, pause_us: 2000}}\n")
     config = work.config(name=name, mode="inline", every=every, reorder_us=50000, join=join, more_strategies=strategies)
     text = open(config).read()
     head, rest = text.split("orders:\n  port: orders\n", 1)
-    risk = rest[rest.index("risk:"):].replace("position_max: 100000", "position_max: 1000000")
+    risk = rest[rest.index("risk:"):].replace("position_max: 100000", f"position_max: {position_max}")
     order_device, control_device = DEVICES.get(device, (None, None))
     ports = ""
     if carrier == "tcp":
@@ -135,7 +136,7 @@ def config_orders(work, name, device="af_packet", carrier="tcp", more="", strate
   timeout_ms: 3000
   retry_ms: 50
   retry_max_ms: 400
-  answer_timeout_ms: 5000
+  answer_timeout_ms: {answer_timeout_ms}
   owner_timeout_ms: {owner_timeout_ms}
   refs_file: {refs or work.path(name + ".refs")}
   refs_headroom: 1000

@@ -83,12 +83,12 @@ def killed(work):
     refs = work.path("killed.refs")
     path = config_orders(work, "killed", refs=refs, join="anywhere") # the second life comes in the middle of the session
     bridge = Impair()
-    desk = Desk(work.path("killed.log"), "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--rate", "5000",
+    desk = Desk(work.path("killed.log"), "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--rate", "2000",
                 "--cancel-on-disconnect", *PAUSES)
     first = n.gateway_start(path)
     desk.wait("order_login")
     desk.go_on()
-    time.sleep(2) # it trades
+    time.sleep(3) # it trades
     first.kill()
     first.communicate()
     second = n.gateway_start(path)
@@ -108,9 +108,35 @@ def killed(work):
     g.check(before and after and min(after) > max(before), f"killed: {len(before)} numbers up to {max(before)} before, from {min(after)} on after")
     g.check(end["orders"]["disconnect_cancels"] > 0 and end["orders"]["repeated"] == 0,
             f"killed: the venue cancelled {end['orders']['disconnect_cancels']} orders of the first life")
+    rx, feed = report["rx"][0], report["feeds"][0]
+    g.check(rx["early"] > 0 and feed["holes"] == 0, f"killed: {rx['early']} frames of before it was armed were not taken for news")
     states_agree(end, report, "killed")
     g.check(report["strategies"][0]["answers"]["inherited"] > 0,
             f"killed: {report['strategies'][0]['answers']['inherited']} answers about orders of the first life were applied")
+
+
+def stopped_in_a_break(work):
+    """A stop that comes while the connection is gone, at a venue that does not cancel on a disconnect: nothing outlives the gateway."""
+    bridge = Impair()
+    desk = Desk(work.path("stopped.log"), "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--rate", "5000", *PAUSES)
+    gateway = n.gateway_start(config_orders(work, "stopped"))
+    desk.wait("order_login")
+    desk.wait("order_login")
+    desk.go_on()
+    time.sleep(2) # it trades, and has quotes in the book
+    desk.tell("reset")
+    desk.wait("order_closed")
+    report = n.gateway_stop(gateway)
+    desk.wait("paused")
+    desk.go_on()
+    desk.wait("paused")
+    desk.go_on()
+    end = desk.finish()
+    bridge.finish()
+    cancels = report["session"]["counters"]["own_cancels"]
+    g.check(end["orders"]["open"] == 0 and end["orders"]["disconnect_cancels"] == 0 and cancels > 0,
+            f"stopped in a break: the control thread logged in for {cancels} cancels, {end['orders']['open']} orders are open at the venue")
+    g.check(report["session"]["open"] == 0, "stopped in a break: and it knows", quiet=True)
 
 
 class Held:
@@ -168,4 +194,4 @@ def hung(work):
 
 if __name__ == "__main__":
     main((lambda work: trade(work, "af_packet"), lambda work: trade(work, "af_xdp"), lambda work: trade(work, "socket", "kernel"),
-          harmed_path, disconnect, killed, hung))
+          harmed_path, disconnect, killed, stopped_in_a_break, hung))

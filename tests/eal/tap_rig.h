@@ -226,7 +226,6 @@ static inline void tap_rig_connect(void)
     CHECK(stack_peer_mac(&rig.stack, TAP_RIG_PEER_IP, route.peer_mac));
     order_tx_route(&rig.tx, &route);
     send_log_begin(&rig.log, rig.line.epoch, seq);
-    tcp_line_step(&rig.line, tap_rig_now_ns());
 }
 
 #endif

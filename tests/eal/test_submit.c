@@ -1,5 +1,6 @@
 /* submit and the strategy loop's event path: what a strategy wants reaches the wire or comes back with a reason, and
  * every reservation is given back in the end. A strategy made for the test answers with what the test wants next. */
+#include "gateway/order_owner.h"
 #include "gateway/submit.h"
 
 #include "gateway/order/ouch.h"
@@ -394,6 +395,48 @@ Test(submit, an_order_names_the_tick_that_led_to_it_and_none_where_there_was_non
     time_send(UINT64_C(1) << 40); /* the order's time is over, and its strategy wants another one */
     cr_assert(wire_take(&enter));
     cr_assert_arr_eq(enter.cl_ord_id, "00000000000002", 14);
+}
+
+static void news_send(struct order_news news)
+{
+    cr_assert(order_link_tell(lcore->link, &news));
+    order_owner_poll(lcore);
+}
+
+static void answer_send(uint8_t type, uint32_t user_ref, uint32_t qty)
+{
+    news_send((struct order_news){.type = ORDER_NEWS_ANSWER,
+                                  .answer = {.type = type, .user_ref = user_ref, .qty = qty, .side = 'B', .state = 'L',
+                                             .symbol = md_symbol("ABC"), .price = 1000200}});
+}
+
+Test(submit, a_stop_cancels_what_a_rejected_replace_leaves_open)
+{
+    struct order_intent replace = buy(150);
+
+    replace.action = ORDER_REPLACE;
+    replace.orig_ref = 1;
+    lcore->answered = true;
+    lcore->link = lcore->path->link = aligned_alloc(64, (sizeof(*lcore->link) + 63) / 64 * 64);
+    order_link_init(lcore->link, UINT32_MAX);
+    news_send((struct order_news){.type = ORDER_NEWS_BEGIN, .epoch = 1, .value = 1});
+    order_owner_poll(lcore);
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    answer_send(OUCH_ACCEPTED, 1, 100);
+    wish(replace);
+    event_send(MD_ADD, 1, 2);
+    news_send((struct order_news){.type = ORDER_NEWS_CANCEL_ALL});
+    order_owner_poll(lcore);
+    cr_assert_eq(lcore->own_cancel_count, 1u, "of the replacement");
+    answer_send(OUCH_REJECTED, 2, 0);
+    order_owner_poll(lcore);
+    order_owner_poll(lcore);
+    cr_assert_eq(lcore->own_cancel_count, 2u, "order 1 goes on, so it is cancelled, once");
+    cr_assert_eq(open_find(&lcore->open, 1)->state, OPEN_PENDING_CANCEL);
+    news_send((struct order_news){.type = ORDER_NEWS_END});
+    cr_assert_eq(lcore->cancelling, ORDER_OWNER_CANCEL_NONE);
+    free(lcore->link);
 }
 
 Test(submit, hashes_cover_events_and_orders_but_not_time)

@@ -151,6 +151,7 @@ static uint64_t resends(void)
 Test(tcp_line, every_order_goes_out_once_and_lwip_sends_none)
 {
     tap_rig_connect();
+    turn(); /* the first limit */
     orders(2000, 1);
     until(all_arrived);
     cr_assert_eq(rig.line.counters.delegated_count, 2000u);
@@ -432,6 +433,62 @@ Test(tcp_line, a_closed_window_stops_the_owner_and_opens_again)
     orders(100, 1);
     until(all_arrived);
     cr_assert_eq(rig.line.counters.broken_count, 0u);
+}
+
+/* An order by the slow path: the log takes it, lwIP has to transmit it. False: the log is full. */
+static bool order_slowly(void)
+{
+    if (!send_log_room(&rig.log))
+        return false;
+    send_log_mark(&rig.log, reserve(encode(0)), false);
+    order_tx_pass(&rig.tx);
+    return true;
+}
+
+static bool log_full(void)
+{
+    return !order_slowly();
+}
+
+Test(tcp_line, more_orders_than_lwip_can_keep_wait_in_the_log)
+{
+    const int least = 1;
+
+    tap_rig_connect();
+    orders(10, 1);
+    until(all_arrived);
+    deaf = true;
+    setsockopt(rig.server, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+    until(log_full);
+    for (int i = 0; i < 100; i++)
+        turn();
+    cr_assert(log_full() && order_count > 500, "after lwIP's buffer the log is full, and that is all");
+    cr_assert_eq(rig.line.counters.broken_count, 0u);
+    deaf = false;
+    until(all_arrived);
+    orders(100, 1);
+    until(all_arrived);
+    cr_assert_eq(rig.line.counters.broken_count, 0u);
+}
+
+Test(tcp_line, what_the_limit_said_of_a_connection_does_not_hold_for_the_next)
+{
+    const struct linger reset = {.l_onoff = 1};
+    uint32_t ack;
+
+    tap_rig_connect();
+    orders(2000, 1); /* far ahead of where the next connection's numbers begin */
+    until(all_arrived);
+    tcp_line_abort(&rig.line);
+    send_log_end(&rig.log);
+    setsockopt(rig.server, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(rig.server);
+    order_count = received_orders = received_bytes = 0;
+    tap_rig_connect();
+    cr_assert_not(send_log_may(&rig.log, MESSAGE_LEN, &ack), "nothing before the control thread's first step");
+    orders(20, 1);
+    until(all_arrived);
+    cr_assert_eq(resends(), 0u);
 }
 
 static bool is_closed(void)

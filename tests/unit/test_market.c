@@ -389,6 +389,10 @@ Test(market, what_is_carried_moves_in_with_the_name_and_stays_there)
     send(market, MD_DEFINE, 1, 0, 0, abc);
     cr_assert(instrument->position == 975 && instrument->open_buy_qty == 20 && instrument->open_sell_qty == 60);
     cr_assert_eq(market->carried_count, 1u);
+    int64_t position = instrument->position;
+    for (uint32_t i = 0; i < MARKET_CARRIED_MAX; i++)
+        position += market->carried[i].symbol == abc ? market->carried[i].position : 0;
+    cr_assert_eq(position, 975, "nowhere twice");
     send(market, MD_DEFINE, 0, 2, 0, abc); /* on another channel: the shares are where they were first wanted */
     send(market, MD_DEFINE, 1, 0, 0, abc);
     cr_assert(other->position == 0 && other->open_buy_qty == 0 && instrument->position == 975);

@@ -44,7 +44,7 @@ Test(open, an_order_keeps_what_it_was_entered_with)
     free(open.slots);
 }
 
-Test(open, a_slot_that_is_still_taken_means_full)
+Test(open, a_number_whose_slot_is_still_taken_is_passed_over_and_a_full_table_is_full)
 {
     struct open_orders open = open_make(16, 1, 0);
     for (int i = 0; i < 16; i++) {
@@ -53,10 +53,13 @@ Test(open, a_slot_that_is_still_taken_means_full)
     }
     cr_assert_not(open_room(&open));
     open_remove(&open, open_find(&open, 5));
-    cr_assert_not(open_room(&open), "the next number's slot is number 1's");
+    cr_assert(open_room(&open));
+    cr_assert_eq(insert(&open, 1, 0), 21u, "17 to 20 would be where 1 to 4 are");
+    cr_assert_not(open_room(&open));
     open_remove(&open, open_find(&open, 1));
     cr_assert(open_room(&open));
-    cr_assert_eq(insert(&open, 1, 0), 17u);
+    cr_assert_eq(insert(&open, 1, 0), 33u);
+    cr_assert_not_null(open_find(&open, 2));
     free(open.slots);
 }
 
@@ -88,19 +91,25 @@ Test(open, random_histories_agree_with_a_list)
     struct open_orders open = open_make(64, 1, 1000);
     struct { uint32_t ref; uint64_t sent_ns; } list[64];
     uint32_t count = 0;
-    uint64_t now_ns = 1, seed = 7, full = 0, expired = 0;
+    uint64_t now_ns = 1, seed = 7, full = 0, expired = 0, passed = 0;
 
     for (int step = 0; step < 200000; step++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         const uint32_t dice = (uint32_t)(seed >> 40);
         now_ns += dice % 7 == 0 ? dice % 300 : 0;
         if (dice % 3) {
-            bool taken = false;
-            for (uint32_t i = 0; i < count; i++)
-                taken |= list[i].ref == open.next_ref - 64;
-            cr_assert_eq(open_room(&open), !taken, "step %d", step);
-            full += taken;
-            if (!taken) {
+            const uint32_t before = open.next_ref;
+            uint32_t expected = before; /* the first number that finds its slot free */
+            for (uint32_t i = 0; count < 64 && i < count; i++)
+                if (list[i].ref % 64 == expected % 64) {
+                    expected++;
+                    i = UINT32_MAX;
+                }
+            cr_assert_eq(open_room(&open), count < 64, "step %d", step);
+            full += count == 64;
+            passed += expected != before;
+            if (count < 64) {
+                cr_assert_eq(open.next_ref, expected);
                 list[count].ref = insert(&open, 1, now_ns);
                 list[count++].sent_ns = now_ns;
             }
@@ -126,7 +135,7 @@ Test(open, random_histories_agree_with_a_list)
         }
         cr_assert(count == 0 || list[0].sent_ns + 1000 > now_ns);
     }
-    cr_assert(full > 1000 && expired > 1000, "both were exercised");
+    cr_assert(full > 100 && expired > 1000 && passed > 1000, "all were exercised");
     free(open.slots);
 }
 
