@@ -252,6 +252,7 @@ static void message(struct orders *orders, const struct order_session_message *m
         return;
     }
     const uint8_t type = news.answer.type;
+    orders->counters.reject_count += type == OUCH_REJECTED;
     if ((type == OUCH_ACCEPTED || type == OUCH_REJECTED || type == OUCH_REPLACED) &&
         (int32_t)(news.answer.user_ref - orders->answered_ref) > 0) {
         orders->answered_ref = news.answer.user_ref;

@@ -26,6 +26,7 @@ struct orders_counters {
     uint64_t break_count;        /* connections that were lost while they were the owner's */
     uint64_t answer_count;
     uint64_t malformed_count;    /* sequenced messages that are no OUCH answers: passed over */
+    uint64_t reject_count;       /* of the venue: the book of record knows orders from Accepted on */
     uint64_t late_count;         /* connections aborted because an order had no answer in time */
     uint64_t owner_lost_count;   /* times that the owner hung: at most one */
     uint64_t heartbeat_count;    /* asked of the owner */

@@ -102,7 +102,7 @@ void report_orders_text(const struct orders *orders, FILE *out)
         fprintf(out, "  smoothed round trip %" PRIu64 " us\n", orders->tcp_line.srtt_ns / 1000);
     }
     fprintf(out, "  answers: %" PRIu64 " executions of %" PRIu64 " shares, %" PRIu64 " rejects\n",
-            orders->answers.fill_count, orders->answers.fill_qty, orders->answers.reject_count);
+            orders->answers.fill_count, orders->answers.fill_qty, orders->counters.reject_count);
     for (uint32_t i = 0; orders_position(orders, i, &carried); i++) {
         md_symbol_text(carried.symbol, symbol);
         fprintf(out, "  position %-8s %" PRId64 "\n", symbol, carried.position);
@@ -139,7 +139,7 @@ void report_orders_json(struct json *json, const struct orders *orders)
     json_u64(json, "open", orders->book.inherited_count);
     json_u64(json, "fills", orders->answers.fill_count);
     json_u64(json, "filled_shares", orders->answers.fill_qty);
-    json_u64(json, "rejects", orders->answers.reject_count);
+    json_u64(json, "rejects", orders->counters.reject_count);
     session_rows(orders, session);
     json_rows(json, "counters", session, SESSION_ROWS);
     json_open(json, "lost", '{');

@@ -52,9 +52,10 @@ struct desk {
     struct position *positions;
     uint32_t position_count, positions_max;
     uint64_t request_count;
-    bool closed_once, garbage_once;
+    bool closed_once, silent_once, deaf_once, garbage_once;
     /* the client */
     bool connected, logged_in, wants_close;
+    bool silent, deaf;        /* until the next connection */
     uint64_t next_seq;        /* to be sent to it */
     uint64_t heard_ns, said_ns;
     uint32_t buffer_len, spoken_len;
@@ -414,17 +415,27 @@ static void hear_query(struct desk *desk)
     say(desk, &answer);
 }
 
-/* Misbehaviour that is due after so many requests. */
+/* Is a misbehaviour due after so many requests? Once. */
+static bool due(const struct desk *desk, uint64_t after, bool *once)
+{
+    if (after == 0 || desk->request_count < after || *once)
+        return false;
+    *once = true;
+    return true;
+}
+
 static void misbehave(struct desk *desk)
 {
-    if (desk->params.close_after > 0 && desk->request_count >= desk->params.close_after && !desk->closed_once) {
-        desk->closed_once = true;
+    const struct desk_params *params = &desk->params;
+
+    if (due(desk, params->close_after, &desk->closed_once))
         desk->wants_close = true;
-    }
-    if (desk->params.garbage_after > 0 && desk->request_count >= desk->params.garbage_after && !desk->garbage_once) {
-        desk->garbage_once = true;
+    if (due(desk, params->garbage_after, &desk->garbage_once))
         speak(desk, (const uint8_t[]){0, 0, 'x', 0, 0}, 5); /* a length of 0 has no type */
-    }
+    if (due(desk, params->silent_after, &desk->silent_once))
+        desk->silent = true;
+    if (due(desk, params->deaf_after, &desk->deaf_once))
+        desk->deaf = true;
 }
 
 static void hear_request(struct desk *desk, const uint8_t *message, uint32_t len)
@@ -496,20 +507,15 @@ bool desk_logged_in(const struct desk *desk)
     return desk->logged_in;
 }
 
-static bool silent(const struct desk *desk)
-{
-    return desk->params.silent_after > 0 && desk->request_count >= desk->params.silent_after;
-}
-
 bool desk_reads(const struct desk *desk)
 {
-    return !silent(desk) && !(desk->params.deaf_after > 0 && desk->request_count >= desk->params.deaf_after);
+    return !desk->silent && !desk->deaf;
 }
 
 void desk_connected(struct desk *desk, uint64_t now_ns)
 {
     desk->connected = true;
-    desk->logged_in = desk->wants_close = false;
+    desk->logged_in = desk->wants_close = desk->silent = desk->deaf = false;
     desk->buffer_len = desk->spoken_len = 0;
     desk->now_ns = desk->heard_ns = desk->said_ns = now_ns;
 }
@@ -563,7 +569,7 @@ uint32_t desk_send(struct desk *desk, uint64_t now_ns, uint8_t *ret_bytes, uint3
 {
     uint32_t len = 0;
 
-    if (!desk->connected || silent(desk))
+    if (!desk->connected || desk->silent)
         return 0;
     if (now_ns > desk->heard_ns && now_ns - desk->heard_ns >= desk->params.timeout_ns)
         desk->wants_close = true;
@@ -595,7 +601,7 @@ uint64_t desk_deadline_ns(const struct desk *desk)
 {
     uint64_t deadline_ns = UINT64_MAX;
 
-    if (!desk->connected || silent(desk))
+    if (!desk->connected || desk->silent)
         return UINT64_MAX;
     if (desk->spoken_len > 0)
         return 0;

@@ -36,8 +36,8 @@ struct desk_params {
     uint64_t answer_delay_ns;        /* answers are held back so long */
     uint64_t seed;
     uint64_t close_after;            /* requests after which the connection is closed, once; 0 = never */
-    uint64_t silent_after;           /* requests after which it neither reads nor speaks (half-open); 0 = never */
-    uint64_t deaf_after;             /* requests after which it does not read, but goes on talking; 0 = never */
+    uint64_t silent_after;           /* requests after which it neither reads nor speaks on this connection, once */
+    uint64_t deaf_after;             /* requests after which it speaks, but does not read on this connection, once */
     uint64_t garbage_after;          /* requests after which it says bytes that are no SoupBinTCP, once; 0 = never */
 };
 
@@ -66,7 +66,7 @@ void desk_closed(struct desk *desk, uint64_t now_ns);
 /* The desk wants the connection closed (logout, silence, damage, close_after). */
 bool desk_wants_close(const struct desk *desk);
 bool desk_logged_in(const struct desk *desk);
-/* False: it does not read any more (silent_after): leave the bytes in the socket, so that the window closes. */
+/* False: it does not read (silent_after, deaf_after): leave the bytes in the socket, so that the window closes. */
 bool desk_reads(const struct desk *desk);
 uint64_t desk_deadline_ns(const struct desk *desk); /* when desk_send may have something without any news */
 

@@ -437,6 +437,13 @@ Test(desk, misbehaviour_is_as_ordered)
     take();
     cr_assert_eq(got_len, 0u);
     cr_assert_eq(desk_deadline_ns(desk), UINT64_MAX);
+    desk_closed(desk, now_ns);
+    desk_connected(desk, now_ns);
+    log_in(0);
+    cr_assert(desk_reads(desk), "that was one connection's");
+    enter(4, 'B', 1, 40000, '0');
+    now_ns += 5000;
+    cr_assert_eq(packet(&found), SOUP_SEQUENCED);
 }
 
 Test(desk, some_are_rejected_by_dice_of_a_seed)
