@@ -123,7 +123,7 @@ def replay(config, captures, *options, expect=0, env=None):
         print(done.stdout[-2000:], done.stderr[-4000:])
         sys.exit(1)
     report = json.loads(done.stdout) if done.stdout else {}
-    report["stderr"] = done.stderr
+    report["stderr"], report["exit_code"] = done.stderr, done.returncode
     return report
 
 
