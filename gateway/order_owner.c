@@ -35,7 +35,7 @@ static void lost(struct strategy_lcore *lcore)
     struct order_event event;
     uint32_t cursor = 0;
 
-    lcore->risk.limits.session_up = false;
+    lcore->risk.session_up = false;
     lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
     order_path_end(lcore->path);
     while (answer_break_next(&lcore->open, &cursor, lcore->market.now_ns, &event))
@@ -80,7 +80,7 @@ static void sweep(struct strategy_lcore *lcore)
         struct open_order *order = open_next(&lcore->open, &cursor);
         if (!order) {
             if (lcore->cancelling == ORDER_OWNER_CANCEL_ORPHANS)
-                lcore->risk.limits.session_up = true;
+                lcore->risk.session_up = true;
             /* What waited for an answer when it was passed may go on after it: look again, until END. */
             if (lcore->cancelling == ORDER_OWNER_CANCEL_ALL)
                 lcore->cancel_cursor = 0;
@@ -122,11 +122,11 @@ static void hear(struct strategy_lcore *lcore, const struct order_news *news)
             order_path_heartbeat(lcore->path);
         break;
     case ORDER_NEWS_CANCEL_ALL:
-        lcore->risk.limits.session_up = false;
+        lcore->risk.session_up = false;
         sweep_begin(lcore, ORDER_OWNER_CANCEL_ALL);
         break;
     default: /* END */
-        lcore->risk.limits.session_up = false;
+        lcore->risk.session_up = false;
         lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
         order_path_end(lcore->path);
         break;

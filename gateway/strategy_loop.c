@@ -50,6 +50,7 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
 {
     if (lcore->link)
         busy |= order_owner_poll(lcore) > 0;
+    risk_take(&lcore->risk);
     if (lcore->sink && lcore->sink->wire)
         order_sink_drain(lcore->sink);
     if (!busy) {

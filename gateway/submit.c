@@ -123,7 +123,7 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
     if (!order || order->strategy != strategy)
         return RISK_UNKNOWN_ORDER;
     if (intent->action == ORDER_CANCEL) { /* cancels pass a closed gate */
-        if (!lcore->risk.limits.session_up)
+        if (!lcore->risk.session_up)
             return RISK_NO_SESSION;
         return !lcore->answered || open_cancellable(order) ? RISK_PASS : RISK_ORDER_BUSY;
     }

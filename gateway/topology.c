@@ -222,7 +222,6 @@ static struct risk_limits limits_of(const struct config *config)
         .rate_burst = config->risk.rate_burst,
         .position_max = config->risk.position_max,
         .allow_stale = config->risk.allow_stale,
-        .session_up = config->orders.present,
     };
 }
 
@@ -260,6 +259,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
 
     const struct risk_limits limits = limits_of(config);
     risk_init(&lcore->risk, &limits, config->risk.kill);
+    lcore->risk.session_up = config->orders.present;
     const uint32_t open_max = config->orders.present ? config->orders.open_orders_max : 16;
     memory = place_alloc(&topology->place, open_footprint(open_max), node);
     if (!memory)

@@ -117,7 +117,7 @@ static int path_build(struct topology *topology, struct strategy_lcore *lcore, u
     if (lcore->answered) { /* each order is answered, and stays open until it is */
         lcore->open.timeout_ns = 0;
         lcore->fills_immediate = false;
-        lcore->risk.limits.session_up = !session;
+        lcore->risk.session_up = !session;
     }
     if (topology->options.sim && sim_build(topology, lcore, node, ret_error) != 0)
         return -ENOMEM;
@@ -166,7 +166,7 @@ int topology_orders_build(struct topology *topology, char ret_error[TOPOLOGY_ERR
         if (!session_of(topology) || lcore == owner)
             error = path_build(topology, lcore, i, ret_error);
         else
-            lcore->risk.limits.session_up = false;
+            lcore->risk.session_up = false;
     }
     if (error == 0 && session_of(topology) && orders->carrier == CONFIG_CARRIER_TCP)
         error = stack_params_of(topology, ret_error);

@@ -29,18 +29,92 @@ const char *risk_verdict_name(enum risk_verdict verdict)
         [RISK_REFS_USED_UP] = "refs_used_up",
         [RISK_WINDOW] = "window",
         [RISK_LOG_FULL] = "log_full",
+        [RISK_LOSS] = "loss",
+        [RISK_SILENT] = "silent",
+        [RISK_CLOCK] = "clock",
+        [RISK_HOURS] = "hours",
+        [RISK_MARKET_HOURS] = "market_hours",
+        [RISK_NO_REFERENCE] = "no_reference",
+        [RISK_RESTRICTED] = "restricted",
+        [RISK_TICK] = "tick",
+        [RISK_LOT] = "lot",
+        [RISK_ONE_SIDED] = "one_sided",
+        [RISK_LOCKED] = "locked",
+        [RISK_CROSSED] = "crossed",
+        [RISK_COLLAR_LAST] = "collar_last",
+        [RISK_COLLAR_CLOSE] = "collar_close",
+        [RISK_SHORT_UNMARKED] = "short_unmarked",
+        [RISK_SHORT_LOCATE] = "short_locate",
+        [RISK_SHORT_PRICE] = "short_price",
+        [RISK_SELF_CROSS] = "self_cross",
+        [RISK_OPEN_ORDERS] = "open_orders",
+        [RISK_GROSS] = "gross",
+        [RISK_NET] = "net",
+        [RISK_MESSAGES] = "messages",
+        [RISK_DUPLICATE] = "duplicate",
     };
     return (unsigned)verdict < RISK_VERDICT_COUNT ? names[verdict] : "unknown";
 }
 
-void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
+static void limits_apply(struct risk *risk, const struct risk_limits *limits)
 {
     const uint32_t rate_per_s = limits->rate_per_s > 0 ? limits->rate_per_s : 1;
 
-    *risk = (struct risk){.limits = *limits, .killed = killed};
+    risk->limits = *limits;
     risk->token_ns = (UINT64_C(1000000000) + rate_per_s - 1) / rate_per_s; /* rounded up: never more than the rate */
     risk->bucket_ns = risk->token_ns * limits->rate_burst;
-    risk->level_ns = risk->bucket_ns;
+    if (risk->level_ns > risk->bucket_ns)
+        risk->level_ns = risk->bucket_ns;
+}
+
+void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
+{
+    *risk = (struct risk){.killed = killed, .level_ns = UINT64_MAX};
+    limits_apply(risk, limits);
+    for (uint32_t i = 0; i < RISK_SCOPES_MAX; i++)
+        risk->shown[i] = *limits;
+}
+
+static bool post(struct risk *risk, enum risk_post_what what, uint32_t scope, const struct risk_limits *limits)
+{
+    struct risk_post *post = &risk->post;
+
+    CHECK(scope < RISK_SCOPES_MAX);
+    if (!risk_post_taken(risk))
+        return false;
+    post->what = what;
+    post->scope = scope;
+    if (limits)
+        risk->shown[scope] = post->limits = *limits;
+    __atomic_store_n(&post->posted, post->posted + 1, __ATOMIC_RELEASE); /* paired with: risk_take_post */
+    return true;
+}
+
+bool risk_post_limits(struct risk *risk, uint32_t scope, const struct risk_limits *limits)
+{
+    return post(risk, RISK_POST_LIMITS, scope, limits);
+}
+
+bool risk_post_rearm(struct risk *risk, uint32_t scope)
+{
+    return post(risk, RISK_POST_REARM, scope, NULL);
+}
+
+bool risk_post_taken(const struct risk *risk)
+{
+    return __atomic_load_n(&risk->post.taken, __ATOMIC_ACQUIRE) == risk->post.posted; /* paired with: risk_take_post */
+}
+
+void risk_take_post(struct risk *risk)
+{
+    const struct risk_post *post = &risk->post;
+    const uint32_t posted = __atomic_load_n(&post->posted, __ATOMIC_ACQUIRE); /* paired with: post */
+
+    if (post->what == RISK_POST_LIMITS && post->scope == RISK_LCORE)
+        limits_apply(risk, &post->limits);
+    else if (post->what == RISK_POST_REARM)
+        __atomic_store_n(&risk->lost, risk->lost & ~(1u << post->scope), __ATOMIC_RELAXED);
+    __atomic_store_n(&risk->post.taken, posted, __ATOMIC_RELEASE); /* paired with: risk_post_taken */
 }
 
 void risk_kill(struct risk *risk, bool killed)
@@ -65,7 +139,7 @@ static inline enum risk_verdict check_session(const struct risk *risk)
 {
     if (UNLIKELY(__atomic_load_n(&risk->killed, __ATOMIC_RELAXED))) /* paired with: risk_kill */
         return RISK_KILLED;
-    return LIKELY(risk->limits.session_up) ? RISK_PASS : RISK_NO_SESSION;
+    return LIKELY(risk->session_up) ? RISK_PASS : RISK_NO_SESSION;
 }
 
 /* The best price of the opposite side: what an order is measured against. */
@@ -139,6 +213,7 @@ static enum risk_verdict reserve(struct risk *risk, struct market *market, const
 {
     enum risk_verdict verdict;
 
+    risk_take(risk);
     if (UNLIKELY(!well_formed(intent)))
         return RISK_BAD_INTENT;
     if ((verdict = check_session(risk)) != RISK_PASS)

@@ -8,13 +8,16 @@
 #define GATEWAY_ORDER_RISK_H
 
 #include "gateway/order/market.h"
+#include "gateway/order/risk_limits.h"
 #include "ring/order_intent.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The order is the order of the checks; the first that fails names the reason. Append before RISK_VERDICT_COUNT
- * only. */
+#define RISK_STRATEGIES_MAX 16u
+
+/* The first check that fails names the reason; docs/RISK.md has the order of the checks. Append before
+ * RISK_VERDICT_COUNT only: reports and audit logs know them by name, strategies by number. */
 enum risk_verdict {
     RISK_PASS = 0,
     RISK_BAD_INTENT,     /* action, side, tif unknown; price <= 0; qty 0 */
@@ -38,36 +41,96 @@ enum risk_verdict {
     RISK_REFS_USED_UP,   /* no UserRefNum may be given out: the file of numbers is behind */
     RISK_WINDOW,         /* the connection takes no more now and the slow path is not allowed */
     RISK_LOG_FULL,       /* the control thread has not taken over what was sent before */
+    RISK_LOSS,           /* realised and unrealised loss has reached loss_max: closed until it is armed again */
+    RISK_SILENT,         /* nothing comes on any line of the instrument's feed */
+    RISK_CLOCK,          /* frame time has jumped and was not steady for clock_steady_ms since */
+    RISK_HOURS,          /* outside hours_from_s ... hours_to_s of the exchange's day */
+    RISK_MARKET_HOURS,   /* before the venue's start of market hours, or after their end, and market_hours asked for */
+    RISK_NO_REFERENCE,   /* the reference file lacks the symbol, and no_reference says refuse */
+    RISK_RESTRICTED,     /* the reference file says that it is not to be traded */
+    RISK_TICK,           /* price is no multiple of the tick */
+    RISK_LOT,            /* qty is no multiple of the lot */
+    RISK_ONE_SIDED,      /* one side of the BBO is empty, and one_sided says refuse */
+    RISK_LOCKED,         /* bid = ask, and locked says refuse */
+    RISK_CROSSED,        /* bid > ask, and crossed says refuse */
+    RISK_COLLAR_LAST,    /* further from the last trade than collar_last_bps */
+    RISK_COLLAR_CLOSE,   /* further from the previous close than collar_close_bps */
+    RISK_SHORT_UNMARKED, /* side 'S', but it sells more than is held: a short sale is 'T' or 'E' */
+    RISK_SHORT_LOCATE,   /* a short sale of what the reference file does not call borrowable */
+    RISK_SHORT_PRICE,    /* a short sale 'T' at or below the best bid while the restriction is in force */
+    RISK_SELF_CROSS,     /* would meet an open order of our own */
+    RISK_OPEN_ORDERS,    /* open_orders_max are open */
+    RISK_GROSS,          /* money held and open goes beyond gross_max */
+    RISK_NET,            /* the same, long against short, beyond net_max */
+    RISK_MESSAGES,       /* the venue's message allowance, less what is kept for cancels, is used up */
+    RISK_DUPLICATE,      /* the same order was sent less than duplicate_ms ago */
     RISK_VERDICT_COUNT
 };
 
 const char *risk_verdict_name(enum risk_verdict verdict);
 
-struct risk_limits {
-    uint32_t order_qty_max;
-    uint64_t order_notional_max; /* price unit times shares */
-    uint32_t collar_bps;
-    uint32_t rate_per_s;
-    uint32_t rate_burst;
-    uint32_t position_max;
-    bool allow_stale;
-    bool session_up;             /* orders can be sent. Writer: the owner, while it runs too */
+/* A change on its way from the control thread to the owner: one at a time. */
+enum risk_post_what { RISK_POST_LIMITS, RISK_POST_REARM };
+struct risk_post {
+    alignas(CACHE_LINE_BYTES) uint32_t posted; /* number of the change in `what`, `scope`, `limits`. Writer: control
+                                     * thread, released after these; reader: owner, acquired before it looks at them */
+    uint32_t what;                   /* enum risk_post_what */
+    uint32_t scope;                  /* RISK_LCORE, or RISK_STRATEGY(i) */
+    struct risk_limits limits;
+    alignas(CACHE_LINE_BYTES) uint32_t taken; /* newest change that is in force. Writer: owner, released after it has
+                                     * read the above; reader: control thread, acquired before it writes them again */
 };
 
+#define RISK_LCORE       0u        /* scopes of one gate: the lcore ... */
+#define RISK_STRATEGY(i) (1u + (i)) /* ... and its strategies */
+#define RISK_SCOPES_MAX  (1u + RISK_STRATEGIES_MAX)
+
 struct risk {
-    struct risk_limits limits;   /* read-mostly; of them only session_up changes */
+    struct risk_limits limits;   /* of the lcore; read-mostly: the owner changes it in risk_take alone */
     uint64_t token_ns;           /* ns that one order costs: 10^9 / rate_per_s, at least 1 */
     uint64_t bucket_ns;          /* rate_burst * token_ns: what a full bucket holds */
+    bool session_up;             /* orders can be sent. Writer: the owner */
     alignas(CACHE_LINE_BYTES) uint64_t level_ns; /* owner: what the bucket holds now */
     uint64_t refilled_ns;        /* frame time of the last refill; 0 = never */
     uint64_t verdict_count[RISK_VERDICT_COUNT]; /* intents by verdict */
+    uint32_t lost;               /* a bit for each scope whose loss limit was reached: it is closed. Writer: owner;
+                                  * reader: control thread, relaxed, which cancels what is open and may arm it again */
     alignas(CACHE_LINE_BYTES) uint32_t killed;  /* writer: control thread; reader: owner, relaxed, once an intent */
+    struct risk_limits shown[RISK_SCOPES_MAX];  /* the newest limits posted; control thread's own */
+    struct risk_post post;
 };
 
+/* Orders are blocked by `session_up` until the caller sets it. */
 void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed);
 
 /* Open or close the gate. Any thread. */
 void risk_kill(struct risk *risk, bool killed);
+
+/* Changes while the gateway runs. Control thread alone. The owner takes a change before its next order, and at the end
+ * of each turn. False: it has not taken the one before; again in a moment, or it has stopped turning. */
+bool risk_post_limits(struct risk *risk, uint32_t scope, const struct risk_limits *limits);
+/* Open a scope that its loss limit has closed. Its loss is forgiven: the limit counts from here on. */
+bool risk_post_rearm(struct risk *risk, uint32_t scope);
+/* Is the newest change in force? */
+bool risk_post_taken(const struct risk *risk);
+/* The limits that were posted last: what is in force, or will be with the next order. */
+static inline const struct risk_limits *risk_shown(const struct risk *risk, uint32_t scope)
+{
+    return &risk->shown[scope];
+}
+/* Scopes that are closed by their loss, a bit each: 1 << RISK_LCORE, 1 << RISK_STRATEGY(i). Any thread. */
+static inline uint32_t risk_lost(const struct risk *risk)
+{
+    return __atomic_load_n(&risk->lost, __ATOMIC_RELAXED);
+}
+
+/* Owner: take what was posted. Returns at once, also in the middle of a post. */
+void risk_take_post(struct risk *risk);
+static inline void risk_take(struct risk *risk)
+{
+    if (UNLIKELY(__atomic_load_n(&risk->post.posted, __ATOMIC_RELAXED) != risk->post.taken))
+        risk_take_post(risk);
+}
 
 /* Decide on a new order. RISK_PASS: qty is reserved in the instrument and one token is taken. Counts nothing: the
  * caller counts the final verdict once with risk_count, since frames and queues may refuse after it. `now_ns` may

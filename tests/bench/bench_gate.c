@@ -118,9 +118,9 @@ int main(int argc, char **argv)
         market_apply(&market, &state);
     }
     const struct risk_limits limits = {.order_qty_max = 1000, .order_notional_max = 10000000000u, .collar_bps = 500,
-                                       .rate_per_s = 1000000, .rate_burst = 1000000, .position_max = 100000,
-                                       .session_up = true};
+                                       .rate_per_s = 1000000, .rate_burst = 1000000, .position_max = 100000};
     risk_init(&risk, &limits, false);
+    risk.session_up = true;
     const struct order_frame_route route = {.local_mac = {2, 0, 0, 0, 0, 1}, .peer_mac = {2, 0, 0, 0, 0, 2},
                                             .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 20000,
                                             .peer_port = 20001};

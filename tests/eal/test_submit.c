@@ -81,8 +81,7 @@ static void start(void)
                                               .collar_bps = 100,
                                               .rate_per_s = 1000000,
                                               .rate_burst = 1000000,
-                                              .position_max = 2000,
-                                              .session_up = true};
+                                              .position_max = 2000};
     const uint32_t counts[1] = {INSTRUMENTS};
 
     eal_fixture_start("submit");
@@ -109,6 +108,7 @@ static void start(void)
     open_memory = malloc(open_footprint(64));
     open_init(&lcore->open, open_memory, 64, 1, 1000);
     risk_init(&lcore->risk, &limits, false);
+    lcore->risk.session_up = true;
     for (uint32_t i = 0; i < STAGE_COUNT; i++)
         hist_init(&lcore->stage[i]);
     lcore->strategy[0] = (struct strategy_slot){.ops = &ops, .name = "test"};

@@ -271,7 +271,7 @@ Test(resync, what_the_reader_has_at_stake_is_not_touched)
 Test(resync, orders_wait_for_the_end_of_the_refresh)
 {
     follow(4000);
-    lcore->risk.limits.session_up = true;
+    lcore->risk.session_up = true;
     lcore->risk.limits.position_max = 100000000;
     uint32_t refused = 0;
 

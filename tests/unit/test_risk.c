@@ -23,7 +23,6 @@ static const struct risk_limits wide = {
     .rate_per_s = 1000000,
     .rate_burst = 1000,
     .position_max = 10000,
-    .session_up = true,
 };
 
 static struct rig rig_open(const struct risk_limits *limits)
@@ -34,6 +33,7 @@ static struct rig rig_open(const struct risk_limits *limits)
     rig.memory = aligned_alloc(64, market_footprint(counts, 2));
     market_init(&rig.market, rig.memory, counts, 2);
     risk_init(&rig.risk, limits, false);
+    rig.risk.session_up = true;
     rig.abc = &rig.market.channel[0].instruments[1];
     rig.abc->symbol = md_symbol("ABC");
     rig.abc->bid_price = BID;
@@ -113,13 +113,12 @@ Test(risk, the_kill_switch_blocks_until_it_is_released)
 
 Test(risk, without_a_session_nothing_is_sent)
 {
-    struct risk_limits limits = wide;
-    limits.session_up = false;
-    struct rig rig = rig_open(&limits);
+    struct rig rig = rig_open(&wide);
+    rig.risk.session_up = false;
     REFUSED(&rig, order('B', ASK, 100), RISK_NO_SESSION);
-    rig.risk.limits.session_up = true; /* it comes and goes while the gate works */
+    rig.risk.session_up = true; /* it comes and goes while the gate works */
     cr_assert_eq(ask(&rig, order('B', ASK, 100)), RISK_PASS);
-    rig.risk.limits.session_up = false;
+    rig.risk.session_up = false;
     REFUSED(&rig, order('B', ASK, 100), RISK_NO_SESSION);
     free(rig.memory);
 }
@@ -319,8 +318,8 @@ Test(risk, the_first_check_that_fails_names_the_reason)
 {
     struct risk_limits limits = wide;
     limits.rate_burst = 0;
-    limits.session_up = false;
     struct rig rig = rig_open(&limits);
+    rig.risk.session_up = false;
     struct order_intent bad = order('B', 0, 5000);
     risk_kill(&rig.risk, true);
     rig.market.channel[0].stale = true;
@@ -334,7 +333,7 @@ Test(risk, the_first_check_that_fails_names_the_reason)
     REFUSED(&rig, bad, RISK_KILLED);
     risk_kill(&rig.risk, false);
     REFUSED(&rig, bad, RISK_NO_SESSION);
-    rig.risk.limits.session_up = true;
+    rig.risk.session_up = true;
     REFUSED(&rig, bad, RISK_UNKNOWN_INSTRUMENT);
     rig.abc->symbol = 1;
     REFUSED(&rig, bad, RISK_STALE);
@@ -355,6 +354,45 @@ Test(risk, the_first_check_that_fails_names_the_reason)
     REFUSED(&rig, bad, RISK_POSITION);
     rig.abc->position = 0;
     REFUSED(&rig, bad, RISK_RATE);
+    free(rig.memory);
+}
+
+Test(risk, a_posted_limit_holds_from_the_next_order_on)
+{
+    struct rig rig = rig_open(&wide);
+    struct risk_limits tighter = wide;
+    tighter.order_qty_max = 99;
+    cr_assert_eq(ask(&rig, order('B', ASK, 100)), RISK_PASS);
+    cr_assert(risk_post_taken(&rig.risk));
+    cr_assert(risk_post_limits(&rig.risk, RISK_LCORE, &tighter));
+    cr_assert_not(risk_post_taken(&rig.risk));
+    cr_assert_eq(risk_shown(&rig.risk, RISK_LCORE)->order_qty_max, 99u);
+    cr_assert_not(risk_post_limits(&rig.risk, RISK_LCORE, &wide), "one at a time: the owner may be reading it");
+    cr_assert_eq(risk_shown(&rig.risk, RISK_LCORE)->order_qty_max, 99u);
+    REFUSED(&rig, order('B', ASK, 100), RISK_QTY);
+    cr_assert(risk_post_taken(&rig.risk));
+    cr_assert_eq(ask(&rig, order('B', ASK, 99)), RISK_PASS);
+    cr_assert(risk_post_limits(&rig.risk, RISK_LCORE, &wide));
+    risk_take(&rig.risk); /* without an order: at the end of a turn */
+    cr_assert(risk_post_taken(&rig.risk));
+    cr_assert_eq(ask(&rig, order('B', ASK, 100)), RISK_PASS);
+    free(rig.memory);
+}
+
+Test(risk, a_lower_rate_does_not_leave_a_fuller_bucket)
+{
+    struct risk_limits limits = wide;
+    limits.rate_per_s = 1000;
+    limits.rate_burst = 10;
+    struct rig rig = rig_open(&limits);
+    limits.rate_burst = 2;
+    cr_assert(risk_post_limits(&rig.risk, RISK_LCORE, &limits));
+    cr_assert_eq(ask(&rig, order('B', ASK, 1)), RISK_PASS);
+    cr_assert_eq(ask(&rig, order('B', ASK, 1)), RISK_PASS);
+    REFUSED(&rig, order('B', ASK, 1), RISK_RATE);
+    limits.rate_burst = 10;
+    cr_assert(risk_post_limits(&rig.risk, RISK_LCORE, &limits));
+    REFUSED(&rig, order('B', ASK, 1), RISK_RATE); /* a larger bucket is not a fuller one */
     free(rig.memory);
 }
 
@@ -598,7 +636,7 @@ struct model_instrument {
 
 struct model {
     struct risk_limits limits;
-    bool killed;
+    bool killed, session_up;
     struct { bool stale, lost, ended; struct model_instrument instrument[MODEL_INSTRUMENTS]; } channel[MODEL_CHANNELS];
     __int128 level_ns; /* what the bucket holds */
     uint64_t refilled_ns;
@@ -657,7 +695,7 @@ static enum risk_verdict model_ask(struct model *model, const struct order_inten
         return RISK_BAD_INTENT;
     if (model->killed)
         return RISK_KILLED;
-    if (!model->limits.session_up)
+    if (!model->session_up)
         return RISK_NO_SESSION;
     if (intent->channel >= MODEL_CHANNELS || intent->instrument >= MODEL_INSTRUMENTS)
         return RISK_UNKNOWN_INSTRUMENT;
@@ -744,10 +782,9 @@ Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
                                            .rate_per_s = 1 + random_below(2000),
                                            .rate_burst = 1 + random_below(20),
                                            .position_max = 1500,
-                                           .allow_stale = seed % 8 == 0,
-                                           .session_up = true};
+                                           .allow_stale = seed % 8 == 0};
         struct rig rig = rig_open(&limits);
-        struct model model = {.limits = limits, .refilled_ns = 0};
+        struct model model = {.limits = limits, .session_up = true};
         uint64_t now_ns = 1;
 
         market_init(&rig.market, rig.memory, (const uint32_t[]){MODEL_INSTRUMENTS, MODEL_INSTRUMENTS}, MODEL_CHANNELS);
@@ -773,7 +810,7 @@ Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
                 model.killed = random_below(10) == 0;
                 risk_kill(&rig.risk, model.killed);
             } else if (dice == 52) {
-                model.limits.session_up = rig.risk.limits.session_up = random_below(10) != 0;
+                model.session_up = rig.risk.session_up = random_below(10) != 0;
             } else if (dice < 58) { /* what is open trades or is given back */
                 const uint16_t channel = (uint16_t)random_below(2), instrument = (uint16_t)random_below(4);
                 struct model_instrument *its = &model.channel[channel].instrument[instrument];
