@@ -28,10 +28,12 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
     queue.head = queue.tail = 0;
     for (uint32_t i = 0; i < lcore->strategy_count; i++) {
         out.count = 0;
+        kill_called(&lcore->calling, KILL_CALL_EVENT, i);
         lcore->strategy[i].ops->on_event(lcore->strategy[i].state, event, lcore->market.now_ns, &out);
         if (out.count > 0)
             submit_add(lcore, &queue, (uint8_t)i, &out);
     }
+    kill_called(&lcore->calling, KILL_CALL_NONE, 0);
     if (UNLIKELY(queue.tail > 0)) {
         if (lcore->stage_stamps) {
             hist_record(&lcore->stage[STAGE_POPPED], lcore->popped_tsc - event->rx_tsc);
@@ -72,8 +74,11 @@ static void overrun(struct strategy_lcore *lcore, uint16_t rx_idx, uint64_t lost
     lcore->lost_count += lost_count;
     lcore->overrun_count++;
     market_lost(&lcore->market, channels);
-    for (uint32_t i = 0; i < lcore->strategy_count; i++)
+    for (uint32_t i = 0; i < lcore->strategy_count; i++) {
+        kill_called(&lcore->calling, KILL_CALL_LOST, i);
         lcore->strategy[i].ops->on_lost(lcore->strategy[i].state, channels, lost_count);
+    }
+    kill_called(&lcore->calling, KILL_CALL_NONE, 0);
     if (resync)
         resync_ask(resync);
 }

@@ -5,6 +5,7 @@
 
 #include "gateway/armed.h"
 #include "gateway/clock.h"
+#include "gateway/kill.h"
 #include "gateway/order/answer.h"
 #include "gateway/order/market.h"
 #include "gateway/order/open.h"
@@ -66,6 +67,7 @@ struct strategy_lcore {
     struct order_sink *sink;
     uint64_t event_seq;             /* ring sequence of the event in hand; inline: its number */
     uint16_t rx_idx;                /* whose event */
+    uint32_t calling;               /* strategy being called: kill_called. readers: watchdog, crash report */
     uint64_t popped_tsc;
     /* counters: writer this lcore, readers any */
     uint64_t turn_count, idle_count;
@@ -83,6 +85,7 @@ struct strategy_lcore {
     uint64_t intent_overflow_count; /* intents beyond SUBMIT_INTENTS_MAX: dropped */
     struct hist stage[STAGE_COUNT];
     struct risk risk;
+    struct kill_line kill;
     /* cold */
     struct armed armed;
 };

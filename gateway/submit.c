@@ -24,7 +24,9 @@ void submit_news(struct strategy_lcore *lcore, struct submit_queue *queue, const
     struct strategy_out out;
 
     out.count = 0;
+    kill_called(&lcore->calling, KILL_CALL_ORDER, event->strategy);
     slot->ops->on_order(slot->state, event, &out);
+    kill_called(&lcore->calling, KILL_CALL_NONE, 0);
     submit_add(lcore, queue, event->strategy, &out);
 }
 
