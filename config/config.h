@@ -23,6 +23,10 @@
 #define CONFIG_USERNAME_MAX 6u     /* SoupBinTCP login */
 #define CONFIG_PASSWORD_MAX 10u
 #define CONFIG_SESSION_MAX 10u
+#define CONFIG_GUARDED_MAX 8u      /* interfaces of each kind behind the firewall */
+#define CONFIG_INTERFACE_MAX 15u   /* letters of a kernel interface */
+#define CONFIG_PREFIXES_MAX 16u
+#define CONFIG_TCP_PORTS_MAX 16u
 
 enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
 enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
@@ -237,6 +241,26 @@ struct config_telemetry {
     uint32_t report_s;               /* seconds between status lines of `run`, 0 = none */
 };
 
+/* What `tickgate firewall` lets through on interfaces of the kernel. Interfaces that are not named stay as they are. */
+struct config_prefix { uint32_t ip, len; };      /* host byte order, no bits set behind len; 0 ... 32 */
+struct config_management {
+    char interface[CONFIG_INTERFACE_MAX + 1];
+    struct config_prefix source[CONFIG_PREFIXES_MAX]; /* who may connect */
+    uint32_t source_count;                       /* 1 ... CONFIG_PREFIXES_MAX */
+    uint16_t tcp_port[CONFIG_TCP_PORTS_MAX];     /* to what */
+    uint32_t tcp_port_count;                     /* 1 ... CONFIG_TCP_PORTS_MAX */
+};
+struct config_firewall {
+    bool present;
+    struct config_management management[CONFIG_GUARDED_MAX];
+    uint32_t management_count;                   /* 1 ... CONFIG_GUARDED_MAX */
+    char order_interface[CONFIG_GUARDED_MAX][CONFIG_INTERFACE_MAX + 1]; /* the order session alone, carrier kernel */
+    uint32_t order_interface_count;
+    char feed_interface[CONFIG_GUARDED_MAX][CONFIG_INTERFACE_MAX + 1];  /* feeds, their servers, IGMP */
+    uint32_t feed_interface_count;
+    uint32_t line;
+};
+
 struct config {
     char *path;
     struct config_gateway gateway;
@@ -252,6 +276,7 @@ struct config {
     struct config_risk risk;
     struct config_latency latency;
     struct config_telemetry telemetry;
+    struct config_firewall firewall;
     uint64_t fault_seed;
     struct config_fault *fault_list; /* replays only */
     uint32_t fault_count;            /* 0 ... CONFIG_FAULTS_MAX */

@@ -800,5 +800,6 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
     config->telemetry.enabled = !raw->telemetry || OR(raw->telemetry->enabled, true);
     config->telemetry.report_s = (uint32_t)number(load, config_at("telemetry.report_s"),
                                                   raw->telemetry ? raw->telemetry->report_s : NULL, 0, 86400, 10);
+    config_convert_firewall(load, raw->firewall, config);
     return convert_faults(load, raw->faults, config);
 }

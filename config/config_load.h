@@ -30,6 +30,9 @@ void config_say(const struct config_load *load, bool warning, const char *key, c
  * leaves a value in `config` that config_check does not stumble over. */
 int config_convert(struct config_load *load, const struct raw *raw, struct config *config);
 
+/* The section `firewall`, as a part of config_convert. */
+void config_convert_firewall(const struct config_load *load, const struct raw_firewall *raw, struct config *config);
+
 /* What only several keys together can tell. */
 void config_check(const struct config_load *load, const struct config *config);
 

@@ -190,6 +190,23 @@ static const cyaml_schema_field_t latency_fields[] = {BOOLEAN(struct raw_latency
 static const cyaml_schema_field_t telemetry_fields[] = {BOOLEAN(struct raw_telemetry, enabled),
                                                         NUMBER(struct raw_telemetry, report_s), CYAML_FIELD_END};
 
+static const cyaml_schema_value_t word_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+static const cyaml_schema_value_t tcp_port_value = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint64_t)};
+static const cyaml_schema_field_t management_fields[] = {
+    STRING(struct raw_management, interface),
+    CYAML_FIELD_SEQUENCE("sources", LIST, struct raw_management, sources, &word_value, 0, CONFIG_PREFIXES_MAX),
+    CYAML_FIELD_SEQUENCE("tcp_ports", LIST, struct raw_management, tcp_ports, &tcp_port_value, 0, CONFIG_TCP_PORTS_MAX),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t management_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_management, management_fields)};
+static const cyaml_schema_field_t firewall_fields[] = {
+    CYAML_FIELD_SEQUENCE("management", LIST, struct raw_firewall, management, &management_value, 0, CONFIG_GUARDED_MAX),
+    CYAML_FIELD_SEQUENCE("order_interfaces", LIST, struct raw_firewall, order_interfaces, &word_value, 0,
+                         CONFIG_GUARDED_MAX),
+    CYAML_FIELD_SEQUENCE("feed_interfaces", LIST, struct raw_firewall, feed_interfaces, &word_value, 0,
+                         CONFIG_GUARDED_MAX),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t fault_fields[] = {STRING(struct raw_fault, feed),
                                                     STRING(struct raw_fault, line),
                                                     STRING(struct raw_fault, loss),
@@ -219,6 +236,7 @@ static const cyaml_schema_field_t root_fields[] = {
     CYAML_FIELD_MAPPING_PTR("risk", KEY, struct raw, risk, risk_fields),
     CYAML_FIELD_MAPPING_PTR("latency", KEY, struct raw, latency, latency_fields),
     CYAML_FIELD_MAPPING_PTR("telemetry", KEY, struct raw, telemetry, telemetry_fields),
+    CYAML_FIELD_MAPPING_PTR("firewall", KEY, struct raw, firewall, firewall_fields),
     CYAML_FIELD_MAPPING_PTR("faults", KEY, struct raw, faults, faults_fields),
     CYAML_FIELD_END};
 

@@ -102,6 +102,21 @@ struct raw_telemetry {
     bool *enabled;
     uint64_t *report_s;
 };
+struct raw_management {
+    char *interface;
+    char **sources;
+    uint32_t sources_count;
+    uint64_t *tcp_ports;
+    uint32_t tcp_ports_count;
+};
+struct raw_firewall {
+    struct raw_management *management;
+    uint32_t management_count;
+    char **order_interfaces;
+    uint32_t order_interfaces_count;
+    char **feed_interfaces;
+    uint32_t feed_interfaces_count;
+};
 struct raw_fault {
     char *feed, *line, *loss, *duplicate, *reorder, *corrupt, *truncate; /* shares have a fraction: texts here */
     uint64_t *skew_us, *jitter_us, *stall_every_ms, *stall_ms, *restart_at;
@@ -125,6 +140,7 @@ struct raw {
     struct raw_risk *risk;
     struct raw_latency *latency;
     struct raw_telemetry *telemetry;
+    struct raw_firewall *firewall;
     struct raw_faults *faults;
 };
 

@@ -1,5 +1,6 @@
 /* tickgate: one binary, one sub-command at a time. */
 #include "gateway/cmd.h"
+#include "gateway/firewall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static const struct {
     {"replay", cmd_replay, "run the same gateway on captures"},
     {"inspect", cmd_inspect, "say what is in a capture"},
     {"check", cmd_check, "check a config without touching hardware"},
+    {"firewall", cmd_firewall, "guard this host's own interfaces; rules that nobody confirms are taken back"},
 };
 
 static void help(FILE *out)
