@@ -192,6 +192,7 @@ void config_free(struct config *config)
         }
         free(strategy->param_list);
         free(strategy->symbol_list);
+        free(strategy->plugin);
     }
     free(config->orders.refs_file);
     free(config->fault_list);

@@ -27,6 +27,7 @@
 #define CONFIG_INTERFACE_MAX 15u   /* letters of a kernel interface */
 #define CONFIG_PREFIXES_MAX 16u
 #define CONFIG_TCP_PORTS_MAX 16u
+#define CONFIG_FILE_MAX 1024u      /* bytes of a file's path, with the end */
 
 enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
 enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
@@ -150,7 +151,8 @@ struct config_param { const char *key, *value; uint32_t line; };
 
 struct config_strategy {
     char name[CONFIG_NAME_MAX + 1];
-    char kind[CONFIG_NAME_MAX + 1];  /* name in the strategy table: probe, taker ... */
+    char kind[CONFIG_NAME_MAX + 1];  /* name in the strategy table: probe, taker ...; empty: a plug-in */
+    char *plugin;                    /* path of its shared object, NULL: built in */
     uint32_t lcore_idx;              /* role strategy; in inline mode the rx lcore */
     uint64_t *symbol_list;           /* instruments to trade, as md_symbol(); none: every instrument */
     uint32_t symbol_count;

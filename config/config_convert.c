@@ -627,6 +627,30 @@ static int convert_params(const struct config_load *load, uint32_t i, struct con
     return 0;
 }
 
+/* Which strategy: a name, or the file of a plug-in. */
+static int convert_kind(const struct config_load *load, uint32_t i, const struct raw_strategy *from,
+                        struct config_strategy *strategy)
+{
+    const struct config_at kind = config_at("strategies[%u].kind", i), plugin = config_at("strategies[%u].plugin", i);
+
+    if (bad(load, &plugin))
+        return 0;
+    if (!from->plugin) {
+        if (!from->kind && !bad(load, &kind))
+            config_say(load, false, kind.path, "is missing; name a strategy, or write plugin and the path of one");
+        else
+            name(load, kind, from->kind, NULL, strategy->kind);
+        return 0;
+    }
+    if (from->kind)
+        config_say(load, false, plugin.path, "comes with kind; a strategy is built in or a plug-in: remove one");
+    if (strlen(from->plugin) >= CONFIG_FILE_MAX)
+        config_say(load, false, plugin.path, "is longer than a path may be; write one of at most %u letters",
+                   CONFIG_FILE_MAX - 1);
+    strategy->plugin = strdup(from->plugin);
+    return strategy->plugin ? 0 : -ENOMEM;
+}
+
 static int convert_strategies(const struct config_load *load, const struct raw *raw, struct config *config)
 {
     const enum config_role role = config->gateway.mode == CONFIG_INLINE ? CONFIG_RX : CONFIG_STRATEGY;
@@ -637,7 +661,8 @@ static int convert_strategies(const struct config_load *load, const struct raw *
         struct config_strategy *strategy = &config->strategy[i];
         strategy->line = line_of(load, config_at("strategies[%u]", i));
         name(load, config_at("strategies[%u].name", i), from->name, NULL, strategy->name);
-        name(load, config_at("strategies[%u].kind", i), from->kind, NULL, strategy->kind);
+        if (convert_kind(load, i, from, strategy) != 0)
+            return -ENOMEM;
         strategy->lcore_idx = INDEX_OF(load, config_at("strategies[%u].lcore", i), from->lcore, "lcore", config->lcore,
                                        config->lcore_count, lcore_only(config, role));
         strategy->feed_idx = INDEX_OF(load, config_at("strategies[%u].feed", i), from->feed, "feed", config->feed,

@@ -130,6 +130,7 @@ static const cyaml_schema_value_t symbol_value = {CYAML_VALUE_STRING(CYAML_FLAG_
 static const cyaml_schema_field_t strategy_fields[] = {
     STRING(struct raw_strategy, name),
     STRING(struct raw_strategy, kind),
+    STRING(struct raw_strategy, plugin),
     STRING(struct raw_strategy, lcore),
     STRING(struct raw_strategy, feed),
     CYAML_FIELD_SEQUENCE("symbols", LIST, struct raw_strategy, symbols, &symbol_value, 0, CONFIG_INSTRUMENTS_MAX),

@@ -66,7 +66,7 @@ struct raw_feed {
     uint32_t lines_count;
 };
 struct raw_strategy {
-    char *name, *kind, *lcore, *feed;
+    char *name, *kind, *plugin, *lcore, *feed;
     char **symbols;
     uint32_t symbols_count;
     enum config_overrun *on_overrun;

@@ -1,13 +1,14 @@
-/* `tickgate check CONFIG`: is it right, and what does it mean? Reads the file and this host's CPUs and NUMA nodes;
- * starts nothing and touches no hardware. Also check_strategies, which `run` and `replay` call before they build
- * anything. Main thread. */
+/* `tickgate check CONFIG`: is it right, and what does it mean? Reads the file and this host's CPUs and NUMA nodes,
+ * loads plug-ins; starts nothing and touches no hardware. Also check_strategies, which `run` and `replay` call before
+ * they build anything. Main thread. */
 #include "gateway/check.h"
 
 #include "feed/channel.h"
 #include "gateway/cmd.h"
 #include "gateway/json.h"
 #include "gateway/params.h"
-#include "gateway/strategy/strategy.h"
+#include "gateway/plugin.h"
+#include "gateway/strategy/strategy_table.h"
 #include "ring/check.h"
 #include "ring/md_ring.h"
 
@@ -16,7 +17,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The line of the parameter that the strategy's sentence is about, else the strategy's. The longest name wins, since
  * one may be part of another. */
@@ -35,18 +38,32 @@ static uint32_t param_line(const struct config_strategy *strategy, const char *s
     return line;
 }
 
-static void unknown_kind(const struct config *config, uint32_t idx, struct config_findings *findings)
+/* A trial start in memory that is thrown away: the strategy alone knows what it takes. Pages are taken where it writes
+ * only; what the host has not got is refused, since the gateway takes all of them. */
+static void trial(const struct config *config, uint32_t idx, const struct strategy_ops *ops,
+                  struct config_findings *findings)
 {
-    char kinds[256] = "";
+    const struct config_strategy *strategy = &config->strategy[idx];
+    const size_t host_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    struct params_strategy params;
+    char error[STRATEGY_ERROR_MAX] = "";
     char key[48];
-    size_t len = 0;
-    const struct strategy_ops *ops;
 
-    for (uint32_t i = 0; (ops = strategy_at(i)) != NULL && len < sizeof(kinds); i++)
-        len += (size_t)snprintf(kinds + len, sizeof(kinds) - len, "%s%s", i ? ", " : "", ops->name);
-    snprintf(key, sizeof(key), "strategies[%u].kind", idx);
-    config_find(findings, false, config->path, config->strategy[idx].line, key,
-                "there is no strategy '%s'; write one of: %s", config->strategy[idx].kind, kinds);
+    params_strategy(config, idx, &params);
+    snprintf(key, sizeof(key), "strategies[%u].params", idx);
+    const size_t state_bytes = ops->state_size(&params.setup);
+    void *state = state_bytes > 0 && state_bytes <= host_bytes
+                      ? mmap(NULL, state_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                      : MAP_FAILED;
+    if (state == MAP_FAILED) {
+        config_find(findings, false, config->path, strategy->line, key,
+                    "no memory for %zu bytes of state; trade fewer instruments", state_bytes);
+        return;
+    }
+    if (ops->init(state, &params.setup, error) != 0)
+        config_find(findings, false, config->path, param_line(strategy, error), key, "%s",
+                    error[0] ? error : "the strategy does not start with these; see config/example.yaml");
+    munmap(state, state_bytes);
 }
 
 int check_strategies(const struct config *config, struct config_findings *findings)
@@ -55,33 +72,16 @@ int check_strategies(const struct config *config, struct config_findings *findin
 
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         const struct config_strategy *strategy = &config->strategy[i];
-        const struct strategy_ops *ops = strategy_find(strategy->kind);
-        struct params_strategy params;
-        char error[STRATEGY_ERROR_MAX] = "";
+        const struct strategy_ops *ops;
+        char error[PLUGIN_ERROR_MAX];
         char key[48];
 
-        if (!ops) {
-            unknown_kind(config, i, findings);
+        if (plugin_strategy(strategy, &ops, error) == 0) {
+            trial(config, i, ops, findings);
             continue;
         }
-        params_strategy(config, i, &params);
-        /* A trial start in memory that is thrown away: the strategy alone knows what it takes. */
-        size_t state_bytes = ops->state_size(&params.setup);
-        state_bytes = (state_bytes + CACHE_LINE_BYTES) & ~(size_t)(CACHE_LINE_BYTES - 1);
-        void *state = aligned_alloc(CACHE_LINE_BYTES, state_bytes);
-        snprintf(key, sizeof(key), "strategies[%u].params", i);
-        if (!state) {
-            config_find(findings, false, config->path, strategy->line, key,
-                        "no memory for %zu bytes of state; trade fewer "
-                        "instruments",
-                        state_bytes);
-            continue;
-        }
-        memset(state, 0, state_bytes);
-        if (ops->init(state, &params.setup, error) != 0)
-            config_find(findings, false, config->path, param_line(strategy, error), key, "%s",
-                        error[0] ? error : "the strategy does not start with these; see config/example.yaml");
-        free(state);
+        snprintf(key, sizeof(key), "strategies[%u].%s", i, strategy->plugin ? "plugin" : "kind");
+        config_find(findings, false, config->path, strategy->line, key, "%s", error);
     }
     return findings->error_count > errors_before ? -EINVAL : 0;
 }
@@ -200,12 +200,23 @@ static void text_feeds(const struct config *config, FILE *out)
     }
 }
 
+/* NULL: it is built in, or could not be loaded. */
+static const struct plugin *plugin_of_strategy(const struct config_strategy *strategy)
+{
+    const struct strategy_ops *ops;
+    char error[PLUGIN_ERROR_MAX];
+
+    return strategy->plugin && plugin_strategy(strategy, &ops, error) == 0 ? plugin_of(ops) : NULL;
+}
+
 static void text_strategies(const struct config *config, FILE *out)
 {
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         const struct config_strategy *strategy = &config->strategy[i];
-        fprintf(out, "strategy %s: %s on lcore %s, feed %s, ", strategy->name, strategy->kind,
-                config->lcore[strategy->lcore_idx].name, config->feed[strategy->feed_idx].name);
+        const struct plugin *plugin = plugin_of_strategy(strategy);
+        fprintf(out, "strategy %s: %s on lcore %s, feed %s, ", strategy->name,
+                plugin ? plugin->ops.name : strategy->kind, config->lcore[strategy->lcore_idx].name,
+                config->feed[strategy->feed_idx].name);
         if (strategy->symbol_count == 0)
             fputs("every instrument", out);
         for (uint32_t j = 0; j < strategy->symbol_count && j < 8; j++) {
@@ -220,6 +231,9 @@ static void text_strategies(const struct config *config, FILE *out)
         fprintf(out, "; after an overrun: %s",
                 strategy->on_overrun == CONFIG_OVERRUN_STOP ? "stop-trading" : "resync");
         fputc('\n', out);
+        if (plugin)
+            fprintf(out, "  plug-in %s, strategy interface %u.%u: %s\n", plugin->path, plugin->ops.abi_major,
+                    plugin->ops.abi_minor, plugin->ops.summary);
     }
 }
 
@@ -426,7 +440,9 @@ static void json_strategies(struct json *json, const struct config *config)
         const struct config_strategy *strategy = &config->strategy[i];
         json_open(json, NULL, '{');
         json_text(json, "name", strategy->name);
-        json_text(json, "kind", strategy->kind);
+        const struct plugin *plugin = plugin_of_strategy(strategy);
+        json_text(json, "kind", plugin ? plugin->ops.name : strategy->kind);
+        json_text_or_null(json, "plugin", plugin ? plugin->path : strategy->plugin);
         json_text(json, "lcore", config->lcore[strategy->lcore_idx].name);
         json_text(json, "feed", config->feed[strategy->feed_idx].name);
         json_text(json, "on_overrun", strategy->on_overrun == CONFIG_OVERRUN_STOP ? "stop-trading" : "resync");
@@ -614,14 +630,14 @@ static void help(FILE *out)
     fputs("usage: tickgate check [--json] [--no-host] CONFIG\n\n"
           "Reads CONFIG, says everything that is wrong with it by file, line and key, and what it means when it is "
           "right.\n"
-          "Starts nothing and touches no hardware.\n\n"
+          "Starts nothing and touches no hardware; plug-ins are loaded and asked about their parameters.\n\n"
           "  --json      the answer as one JSON object on stdout\n"
           "  --no-host   leave out what concerns this machine (CPUs, NUMA nodes): to check a config made for another\n"
           "  --help      this text\n\n"
           "Exit code: 0 usable (there may be warnings), 2 not usable, or wrong arguments.\n\n"
-          "Strategy kinds:\n",
+          "Strategy kinds (others come from plug-ins):\n",
           out);
-    for (uint32_t i = 0; (ops = strategy_at(i)) != NULL; i++)
+    for (uint32_t i = 0; (ops = strategy_table_at(i)) != NULL; i++)
         fprintf(out, "  %-11s %s\n", ops->name, ops->summary);
 }
 

@@ -2,6 +2,7 @@
 #include "gateway/report.h"
 
 #include "gateway/json.h"
+#include "gateway/plugin.h"
 #include "gateway/report_feed.h"
 #include "gateway/report_orders.h"
 
@@ -190,10 +191,13 @@ static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
             " events lost in %" PRIu64 " overruns, %" PRIu64 " resyncs\n",
             lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count, lcore->lost_count,
             lcore->overrun_count, lcore->resync_count);
-    for (uint32_t i = 0; i < lcore->strategy_count; i++)
-        fprintf(out, "  %-12s (%s) %" PRIu64 " intents, %" PRIu64 " sent, %" PRIu64 " refused\n",
-                lcore->strategy[i].name, lcore->strategy[i].ops->name, lcore->strategy[i].intent_count,
-                lcore->strategy[i].order_count, lcore->strategy[i].refused_count);
+    for (uint32_t i = 0; i < lcore->strategy_count; i++) {
+        const struct strategy_slot *slot = &lcore->strategy[i];
+        const struct plugin *plugin = plugin_of(slot->ops);
+        fprintf(out, "  %-12s (%s%s%s) %" PRIu64 " intents, %" PRIu64 " sent, %" PRIu64 " refused\n", slot->name,
+                slot->ops->name, plugin ? ", " : "", plugin ? plugin->path : "", slot->intent_count,
+                slot->order_count, slot->refused_count);
+    }
     const char *separator = "  refused: ";
     for (uint32_t i = 1; i < RISK_VERDICT_COUNT; i++) {
         if (lcore->risk.verdict_count[i] == 0)
@@ -335,6 +339,21 @@ static void json_rx(struct json *json, const struct topology *topology, const st
     json_close(json, '}');
 }
 
+static void json_strategy(struct json *json, const struct strategy_slot *slot)
+{
+    const struct plugin *plugin = plugin_of(slot->ops);
+
+    json_open(json, NULL, '{');
+    json_text(json, "name", slot->name);
+    json_text(json, "kind", slot->ops->name);
+    if (plugin)
+        json_text(json, "plugin", plugin->path);
+    json_u64(json, "intents", slot->intent_count);
+    json_u64(json, "orders", slot->order_count);
+    json_u64(json, "refused", slot->refused_count);
+    json_close(json, '}');
+}
+
 static void json_strategies(struct json *json, const struct topology *topology, const struct strategy_lcore *lcore)
 {
     char text[20];
@@ -355,6 +374,11 @@ static void json_strategies(struct json *json, const struct topology *topology, 
         if (lcore->risk.verdict_count[i] > 0)
             json_u64(json, risk_verdict_name((enum risk_verdict)i), lcore->risk.verdict_count[i]);
     json_close(json, '}');
+    json_u64(json, "intents_dropped", lcore->intent_overflow_count);
+    json_open(json, "strategies", '[');
+    for (uint32_t i = 0; i < lcore->strategy_count; i++)
+        json_strategy(json, &lcore->strategy[i]);
+    json_close(json, ']');
     report_orders_lcore_json(json, lcore);
     json_open(json, "events", '[');
     for (uint32_t i = 0; i < topology->rx_count; i++) {

@@ -82,7 +82,7 @@ struct strategy_lcore {
     struct answer_counters answers;
     uint64_t never_received_count;  /* orders that a broken connection had swallowed */
     uint64_t own_cancel_count;      /* cancels on the gateway's own account */
-    uint64_t intent_overflow_count; /* intents beyond SUBMIT_INTENTS_MAX: dropped */
+    uint64_t intent_overflow_count; /* intents beyond ORDER_INTENTS_MAX or SUBMIT_INTENTS_MAX: dropped */
     struct hist stage[STAGE_COUNT];
     struct risk risk;
     struct kill_line kill;

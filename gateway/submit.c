@@ -6,8 +6,14 @@
 void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
                 const struct strategy_out *out)
 {
-    lcore->strategy[strategy].intent_count += out->count;
-    for (uint32_t i = 0; i < out->count; i++) {
+    uint32_t count = out->count;
+
+    if (UNLIKELY(count > ORDER_INTENTS_MAX)) { /* what it claims to have put there is not there */
+        lcore->intent_overflow_count += count - ORDER_INTENTS_MAX;
+        count = ORDER_INTENTS_MAX;
+    }
+    lcore->strategy[strategy].intent_count += count;
+    for (uint32_t i = 0; i < count; i++) {
         if (queue->tail == SUBMIT_INTENTS_MAX) {
             lcore->intent_overflow_count++;
             continue;

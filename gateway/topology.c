@@ -2,6 +2,7 @@
 #include "gateway/topology_parts.h"
 
 #include "gateway/params.h"
+#include "gateway/plugin.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -154,14 +155,13 @@ static int strategy_build(struct topology *topology, struct strategy_lcore *lcor
     const struct config_strategy *strategy = &topology->config->strategy[strategy_idx];
     struct strategy_slot *slot = &lcore->strategy[lcore->strategy_count];
     struct params_strategy params;
-    char error_text[STRATEGY_ERROR_MAX] = "";
+    char error_text[STRATEGY_ERROR_MAX] = "", plugin_error[PLUGIN_ERROR_MAX];
 
     params_strategy(topology->config, strategy_idx, &params);
     slot->name = strategy->name;
-    slot->ops = strategy_find(strategy->kind);
-    if (!slot->ops)
-        return topology_fail(ret_error, -EINVAL, "%s:%u: strategy %s: there is no strategy kind '%s'",
-                             topology->config->path, strategy->line, strategy->name, strategy->kind);
+    if (plugin_strategy(strategy, &slot->ops, plugin_error) != 0)
+        return topology_fail(ret_error, -EINVAL, "%s:%u: strategy %s: %s", topology->config->path, strategy->line,
+                             strategy->name, plugin_error);
     const size_t bytes = slot->ops->state_size(&params.setup);
     slot->state = place_alloc(&topology->place, bytes, node);
     if (!slot->state)

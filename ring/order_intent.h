@@ -3,6 +3,7 @@
 #define RING_ORDER_INTENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum order_action { ORDER_NEW = 1, ORDER_CANCEL = 2, ORDER_REPLACE = 3 };
@@ -67,5 +68,14 @@ struct order_event {
     uint32_t orig_ref;  /* ORDER_REPLACED, ORDER_REPLACE_REJECTED */
     uint16_t code;      /* the venue's own reason: a letter, or the number of a reject */
 };
+
+/* Plug-ins are built apart from the gateway: how these two look is part of the interface's version (strategy.h). */
+_Static_assert(sizeof(struct order_intent) == 24, "order_intent is part of the interface: its major version");
+_Static_assert(offsetof(struct order_intent, price) == 8, "order_intent layout");
+_Static_assert(offsetof(struct order_intent, tag) == 20, "order_intent layout");
+_Static_assert(sizeof(struct order_event) == 48, "order_event is part of the interface: append, raise the minor");
+_Static_assert(offsetof(struct order_event, price) == 8, "order_event layout");
+_Static_assert(offsetof(struct order_event, now_ns) == 24, "order_event layout");
+_Static_assert(offsetof(struct order_event, code) == 40, "order_event layout");
 
 #endif

@@ -4,7 +4,7 @@
 packages_build='gcc libc6-dev meson ninja-build pkg-config python3 tzdata
     libdpdk-dev libck-dev libnuma-dev libcyaml-dev libyaml-dev libpcap-dev zlib1g-dev liblwip-dev libcriterion-dev'
 # For the tests besides: second compiler, independent decoder, network namespaces, the firewall's nft.
-packages_test='clang tshark iproute2 procps nftables'
+packages_test='clang tshark iproute2 procps nftables make'
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 die() { say "$*" >&2; exit 2; }

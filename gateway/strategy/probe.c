@@ -92,6 +92,7 @@ static void on_lost(void *state, uint32_t channels, uint64_t lost_count)
 }
 
 const struct strategy_ops probe_ops = {
+    STRATEGY_ABI,
     .name = "probe",
     .summary = "an order for every Nth change of a best price, for measuring (every, quantity)",
     .state_size = state_size,

@@ -184,6 +184,7 @@ static void on_lost(void *state, uint32_t channels, uint64_t lost_count)
 }
 
 const struct strategy_ops quoter_ops = {
+    STRATEGY_ABI,
     .name = "quoter",
     .summary = "a day order on each side, replaced as the best prices move (distance, requote, quantity, pause_us)",
     .state_size = state_size,

@@ -1,4 +1,5 @@
-/* The table of strategies, and what their init functions share. Cold code. */
+/* What init functions of strategies share. Contract in strategy.h; also in the archive that plug-ins are linked with.
+ * Cold code. */
 #include "gateway/strategy/strategy.h"
 
 #include <errno.h>
@@ -6,26 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-extern const struct strategy_ops probe_ops; /* probe.c */
-extern const struct strategy_ops quoter_ops; /* quoter.c */
-extern const struct strategy_ops taker_ops; /* taker.c */
-
-static const struct strategy_ops *const table[] = {&probe_ops, &quoter_ops, &taker_ops};
-#define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
-
-const struct strategy_ops *strategy_at(uint32_t index)
-{
-    return index < TABLE_COUNT ? table[index] : NULL;
-}
-
-const struct strategy_ops *strategy_find(const char *name)
-{
-    for (uint32_t i = 0; i < TABLE_COUNT; i++)
-        if (strcmp(table[i]->name, name) == 0)
-            return table[i];
-    return NULL;
-}
 
 int strategy_param_u64(const struct strategy_setup *setup, const char *key, uint64_t fallback, uint64_t min,
                        uint64_t max, uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX])

@@ -1,9 +1,14 @@
-/* Strategies: one table of functions each, chosen by name. The only indirect calls of the gateway go through it.
+/* Strategies: one table of functions each, chosen by name or loaded from a plug-in. The only indirect calls of the
+ * gateway go through it.
  *
  * A strategy lives on one strategy lcore (in inline mode the rx lcore) and is called by its loop alone, so it needs
- * no lock. It sees events and answers with intents; it never touches books, queues or the wire. It must not block,
- * allocate, print or read a clock once it runs: time is `now_ns`, the frame's own, so that a replay decides as the
- * live run did. */
+ * no lock. It sees events and answers with intents; it never touches books, queues or the wire. state_size and init are
+ * called on the main thread before the gateway is armed, also by `tickgate check`, in memory that is thrown away: they
+ * have no effect outside the state. From then on the strategy must not block, allocate, print, call the system or read
+ * a clock: time is `now_ns`, the frame's own, so that a replay decides as the live run did. It keeps everything in its
+ * state, nothing in variables: several may be made of one table. Of the pointers that it is given, those into its state
+ * stay valid, the others until the call returns. A call that does not return stops its lcore; a fault ends the
+ * process. */
 #ifndef GATEWAY_STRATEGY_STRATEGY_H
 #define GATEWAY_STRATEGY_STRATEGY_H
 
@@ -34,10 +39,23 @@ struct strategy_setup {
     uint16_t symbols_channel;    /* the channel these symbols are on */
 };
 
+/* The version of all this: records, tables, what their fields and values mean.
+ *   minor: something was added that who does not know it may ignore: a value of an enum, a field at the end of
+ *          strategy_setup, order_event or strategy_ops. A gateway takes tables of its own minor and of all before.
+ *   major: anything else. A gateway takes tables of its own major only. */
+#define STRATEGY_ABI_MAJOR 1u
+#define STRATEGY_ABI_MINOR 0u
+
+/* What every table begins with. */
+#define STRATEGY_ABI                                                                                                   \
+    .abi_major = STRATEGY_ABI_MAJOR, .abi_minor = STRATEGY_ABI_MINOR, .ops_bytes = sizeof(struct strategy_ops)
+
 struct strategy_ops {
-    const char *name;
+    uint16_t abi_major, abi_minor;
+    uint32_t ops_bytes;          /* of this struct as its maker knew it; what lies beyond counts as zero */
+    const char *name;            /* letters, digits, '_' and '-' */
     const char *summary;         /* one line for --help */
-    /* Bytes of state for this set-up; the state is given to init zeroed, aligned to a cache line. */
+    /* Bytes of state for this set-up, > 0; the state is given to init zeroed, aligned to a cache line. */
     size_t (*state_size)(const struct strategy_setup *setup);
     /* 0, or -EINVAL and one sentence in ret_error: unknown parameter, value out of range ... */
     int (*init)(void *state, const struct strategy_setup *setup, char ret_error[STRATEGY_ERROR_MAX]);
@@ -49,12 +67,18 @@ struct strategy_ops {
      * refresh of them may follow: events flagged MD_REFRESH, from MD_RESET to MD_STALE_END or MD_STALE_BEGIN. */
     void (*on_lost)(void *state, uint32_t channels, uint64_t lost_count);
     bool depth;                  /* it keeps a view of its symbols: a refresh brings their orders too */
+    uint8_t reserved[7];         /* zero */
 };
 
-/* The strategy called `name`, or NULL. */
-const struct strategy_ops *strategy_find(const char *name);
-/* The i-th strategy of the table, NULL past its end. */
-const struct strategy_ops *strategy_at(uint32_t index);
+_Static_assert(sizeof(struct strategy_out) == 100, "strategy_out is part of the interface");
+_Static_assert(sizeof(struct strategy_setup) == 40, "strategy_setup is part of the interface: append, raise the minor");
+_Static_assert(offsetof(struct strategy_ops, name) == 8, "strategy_ops is part of the interface");
+_Static_assert(offsetof(struct strategy_ops, on_event) == 40, "strategy_ops is part of the interface");
+_Static_assert(sizeof(struct strategy_ops) == 72, "strategy_ops is part of the interface: append, raise the minor");
+
+/* A plug-in is a shared object that defines this table:
+ *   const struct strategy_ops tickgate_strategy = {STRATEGY_ABI, .name = ...}; */
+__attribute__((visibility("default"))) extern const struct strategy_ops tickgate_strategy;
 
 /* Helpers for init: the value of a numeric parameter, or `fallback` where it is absent. -EINVAL and a sentence when it
  * is not a whole number within min ... max. */

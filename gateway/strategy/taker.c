@@ -96,6 +96,7 @@ static void on_lost(void *state, uint32_t channels, uint64_t lost_count)
 }
 
 const struct strategy_ops taker_ops = {
+    STRATEGY_ABI,
     .name = "taker",
     .summary = "crosses the spread when the best price has moved by a threshold (threshold, quantity, cooldown_us)",
     .state_size = state_size,

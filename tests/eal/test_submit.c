@@ -381,6 +381,15 @@ Test(submit, orders_that_follow_from_news_are_bounded_and_counted)
     cr_assert_eq(lcore->intent_overflow_count, 1u);
 }
 
+Test(submit, a_strategy_that_claims_more_intents_than_there_is_room_for_is_not_believed)
+{
+    next_out = (struct strategy_out){.count = UINT32_MAX}; /* those that there are mean nothing */
+    event_send(MD_ADD, 1, 5);
+    cr_assert_eq(lcore->intent_overflow_count, UINT32_MAX - ORDER_INTENTS_MAX);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_BAD_INTENT], ORDER_INTENTS_MAX);
+    cr_assert_eq(lcore->strategy[0].intent_count, ORDER_INTENTS_MAX);
+}
+
 Test(submit, an_order_names_the_tick_that_led_to_it_and_none_where_there_was_none)
 {
     struct ouch_enter enter;

@@ -106,6 +106,7 @@ def headers():
         sys.exit(SKIP)
     system = flags.stdout.replace("-I", "-isystem ").split()
     options = ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", root, *system,
+               "-I", os.path.join(sys.argv[3], "gateway/strategy"), # the header of plug-ins, made there
                "-march=x86-64-v2", "-x", "c", "-"]
 
     def compile_alone(path):

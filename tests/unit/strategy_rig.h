@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_STRATEGY_RIG_H
 #define TESTS_UNIT_STRATEGY_RIG_H
 
-#include "gateway/strategy/strategy.h"
+#include "gateway/strategy/strategy_table.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static inline struct strategy_rig rig_open(const char *name, const struct strate
                                          .symbols = symbols,
                                          .symbol_count = symbol_count,
                                          .symbols_channel = 1};
-    struct strategy_rig rig = {.ops = strategy_find(name), .now_ns = 1000000, .chosen = symbol_count > 0};
+    struct strategy_rig rig = {.ops = strategy_table_find(name), .now_ns = 1000000, .chosen = symbol_count > 0};
     char error[STRATEGY_ERROR_MAX] = "";
 
     cr_assert_not_null(rig.ops);
@@ -61,7 +61,7 @@ static inline int rig_refuse(const char *name, const char *key, const char *valu
     const struct strategy_param param = {key, value};
     const struct strategy_setup setup = {
         .params = &param, .param_count = 1, .channel_count = 2, .instrument_counts = rig_counts};
-    const struct strategy_ops *ops = strategy_find(name);
+    const struct strategy_ops *ops = strategy_table_find(name);
     void *state = calloc(1, ops->state_size(&setup));
     const int result = ops->init(state, &setup, ret_error);
     free(state);

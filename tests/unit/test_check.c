@@ -2,7 +2,7 @@
  * exit codes of cmd.h. */
 #include "gateway/check.h"
 #include "gateway/cmd.h"
-#include "gateway/strategy/strategy.h"
+#include "gateway/strategy/strategy_table.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -46,8 +46,8 @@ Test(check, unknown_kind_is_refused_with_those_that_exist)
     snprintf(sentence, sizeof(sentence),
              "%s:%u: strategies[0].kind: there is no strategy 'maker'; write one of: ", path, config->strategy[0].line);
     cr_expect_eq(strncmp(findings.finding[0].text, sentence, strlen(sentence)), 0, "%s", findings.finding[0].text);
-    for (uint32_t i = 0; strategy_at(i); i++)
-        cr_expect_not_null(strstr(findings.finding[0].text + strlen(sentence), strategy_at(i)->name));
+    for (uint32_t i = 0; strategy_table_at(i); i++)
+        cr_expect_not_null(strstr(findings.finding[0].text + strlen(sentence), strategy_table_at(i)->name));
     config_free(config);
 }
 

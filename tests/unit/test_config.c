@@ -728,6 +728,7 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"udp_port", UINT64_MAX},
                 {"source", UINT64_MAX},
                 {"kind", UINT64_MAX},
+                {"plugin", UINT64_MAX},
                 {"feed", UINT64_MAX},
                 {"symbols", UINT64_MAX},
                 {"on_overrun", UINT64_MAX},
@@ -1051,7 +1052,14 @@ Test(config, missing_keys_are_reported_at_the_line_of_their_mapping)
     refused_with("        group: 233.54.12.111\n", "",
                  ":28: feeds[0].lines[0].group: is missing; write the line's multicast group, as in 233.54.12.111");
     refused_with("        port: md\n", "", ":28: feeds[0].lines[0].port: is missing; name a port, one of: md, out");
-    refused_with("    kind: taker\n", "", ":38: strategies[0].kind: is missing; give it a name");
+    refused_with("    kind: taker\n", "",
+                 ":38: strategies[0].kind: is missing; name a strategy, or write plugin and the path of one");
+    refused_with("    kind: taker\n", "    kind: taker\n    plugin: /opt/a.so\n",
+                 ":40: strategies[0].plugin: comes with kind; a strategy is built in or a plug-in: remove one");
+    char endless[1100];
+    snprintf(endless, sizeof(endless), "    plugin: /%01024d\n", 0);
+    refused_with("    kind: taker\n", endless,
+                 ":39: strategies[0].plugin: is longer than a path may be; write one of at most 1023 letters");
     refused_with("  peer_mac: 02:00:00:00:00:0B\n", "",
                  ":46: orders.peer_mac: is missing; write the MAC address that orders are sent to");
     refused_with("  peer_ip: 192.0.2.2\n", "",

@@ -1,22 +1,9 @@
-/* strategy: the table, and the reading of parameters. */
+/* strategy: the reading of parameters. */
 #include "gateway/strategy/strategy.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
-
-Test(strategy, the_table_is_found_by_name_and_by_number)
-{
-    uint32_t count = 0;
-    for (const struct strategy_ops *ops; (ops = strategy_at(count)); count++) {
-        cr_assert_eq(strategy_find(ops->name), ops);
-        cr_assert(ops->state_size && ops->init && ops->on_event && ops->on_order && ops->on_lost);
-        cr_assert_gt(strlen(ops->summary), 10u);
-    }
-    cr_assert_geq(count, 2u);
-    cr_assert_null(strategy_find("nobody"));
-    cr_assert_null(strategy_find(""));
-}
 
 static int param(const char *value, uint64_t *ret_value, char ret_error[STRATEGY_ERROR_MAX])
 {
