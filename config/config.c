@@ -195,6 +195,8 @@ void config_free(struct config *config)
         free(strategy->plugin);
     }
     free(config->orders.refs_file);
+    free(config->admin.socket);
+    free(config->admin.audit_file);
     free(config->fault_list);
     free(config->path);
     free(config);

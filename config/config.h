@@ -236,6 +236,16 @@ struct config_risk {                 /* for each strategy lcore */
     uint32_t line;
 };
 
+/* Whom a running gateway listens to, and where what they do is written down. */
+struct config_admin {
+    bool present;
+    char *socket;                    /* path of a Unix socket; NULL = nobody is listened to */
+    uint32_t mode;                   /* of its file: 0600 ... 0777 */
+    char group[CONFIG_NAME_MAX + 1]; /* who may beside root and the gateway's own user; empty = nobody */
+    char *audit_file;
+    uint32_t line;
+};
+
 struct config_latency { bool stages; }; /* stage stamps beside tick-to-trade */
 
 struct config_telemetry {
@@ -276,6 +286,7 @@ struct config {
     uint32_t strategy_count;
     struct config_orders orders;
     struct config_risk risk;
+    struct config_admin admin;
     struct config_latency latency;
     struct config_telemetry telemetry;
     struct config_firewall firewall;

@@ -242,6 +242,9 @@ static void check_strategies(const struct config_load *load, const struct config
     CHECK_NAMES(load, "strategies", config->strategy, config->strategy_count);
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         const uint32_t lcore = config->strategy[i].lcore_idx;
+        if (strcmp(config->strategy[i].name, "gateway") == 0)
+            config_say(load, false, config_at("strategies[%u].name", i).path,
+                       "'gateway' is what the limits of all strategies together are called; choose another");
         if (lcore != CONFIG_IDX_NONE && config->lcore[lcore].role != role)
             config_say(load, false, config_at("strategies[%u].lcore", i).path,
                        "lcore '%s' has role %s; in mode %s a strategy needs an "

@@ -821,6 +821,8 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
         convert_strategies(load, raw, config) != 0 || convert_orders(load, raw->orders, config, &config->orders) != 0)
         return -ENOMEM;
     convert_risk(load, raw->risk, &config->risk);
+    if (config_admin(load, raw->admin, &config->admin) != 0)
+        return -ENOMEM;
     config->latency.stages = raw->latency && OR(raw->latency->stages, false);
     config->telemetry.enabled = !raw->telemetry || OR(raw->telemetry->enabled, true);
     config->telemetry.report_s = (uint32_t)number(load, config_at("telemetry.report_s"),

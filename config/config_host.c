@@ -3,6 +3,7 @@
 #include "config/config.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <numa.h>
 #include <sched.h>
 #include <stdio.h>
@@ -163,6 +164,10 @@ int config_check_host(const struct config *config, struct config_findings *findi
     int port_nodes[CONFIG_PORTS_MAX];
 
     check_cpus(config, findings);
+    if (config->admin.group[0] && !getgrnam(config->admin.group))
+        config_find(findings, false, config->path, config->admin.line, "admin.group",
+                    "there is no group '%s' on this machine; write one of /etc/group, or make it with groupadd",
+                    config->admin.group);
     for (uint32_t i = 0; i < config->lcore_count; i++)
         lcore_node[i] = numa ? numa_node_of_cpu((int)config->lcore[i].cpu) : -1;
     for (uint32_t i = 0; i < config->port_count; i++)

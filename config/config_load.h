@@ -32,6 +32,8 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
 
 /* The section `firewall`, as a part of config_convert. */
 void config_convert_firewall(const struct config_load *load, const struct raw_firewall *raw, struct config *config);
+/* The section `admin`, with what its keys mean together. 0 or -ENOMEM. */
+int config_admin(const struct config_load *load, const struct raw_admin *raw, struct config_admin *admin);
 
 /* What only several keys together can tell. */
 void config_check(const struct config_load *load, const struct config *config);

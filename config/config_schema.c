@@ -187,6 +187,9 @@ static const cyaml_schema_field_t risk_fields[] = {BOOLEAN(struct raw_risk, kill
                                                    BOOLEAN(struct raw_risk, allow_stale),
                                                    CYAML_FIELD_END};
 
+static const cyaml_schema_field_t admin_fields[] = {STRING(struct raw_admin, socket), STRING(struct raw_admin, mode),
+                                                    STRING(struct raw_admin, group),
+                                                    STRING(struct raw_admin, audit_file), CYAML_FIELD_END};
 static const cyaml_schema_field_t latency_fields[] = {BOOLEAN(struct raw_latency, stages), CYAML_FIELD_END};
 static const cyaml_schema_field_t telemetry_fields[] = {BOOLEAN(struct raw_telemetry, enabled),
                                                         NUMBER(struct raw_telemetry, report_s), CYAML_FIELD_END};
@@ -235,6 +238,7 @@ static const cyaml_schema_field_t root_fields[] = {
     CYAML_FIELD_SEQUENCE("strategies", LIST, struct raw, strategies, &strategy_value, 0, CONFIG_STRATEGIES_MAX),
     CYAML_FIELD_MAPPING_PTR("orders", KEY, struct raw, orders, orders_fields),
     CYAML_FIELD_MAPPING_PTR("risk", KEY, struct raw, risk, risk_fields),
+    CYAML_FIELD_MAPPING_PTR("admin", KEY, struct raw, admin, admin_fields),
     CYAML_FIELD_MAPPING_PTR("latency", KEY, struct raw, latency, latency_fields),
     CYAML_FIELD_MAPPING_PTR("telemetry", KEY, struct raw, telemetry, telemetry_fields),
     CYAML_FIELD_MAPPING_PTR("firewall", KEY, struct raw, firewall, firewall_fields),

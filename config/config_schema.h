@@ -95,6 +95,9 @@ struct raw_risk {
     uint64_t *order_qty_max, *order_notional_max, *collar_bps, *rate_per_s, *rate_burst, *position_max;
     bool *allow_stale;
 };
+struct raw_admin {
+    char *socket, *mode, *group, *audit_file;
+};
 struct raw_latency {
     bool *stages;
 };
@@ -138,6 +141,7 @@ struct raw {
     uint32_t strategies_count;
     struct raw_orders *orders;
     struct raw_risk *risk;
+    struct raw_admin *admin;
     struct raw_latency *latency;
     struct raw_telemetry *telemetry;
     struct raw_firewall *firewall;

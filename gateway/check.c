@@ -300,6 +300,16 @@ static void text_orders(const struct config *config, FILE *out)
             risk->allow_stale ? ", orders on stale instruments pass" : "");
 }
 
+static void text_admin(const struct config_admin *admin, FILE *out)
+{
+    if (!admin->present)
+        return;
+    if (admin->socket)
+        fprintf(out, "admin: socket %s, mode %04o, for root, the gateway's own user%s%s\n", admin->socket, admin->mode,
+                admin->group[0] ? " and group " : "", admin->group);
+    fprintf(out, "admin: audit log %s\n", admin->audit_file);
+}
+
 static void text_summary(const struct config *config, FILE *out)
 {
     fprintf(out, "gateway %s: %s, memory %s %u MiB, burst %u, ring of %u events (%u KiB)\n", config->gateway.name,
@@ -317,6 +327,7 @@ static void text_summary(const struct config *config, FILE *out)
     text_feeds(config, out);
     text_strategies(config, out);
     text_orders(config, out);
+    text_admin(&config->admin, out);
     fprintf(out, "stage stamps %s, telemetry %s, status line ", config->latency.stages ? "on" : "off",
             config->telemetry.enabled ? "on" : "off");
     if (config->telemetry.report_s)
@@ -331,6 +342,19 @@ static void json_text_or_null(struct json *json, const char *key, const char *te
         json_text(json, key, text);
     else
         json_null(json, key);
+}
+
+static void json_admin(struct json *json, const struct config_admin *admin)
+{
+    char mode[8];
+
+    json_open(json, "admin", '{');
+    snprintf(mode, sizeof(mode), "%04o", admin->mode);
+    json_text_or_null(json, "socket", admin->socket);
+    json_text_or_null(json, "mode", admin->socket ? mode : NULL);
+    json_text_or_null(json, "group", admin->group[0] ? admin->group : NULL);
+    json_text_or_null(json, "audit_file", admin->audit_file);
+    json_close(json, '}');
 }
 
 static void json_address(struct json *json, const char *key, uint32_t ip)
@@ -577,6 +601,7 @@ static void json_summary(struct json *json, const struct config *config)
     json_feeds(json, config);
     json_strategies(json, config);
     json_orders(json, config);
+    json_admin(json, &config->admin);
     json_open(json, "latency", '{');
     json_bool(json, "stages", config->latency.stages);
     json_close(json, '}');

@@ -34,6 +34,7 @@ int control_init(struct control *control)
 {
     sigset_t set;
 
+    acts_init(&control->acts);
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
@@ -45,6 +46,7 @@ int control_init(struct control *control)
 
 void control_finish(struct control *control)
 {
+    acts_close(&control->acts, "failed"); /* closed already after a run that ended well */
     recovery_close(&control->recovery);
     orders_close(&control->orders);
     if (control->signal_fd >= 0)
@@ -125,6 +127,8 @@ static bool signalled(struct control *control)
     if (read(control->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return false;
     control->signal_nr = (int)info.ssi_signo;
+    snprintf(control->signal_who, sizeof(control->signal_who), "signal:SIG%s,uid:%u,pid:%u",
+             sigabbrev_np(control->signal_nr), info.ssi_uid, info.ssi_pid);
     return true;
 }
 
@@ -177,7 +181,7 @@ static bool port_send(void *arg, uint32_t feed_idx, uint32_t ip, uint16_t port, 
 static void rest(const struct control *control)
 {
     const struct topology *topology = control->topology;
-    struct pollfd fds[2 + RECOVERY_FDS_MAX] = {{.fd = control->signal_fd, .events = POLLIN}};
+    struct pollfd fds[2 + RECOVERY_FDS_MAX + ADMIN_FDS_MAX] = {{.fd = control->signal_fd, .events = POLLIN}};
     const bool streaming = control->loader && !control->loader->ended;
     const bool looking = streaming || topology->options.recording || control->recovery.feed_count > 0;
     const uint64_t sleep_ns = control->orders.config ? topology->config->gateway.control_sleep_us * UINT64_C(1000)
@@ -186,8 +190,9 @@ static void rest(const struct control *control)
     const struct timespec sleep = {.tv_sec = 0, .tv_nsec = (long)sleep_ns}; /* less than a second, all of them */
 
     fds[1] = (struct pollfd){.fd = orders_fd(&control->orders), .events = POLLIN};
-    const uint32_t fd_count = recovery_fds(&control->recovery, fds + 2);
-    ppoll(fds, 2 + fd_count, &sleep, NULL);
+    uint32_t fd_count = 2 + recovery_fds(&control->recovery, fds + 2);
+    fd_count += admin_fds(&control->acts.admin, fds + fd_count);
+    ppoll(fds, fd_count, &sleep, NULL);
 }
 
 static int session_open(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
@@ -201,12 +206,13 @@ static int session_open(struct control *control, char ret_error[TOPOLOGY_ERROR_M
     return orders_open(&control->orders, topology->config, &setup, monotonic_ns(), ret_error);
 }
 
-/* A signal, or the end of the time: the order session ends first, while the hot threads still run. A second signal does
- * not wait for it. */
+/* A signal, a command, or the end of the time: the order session ends first, while the hot threads still run. A second
+ * signal does not wait for it. */
 static bool ending(struct control *control, uint64_t now_ns)
 {
-    if (control->signal_nr == 0 && !control->timed_out)
+    if (control->signal_nr == 0 && !control->timed_out && !control->acts.stop_asked)
         return false;
+    acts_stop(&control->acts, control->signal_nr ? control->signal_who : "gateway");
     orders_stop(&control->orders, now_ns);
     return orders_stopped(&control->orders) || (control->orders.stop != ORDERS_RUNNING && signalled(control));
 }
@@ -228,6 +234,8 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     }
     if (error == 0)
         error = session_open(control, ret_error);
+    if (error == 0 && !control->loader)
+        error = acts_open(&control->acts, topology, &control->orders, ret_error);
     if (error == 0)
         error = topology_arm(topology, ret_error);
     if (error)
@@ -247,6 +255,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
             busy |= loader_step(control->loader, topology, LOAD_FRAMES_A_STEP);
         busy |= recovery_step(&control->recovery, now_ns);
         busy |= orders_step(&control->orders, now_ns);
+        busy |= admin_step(&control->acts.admin, now_ns);
         if (now_ns >= clock_due_ns) {
             clock_update(&topology->clock);
             clock_due_ns = now_ns + CLOCK_UPDATE_NS;
@@ -264,5 +273,6 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     topology_stop(topology);
     while (records_write(control))
         ;
+    acts_close(&control->acts, "done");
     return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_CONTROL_H
 #define GATEWAY_CONTROL_H
 
+#include "gateway/acts.h"
 #include "gateway/loader.h"
 #include "gateway/orders.h"
 #include "gateway/recovery.h"
@@ -17,8 +18,10 @@ struct control {
     uint32_t report_s;               /* seconds between status lines, 0 = none */
     struct recovery recovery;        /* live runs: servers of the feeds */
     struct orders orders;            /* live runs: the order session */
+    struct acts acts;                /* live runs: what operators do, and the log of it */
     int signal_fd;
-    int signal_nr;                   /* that ended the run, 0 = none */
+    int signal_nr;                   /* that ended the run, 0 = none ... */
+    char signal_who[ADMIN_WHO_MAX];  /* ... and who sent it, as the audit log has it */
     bool timed_out;                  /* duration_ns is over */
     uint64_t cause_lost_count;       /* orders whose cause was overwritten before the journal was written */
     uint64_t record_count;

@@ -15,6 +15,8 @@ static const struct {
     {"inspect", cmd_inspect, "say what is in a capture"},
     {"check", cmd_check, "check a config without touching hardware"},
     {"firewall", cmd_firewall, "guard this host's own interfaces; rules that nobody confirms are taken back"},
+    {"admin", cmd_admin, "say a command to a running gateway"},
+    {"audit", cmd_audit, "check an audit log"},
 };
 
 static void help(FILE *out)

@@ -566,13 +566,35 @@ def order_session_files():
     }
 
 
+def admin_line_files():
+    return {
+        'empty': b'',
+        'newlines': b'\n\r\n\n',
+        'every_command': b'help\nstatus\nlimits\nlimits gateway\nset gateway order_qty_max 100\nkill\nkill fat finger\n'
+                         b'arm\npositions\npositions 100\norders\norders 256\nstop\n',
+        'unfinished': b'status\nset gateway order_qty_max 1',
+        'carriage_returns': b'status\r\nsta\rtus\r\nkill\r\r\n',
+        'blanks': b'  set \t gateway\torder_qty_max   100  \n',
+        'word_too_long': b'limits ' + b'x' * 33 + b'\n',
+        'words_too_many': b'set a b c d\nlimits a b\n',
+        'line_of_full_length': b'x' * 511 + b'\nstatus\n',
+        'line_without_end': b'status\n' + b'x' * 600,
+        'kill_without_end': b'kill ' + b'ab ' * 300,
+        'kill_reason_long': b'kill ' + b'x' * 400 + b'\n',
+        'kill_reason_binary': b'kill \x00\xff\x1b[2J\x7f\n',
+        'binary': bytes(range(256)) * 2 + b'\n',
+        'zeros': b'\0' * 40 + b'\nstatus\0\n',
+    }
+
+
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
     for target, files in (('frame', frame_files()), ('mold', mold_files()), ('mdp3', mdp3_files()),
                           ('itch', itch_files()), ('channel', channel_files()), ('soup', soup_files()),
                           ('glimpse', glimpse_files()), ('ouch', ouch_files()),
-                          ('order_session', order_session_files())):
+                          ('order_session', order_session_files()),
+                          ('admin_line', admin_line_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)

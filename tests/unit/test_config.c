@@ -775,6 +775,10 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"risk.rate_burst", 10},
                 {"position_max", 1000},
                 {"allow_stale", UINT64_MAX},
+                {"socket", UINT64_MAX},
+                {"admin.mode", UINT64_MAX},
+                {"admin.group", UINT64_MAX},
+                {"audit_file", UINT64_MAX},
                 {"stages", UINT64_MAX},
                 {"enabled", UINT64_MAX},
                 {"report_s", 10},
@@ -1715,6 +1719,79 @@ Test(config, credentials_of_a_session_fit_a_login_and_are_never_shown)
                "you");
 }
 
+Test(config, the_section_admin_comes_back_as_written)
+{
+    static const struct {
+        const char *text;
+        const char *socket, *group, *audit_file;
+        uint32_t mode;
+    } rows[] = {
+        {"admin: {socket: run/a.sock, audit_file: a.audit}\n", "run/a.sock", "", "a.audit", 0600},
+        {"admin: {socket: s, group: traders, audit_file: a}\n", "s", "traders", "a", 0660},
+        {"admin: {socket: s, mode: 0640, audit_file: a}\n", "s", "", "a", 0640},
+        {"admin: {socket: s, mode: 620, group: g, audit_file: a}\n", "s", "g", "a", 0620},
+        {"admin: {audit_file: a}\n", NULL, "", "a", 0600},
+        {"", NULL, "", NULL, 0},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[160];
+        snprintf(text, sizeof(text), "%slatency:\n", rows[i].text);
+        char *whole = with("latency:\n", text);
+        struct config *config = load_good(whole);
+        cr_expect_eq(findings.count, 0, "%s", findings.finding[0].text);
+        const struct config_admin *admin = &config->admin;
+        cr_expect_eq(admin->present, rows[i].text[0] != '\0');
+        cr_expect_eq(admin->mode, rows[i].mode);
+        cr_expect_str_eq(admin->group, rows[i].group);
+        cr_expect(rows[i].socket ? admin->socket && strcmp(admin->socket, rows[i].socket) == 0 : !admin->socket);
+        cr_expect(rows[i].audit_file ? admin->audit_file && strcmp(admin->audit_file, rows[i].audit_file) == 0
+                                     : !admin->audit_file);
+        config_free(config);
+        free(whole);
+    }
+}
+
+Test(config, the_section_admin_is_refused_where_nobody_could_use_it)
+{
+    static const struct {
+        const char *text, *sentence;
+    } rows[] = {
+        {"admin: {socket: s}", ":58: admin.audit_file: is missing; write the path of a file that survives restarts"},
+        {"admin: {socket: s, audit_file: a, mode: 0o600}",
+         ":58: admin.mode: '0o600' is no file mode; write three octal digits behind a 0, as in 0660"},
+        {"admin: {socket: s, audit_file: a, mode: 01600}",
+         ":58: admin.mode: '01600' is no file mode; write three octal digits behind a 0, as in 0660"},
+        {"admin: {socket: s, audit_file: a, mode: 060}",
+         ":58: admin.mode: 060 keeps the gateway's own user out; write 06 in front, as in 0600"},
+        {"admin: {socket: s, audit_file: a, mode: 0400}",
+         ":58: admin.mode: 0400 keeps the gateway's own user out; write 06 in front, as in 0600"},
+        {"admin: {socket: s, audit_file: a, mode: 0600, group: g}",
+         ":58: admin.mode: 0600 does not let group 'g' write to the socket, so it could not connect; write 0660"},
+        {"admin: {socket: s, audit_file: a, group: \"a b\"}",
+         ":58: admin.group: 'a b' is no name of a group; write one of /etc/group"},
+        {"admin: {audit_file: a, group: g}",
+         ":58: admin.group: means nothing without a socket; add socket, or remove it"},
+        {"admin: {audit_file: a, mode: 0600}",
+         ":58: admin.mode: means nothing without a socket; add socket, or remove it"},
+        {"admin: {socket: 012345678901234567890123456789012345678901234567890123456789"
+         "01234567890123456789012345678901234567890123456789, audit_file: a}",
+         ":58: admin.socket: has 110 letters, but the path of a socket has at most 107; choose a shorter one"},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[256];
+        snprintf(text, sizeof(text), "%s\nlatency:\n", rows[i].text);
+        refused_with("latency:\n", text, rows[i].sentence);
+    }
+    warned_with("latency:\n", "admin: {socket: s, audit_file: a, mode: 0666}\nlatency:\n",
+                ":58: warning: admin.mode: 0666 lets everybody connect; those who may not are refused all the same, "
+                "but write 0660 to keep them out");
+    refused_with("name: t0", "name: gateway",
+                 ":38: strategies[0].name: 'gateway' is what the limits of all strategies together are called; choose "
+                 "another");
+}
+
 Test(config, all_keys_of_the_longest_section_are_named)
 {
     refused_in(
@@ -2024,6 +2101,20 @@ Test(config, cpus_that_this_machine_lacks_are_named)
         cr_expect_not_null(strstr(host.finding[0].text, "may not be used by this process; write one of "));
     }
     config_free(config);
+}
+
+Test(config, a_group_that_this_machine_lacks_is_named)
+{
+    char *text = with("latency:\n", "admin: {socket: s, audit_file: a, group: no-such-group}\nlatency:\n");
+    struct config *config = load_good(text);
+    config->lcore_count = config->feed_count = config->strategy_count = 0; /* CPUs are for another test */
+    cr_expect_eq(config_check_host(config, &findings), -EINVAL);
+    cr_expect(found(":58: admin.group: there is no group 'no-such-group' on this machine; write one of /etc/group, or "
+                    "make it with groupadd"));
+    strcpy(config->admin.group, "root");
+    cr_expect_eq(config_check_host(config, &findings), 0);
+    config_free(config);
+    free(text);
 }
 
 Test(config, numa_minds_the_owner_of_a_session_and_no_port_of_the_kernel)

@@ -1,0 +1,565 @@
+/* See acts.h. */
+#include "gateway/acts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENTRIES_AN_ANSWER 256u /* positions or orders: with room to spare within ADMIN_REPLY_MAX */
+
+/* --- scopes: an lcore's gate, or one strategy in it */
+
+struct scope {
+    struct risk *risk;
+    uint32_t idx; /* RISK_LCORE, RISK_STRATEGY(i) */
+    enum risk_scope kind;
+    const char *name;
+};
+
+/* The i-th of all scopes; false past the last. */
+static bool scope_at(const struct acts *acts, uint32_t idx, struct scope *ret_scope)
+{
+    for (uint32_t i = 0; i < acts->topology->strategies_count; i++) {
+        struct strategy_lcore *lcore = acts->topology->strategies[i];
+        if (idx == 0) {
+            *ret_scope = (struct scope){&lcore->risk, RISK_LCORE, RISK_SCOPE_LCORE, lcore->name};
+            return true;
+        }
+        if (--idx < lcore->strategy_count) {
+            *ret_scope =
+                (struct scope){&lcore->risk, RISK_STRATEGY(idx), RISK_SCOPE_STRATEGY, lcore->strategy[idx].name};
+            return true;
+        }
+        idx -= lcore->strategy_count;
+    }
+    return false;
+}
+
+static bool scope_find(const struct acts *acts, const char *name, struct scope *ret_scope)
+{
+    for (uint32_t i = 0; scope_at(acts, i, ret_scope); i++)
+        if (strcmp(ret_scope->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void scope_unknown(const struct acts *acts, const char *name, char ret_error[ADMIN_ERROR_MAX])
+{
+    struct scope scope;
+    int len = snprintf(ret_error, ADMIN_ERROR_MAX, "there is no lcore and no strategy '%s'; write one of:", name);
+
+    for (uint32_t i = 0; scope_at(acts, i, &scope) && len < (int)ADMIN_ERROR_MAX; i++)
+        len += snprintf(ret_error + len, ADMIN_ERROR_MAX - (size_t)len, " %s", scope.name);
+}
+
+static void scope_limits_text(const struct scope *scope, char *ret_text, size_t size)
+{
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < risk_limits_count() && len < size; i++) {
+        const struct risk_limits_row *row = risk_limits_row(i);
+        if (row->scopes & scope->kind)
+            len += (size_t)snprintf(ret_text + len, size - len, "%s%s=%" PRIu64, len ? " " : "", row->name,
+                                    risk_limits_get(risk_shown(scope->risk, scope->idx), i));
+    }
+}
+
+static void scope_limits_json(const struct scope *scope, struct json *reply)
+{
+    json_open(reply, scope->name, '{');
+    json_text(reply, "kind", scope->kind == RISK_SCOPE_LCORE ? "lcore" : "strategy");
+    for (uint32_t i = 0; i < risk_limits_count(); i++) {
+        const struct risk_limits_row *row = risk_limits_row(i);
+        if (row->scopes & scope->kind)
+            json_u64(reply, row->name, risk_limits_get(risk_shown(scope->risk, scope->idx), i));
+    }
+    json_close(reply, '}');
+}
+
+/* --- writing down */
+
+static int write_down(struct acts *acts, const char *who, const char *what, const char *old_value,
+                      const char *new_value, const char *result)
+{
+    const struct audit_act act = {
+        .who = who, .what = what, .old_value = old_value, .new_value = new_value, .result = result};
+
+    return audit_write(&acts->audit, &act, audit_wall_ns());
+}
+
+static void not_logged(const struct acts *acts, char ret_error[ADMIN_ERROR_MAX])
+{
+    snprintf(ret_error, ADMIN_ERROR_MAX, "the audit log cannot be written: %s; nothing was changed",
+             strerror(-acts->audit.error));
+}
+
+/* --- commands */
+
+static void audit_json(const struct acts *acts, struct json *reply)
+{
+    json_open(reply, "audit", '{');
+    json_text(reply, "file", acts->topology->config->admin.audit_file);
+    json_u64(reply, "seq", acts->audit.seq);
+    json_text(reply, "hash", acts->audit.hash);
+    json_u64(reply, "failed", acts->audit.failed_count);
+    json_u64(reply, "unlogged", acts->audit.unlogged_count);
+    if (acts->audit.error)
+        json_text(reply, "error", strerror(-acts->audit.error));
+    else
+        json_null(reply, "error");
+    json_close(reply, '}');
+}
+
+static void lcore_json(const struct strategy_lcore *lcore, struct json *reply)
+{
+    uint64_t refused = 0;
+
+    for (uint32_t i = RISK_PASS + 1; i < RISK_VERDICT_COUNT; i++)
+        refused += __atomic_load_n(&lcore->risk.verdict_count[i], __ATOMIC_RELAXED);
+    json_open(reply, lcore->name, '{');
+    json_u64(reply, "turns", __atomic_load_n(&lcore->turn_count, __ATOMIC_RELAXED));
+    json_u64(reply, "orders", __atomic_load_n(&lcore->order_count, __ATOMIC_RELAXED));
+    json_u64(reply, "refused", refused);
+    json_open(reply, "refusals", '{');
+    for (uint32_t i = RISK_PASS + 1; i < RISK_VERDICT_COUNT; i++) {
+        const uint64_t count = __atomic_load_n(&lcore->risk.verdict_count[i], __ATOMIC_RELAXED);
+        if (count > 0)
+            json_u64(reply, risk_verdict_name((enum risk_verdict)i), count);
+    }
+    json_close(reply, '}');
+    json_open(reply, "closed_by_loss", '[');
+    for (uint32_t i = 0; i <= lcore->strategy_count; i++)
+        if (risk_lost(&lcore->risk) & 1u << i)
+            json_text(reply, NULL, i == RISK_LCORE ? lcore->name : lcore->strategy[i - 1].name);
+    json_close(reply, ']');
+    json_bool(reply, "change_pending", !risk_post_taken(&lcore->risk));
+    json_close(reply, '}');
+}
+
+static void status(const struct acts *acts, struct json *reply)
+{
+    const struct topology *topology = acts->topology;
+    const struct config *config = topology->config;
+    const struct admin *admin = &acts->admin;
+
+    json_text(reply, "gateway", config->gateway.name);
+    json_i64(reply, "pid", getpid());
+    json_f64(reply, "up_s", (double)(audit_wall_ns() - acts->begin_ns) / 1e9);
+    if (acts->orders->config) {
+        json_text(reply, "session", order_session_state_name((enum order_session_state)acts->orders->session.state));
+        json_u64(reply, "open", acts->orders->book.inherited_count);
+    } else {
+        json_null(reply, "session");
+    }
+    json_open(reply, "stale_feeds", '[');
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        if (channel_stale(topology->channel[i]))
+            json_text(reply, NULL, config->feed[i].name);
+    json_close(reply, ']');
+    json_open(reply, "lcores", '{');
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        lcore_json(topology->strategies[i], reply);
+    json_close(reply, '}');
+    audit_json(acts, reply);
+    json_open(reply, "admin", '{');
+    json_u64(reply, "commands", admin->command_count);
+    json_u64(reply, "rejected", admin->rejected_count);
+    json_u64(reply, "refused_peers", admin->refused_count);
+    json_u64(reply, "displaced_peers", admin->displaced_count);
+    json_close(reply, '}');
+}
+
+static bool limits(const struct acts *acts, const struct admin_line *line, struct json *reply,
+                   char ret_error[ADMIN_ERROR_MAX])
+{
+    struct scope scope;
+
+    if (line->word_count > 0 && !scope_find(acts, line->word[0], &scope)) {
+        scope_unknown(acts, line->word[0], ret_error);
+        return false;
+    }
+    json_open(reply, "limits", '{');
+    if (line->word_count > 0)
+        scope_limits_json(&scope, reply);
+    else
+        for (uint32_t i = 0; scope_at(acts, i, &scope); i++)
+            scope_limits_json(&scope, reply);
+    json_close(reply, '}');
+    return true;
+}
+
+/* A whole number as the config has it. */
+static bool number(const char *text, uint64_t *ret_value)
+{
+    const size_t len = strlen(text);
+
+    if (len == 0 || len > 19 || strspn(text, "0123456789") != len || (text[0] == '0' && len > 1))
+        return false;
+    *ret_value = strtoull(text, NULL, 10);
+    return true;
+}
+
+/* What is asked for: which limit of which scope, and its new value. False, and why not. */
+static bool change_parse(const struct acts *acts, const struct admin_line *line, struct scope *ret_scope,
+                         uint32_t *ret_limit, uint64_t *ret_value, char ret_error[ADMIN_ERROR_MAX])
+{
+    if (!scope_find(acts, line->word[0], ret_scope)) {
+        scope_unknown(acts, line->word[0], ret_error);
+        return false;
+    }
+    *ret_limit = risk_limits_find(line->word[1]);
+    if (*ret_limit == UINT32_MAX) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "there is no limit '%s'; limits lists them", line->word[1]);
+        return false;
+    }
+    const struct risk_limits_row *row = risk_limits_row(*ret_limit);
+    if (!(row->scopes & ret_scope->kind)) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "%s is no limit of %s; limits %s lists those that are", row->name,
+                 ret_scope->kind == RISK_SCOPE_LCORE ? "an lcore" : "a strategy", ret_scope->name);
+        return false;
+    }
+    if (!number(line->word[2], ret_value) || *ret_value < row->min || *ret_value > row->max) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "%s is '%s'; write a whole number from %" PRIu64 " to %" PRIu64 " (%s)",
+                 row->name, line->word[2], row->min, row->max, row->unit);
+        return false;
+    }
+    return true;
+}
+
+static bool set(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
+                char ret_error[ADMIN_ERROR_MAX])
+{
+    char what[2 * ADMIN_WORD_MAX + 8], old_text[24], new_text[24];
+    struct scope scope;
+    uint32_t limit;
+    uint64_t value;
+
+    if (!change_parse(acts, line, &scope, &limit, &value, ret_error))
+        return false;
+    if (!risk_post_taken(scope.risk)) { /* asked before the log is written: what is on disk will be in force */
+        snprintf(ret_error, ADMIN_ERROR_MAX,
+                 "the lcore has not taken the change before yet; try again, and if this "
+                 "stays so it has stopped turning");
+        return false;
+    }
+    struct risk_limits changed = *risk_shown(scope.risk, scope.idx);
+    const uint64_t old_value = risk_limits_get(&changed, limit);
+    risk_limits_set(&changed, limit, value);
+    snprintf(what, sizeof(what), "set %s %s", scope.name, risk_limits_row(limit)->name);
+    snprintf(old_text, sizeof(old_text), "%" PRIu64, old_value);
+    snprintf(new_text, sizeof(new_text), "%" PRIu64, value);
+    if (write_down(acts, peer->who, what, old_text, new_text, "done") != 0) {
+        not_logged(acts, ret_error);
+        return false;
+    }
+    CHECK(risk_post_limits(scope.risk, scope.idx, &changed)); /* nobody else posts */
+    json_text(reply, "scope", scope.name);
+    json_text(reply, "limit", risk_limits_row(limit)->name);
+    json_u64(reply, "old", old_value);
+    json_u64(reply, "new", value);
+    json_text(reply, "by", peer->who);
+    json_u64(reply, "audit_seq", acts->audit.seq);
+    return true;
+}
+
+/* How many gates are shut. */
+static uint32_t killed_count(const struct acts *acts)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < acts->topology->strategies_count; i++)
+        count += __atomic_load_n(&acts->topology->strategies[i]->risk.killed, __ATOMIC_RELAXED) != 0;
+    return count;
+}
+
+static void gates_set(struct acts *acts, bool killed)
+{
+    for (uint32_t i = 0; i < acts->topology->strategies_count; i++)
+        risk_kill(&acts->topology->strategies[i]->risk, killed);
+}
+
+static void kill_all(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
+                     struct json *reply)
+{
+    const bool killed = killed_count(acts) == acts->topology->strategies_count;
+    char now[ADMIN_REASON_MAX + 16];
+
+    gates_set(acts, true);
+    snprintf(now, sizeof(now), "killed%s%s", line->reason[0] ? ": " : "", line->reason);
+    const int error = write_down(acts, peer->who, "kill", killed ? "killed" : "armed", now, "done");
+    if (error)
+        audit_unlogged(&acts->audit);
+    json_text(reply, "old", killed ? "killed" : "armed");
+    json_text(reply, "new", "killed");
+    json_text(reply, "by", peer->who);
+    if (error)
+        json_text(reply, "audit_error", strerror(-error));
+    else
+        json_u64(reply, "audit_seq", acts->audit.seq);
+}
+
+static bool arm(struct acts *acts, const struct admin_peer *peer, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+{
+    if (killed_count(acts) == 0) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "it is armed already");
+        return false;
+    }
+    if (write_down(acts, peer->who, "arm", "killed", "armed", "done") != 0) {
+        not_logged(acts, ret_error);
+        return false;
+    }
+    gates_set(acts, false);
+    json_text(reply, "old", "killed");
+    json_text(reply, "new", "armed");
+    json_text(reply, "by", peer->who);
+    json_u64(reply, "audit_seq", acts->audit.seq);
+    return true;
+}
+
+/* Where a list begins, and whether there is one: the book of record is made of what a venue answers. */
+static bool list_from(const struct acts *acts, const struct admin_line *line, uint32_t *ret_from,
+                      char ret_error[ADMIN_ERROR_MAX])
+{
+    uint64_t from = 0;
+
+    if (!acts->orders->config) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "there is no order session, so nobody says what is open or was traded");
+        return false;
+    }
+    if (line->word_count > 0 && (!number(line->word[0], &from) || from > UINT32_MAX)) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "'%s' is no place in the list; write the 'next' of the answer before",
+                 line->word[0]);
+        return false;
+    }
+    *ret_from = (uint32_t)from;
+    return true;
+}
+
+static void list_end(struct json *reply, bool more, uint32_t next)
+{
+    json_close(reply, ']');
+    if (more)
+        json_u64(reply, "next", next);
+    else
+        json_null(reply, "next");
+}
+
+static bool positions(const struct acts *acts, const struct admin_line *line, struct json *reply,
+                      char ret_error[ADMIN_ERROR_MAX])
+{
+    struct market_carried carried;
+    uint32_t idx, count = 0;
+    char symbol[9];
+    bool more;
+
+    if (!list_from(acts, line, &idx, ret_error))
+        return false;
+    json_open(reply, "positions", '[');
+    while ((more = orders_position(acts->orders, idx, &carried)) && count++ < ENTRIES_AN_ANSWER) {
+        idx++;
+        md_symbol_text(carried.symbol, symbol);
+        json_open(reply, NULL, '{');
+        json_text(reply, "symbol", symbol);
+        json_i64(reply, "position", carried.position);
+        json_u64(reply, "open_buy", carried.open_buy_qty);
+        json_u64(reply, "open_sell", carried.open_sell_qty);
+        json_close(reply, '}');
+    }
+    list_end(reply, more, idx);
+    return true;
+}
+
+static void order_json(const struct open_order *order, struct json *reply)
+{
+    const char side[] = {(char)order->side, '\0'};
+    char symbol[9];
+
+    md_symbol_text(order->symbol, symbol);
+    json_open(reply, NULL, '{');
+    json_u64(reply, "ref", order->user_ref);
+    json_text(reply, "symbol", symbol);
+    json_text(reply, "side", side);
+    json_i64(reply, "price", order->price);
+    json_u64(reply, "qty", order->qty);
+    json_u64(reply, "filled", order->filled_qty);
+    json_text(reply, "state", open_state_name((enum open_state)order->state));
+    json_close(reply, '}');
+}
+
+static bool orders(const struct acts *acts, const struct admin_line *line, struct json *reply,
+                   char ret_error[ADMIN_ERROR_MAX])
+{
+    struct open_orders book;
+    const struct open_order *order;
+    uint32_t cursor, next, count = 0;
+
+    if (!list_from(acts, line, &cursor, ret_error))
+        return false;
+    book = acts->orders->book; /* a walk changes nothing, but says that it may */
+    json_u64(reply, "open", book.count + book.inherited_count);
+    json_open(reply, "orders", '[');
+    for (next = cursor; (order = open_next(&book, &cursor)) && count++ < ENTRIES_AN_ANSWER; next = cursor)
+        order_json(order, reply);
+    list_end(reply, order != NULL, next);
+    return true;
+}
+
+static void help(struct json *reply)
+{
+    char usage[ADMIN_USAGE_MAX];
+    const char *summary;
+
+    json_open(reply, "commands", '{');
+    for (uint32_t i = 0; admin_line_usage(i, usage, &summary); i++)
+        json_text(reply, usage, summary);
+    json_close(reply, '}');
+}
+
+/* Who tried what he may not, or what cannot be, is of interest too. */
+static void refusal_write(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
+                          const char *why)
+{
+    char what[ADMIN_LINE_MAX], result[ADMIN_ERROR_MAX + 16];
+    int len = snprintf(what, sizeof(what), "%s", admin_verb_name(line->verb));
+
+    for (uint32_t i = 0; i < line->word_count; i++)
+        len += snprintf(what + len, sizeof(what) - (size_t)len, " %s", line->word[i]);
+    snprintf(result, sizeof(result), "refused: %s", why);
+    (void)write_down(acts, peer->who, what, NULL, NULL, result);
+}
+
+static bool change(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
+                   char ret_error[ADMIN_ERROR_MAX])
+{
+    const bool done =
+        line->verb == ADMIN_SET ? set(acts, line, peer, reply, ret_error) : arm(acts, peer, reply, ret_error);
+
+    if (!done)
+        refusal_write(acts, line, peer, ret_error);
+    return done;
+}
+
+bool acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
+             char ret_error[ADMIN_ERROR_MAX])
+{
+    struct acts *acts = arg;
+
+    switch (line->verb) {
+    case ADMIN_HELP:
+        help(reply);
+        return true;
+    case ADMIN_STATUS:
+        status(acts, reply);
+        return true;
+    case ADMIN_LIMITS:
+        return limits(acts, line, reply, ret_error);
+    case ADMIN_SET:
+    case ADMIN_ARM:
+        return change(acts, line, peer, reply, ret_error);
+    case ADMIN_KILL:
+        kill_all(acts, line, peer, reply);
+        return true;
+    case ADMIN_POSITIONS:
+        return positions(acts, line, reply, ret_error);
+    case ADMIN_ORDERS:
+        return orders(acts, line, reply, ret_error);
+    default:                     /* ADMIN_STOP */
+        acts->stop_asked = true; /* and written down by whoever ends the run */
+        memcpy(acts->stop_who, peer->who, sizeof(peer->who));
+        json_text(reply, "by", peer->who);
+        return true;
+    }
+}
+
+/* --- a run's beginning and end */
+
+void acts_init(struct acts *acts)
+{
+    *acts = (struct acts){.audit.fd = -1};
+    admin_init(&acts->admin);
+}
+
+/* The last line, where another log keeps it: who cuts lines from the end of this one cannot cut that. */
+static void anchor_say(const struct acts *acts)
+{
+    fprintf(stderr, "tickgate: audit log %s: line %" PRIu64 ", hash %s\n", acts->topology->config->admin.audit_file,
+            acts->audit.seq, acts->audit.hash);
+}
+
+static int begin_write(struct acts *acts)
+{
+    const struct config *config = acts->topology->config;
+    char config_hash[SHA256_DIGEST_STRING_LENGTH] = "unreadable", text[AUDIT_LINE_MAX / 2], what[ADMIN_WORD_MAX + 16];
+    struct scope scope;
+
+    SHA256File(config->path, config_hash);
+    snprintf(text, sizeof(text), "gateway %s, pid %d, config %.512s, SHA-256 %s", config->gateway.name, (int)getpid(),
+             config->path, config_hash);
+    int error = write_down(acts, "gateway", "start", NULL, text, "done");
+    for (uint32_t i = 0; error == 0 && scope_at(acts, i, &scope); i++) {
+        snprintf(what, sizeof(what), "limits %s", scope.name);
+        scope_limits_text(&scope, text, sizeof(text));
+        error = write_down(acts, "gateway", what, NULL, text, "done");
+    }
+    if (error == 0 && killed_count(acts) > 0)
+        error = write_down(acts, "gateway", "kill", NULL, "risk.kill of the config", "done");
+    return error;
+}
+
+int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders,
+              char ret_error[TOPOLOGY_ERROR_MAX])
+{
+    const struct config_admin *config = &topology->config->admin;
+
+    acts->topology = topology;
+    acts->orders = orders;
+    acts->begin_ns = audit_wall_ns();
+    if (!config->present)
+        return 0;
+    int error = audit_open(&acts->audit, config->audit_file, acts->begin_ns, ret_error);
+    if (error)
+        return error;
+    if (acts->audit.torn_len > 0)
+        fprintf(stderr,
+                "tickgate: audit log %s: %lld bytes of an unfinished last line were cut off: what it told of never "
+                "took effect\n",
+                config->audit_file, (long long)acts->audit.torn_len);
+    error = admin_open(&acts->admin, config, &acts->audit, acts_do, acts, ret_error);
+    if (error)
+        return error;
+    error = begin_write(acts);
+    acts->begun = error == 0;
+    if (error)
+        snprintf(ret_error, TOPOLOGY_ERROR_MAX, "admin.audit_file %s: cannot be written: %s; make room",
+                 config->audit_file, strerror(-error));
+    else
+        anchor_say(acts);
+    return error;
+}
+
+void acts_stop(struct acts *acts, const char *who)
+{
+    if (acts->stop_written || acts->audit.fd < 0)
+        return;
+    acts->stop_written = true;
+    if (write_down(acts, acts->stop_asked ? acts->stop_who : who, "stop", NULL, NULL, "done") != 0)
+        audit_unlogged(&acts->audit);
+}
+
+void acts_close(struct acts *acts, const char *result)
+{
+    admin_close(&acts->admin);
+    if (acts->audit.fd < 0)
+        return;
+    if (acts->begun) {
+        if (write_down(acts, "gateway", "end", NULL, NULL, result) != 0)
+            fprintf(stderr, "tickgate: audit log %s: the end could not be written: %s\n",
+                    acts->topology->config->admin.audit_file, strerror(-acts->audit.error));
+        anchor_say(acts);
+    }
+    audit_close(&acts->audit);
+}
