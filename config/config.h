@@ -61,9 +61,20 @@ struct config_lcore {
     uint32_t line;       /* of the config file, for later messages (also in the structs below) */
 };
 
+/* What stands behind a port of device socket,iface=...: sockets of the kernel, one for each line. */
+struct config_socket {
+    bool present;            /* false: the port is a DPDK device */
+    char iface[CONFIG_INTERFACE_MAX + 1]; /* interface on which the groups are joined */
+    bool block;              /* wait=block: the lcore sleeps while nothing comes. wait=spin: it asks again and again */
+    uint32_t busy_poll_us;   /* the driver's queue is polled by the lcore for so long; 0 = off, ... 10,000 */
+    uint32_t buffer_kb;      /* receive buffer of each socket, 64 ... 1,048,576 */
+};
+
 struct config_port {
     char name[CONFIG_NAME_MAX + 1];
-    char *device; /* "net_af_xdp,iface=eth1", "0000:03:00.0", "net_ring" ... : DPDK vdev arguments or a PCI address */
+    char *device; /* "net_af_xdp,iface=eth1", "0000:03:00.0", "net_ring" ... : DPDK vdev arguments or a PCI address; or
+                   * "socket,iface=eth1" */
+    struct config_socket socket;
     uint16_t rx_descriptors; /* 64 ... 8192 */
     uint16_t tx_descriptors;
     uint32_t mtu;        /* 576 ... 9216 */

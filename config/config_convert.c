@@ -307,16 +307,18 @@ static int convert_ports(const struct config_load *load, const struct raw *raw, 
         name(load, config_at("ports[%u].name", i), from->name, NULL, port->name);
         if (!from->device) {
             config_say(load, false, device.path,
-                       "is missing; write a PCI address or a DPDK device such as "
-                       "net_af_xdp,iface=eth1");
+                       "is missing; write a PCI address, a DPDK device such as "
+                       "net_af_xdp,iface=eth1, or socket,iface=eth1");
         } else if (!bad(load, &device)) {
             if (strpbrk(from->device, " \t\n"))
                 config_say(load, false, device.path,
                            "'%.64s' holds white space; write name,key=value,... without blanks", from->device);
+            else if (strcmp(from->device, "socket") == 0 || strncmp(from->device, "socket,", 7) == 0)
+                config_socket(load, device.path, from->device, &port->socket);
             else if (strncmp(from->device, "net_", 4) != 0 && !pci_address(from->device))
                 config_say(load, false, device.path,
                            "'%.64s' is neither a PCI address such as 0000:03:00.0 nor a DPDK "
-                           "device net_...; write one of these",
+                           "device net_... nor socket,iface=...; write one of these",
                            from->device);
         }
         port->device = strdup(from->device ? from->device : "");

@@ -59,14 +59,19 @@ static bool cpus_online(cpu_set_t *set, size_t set_bytes)
     return true;
 }
 
-static int port_node(const char *device)
+static int port_node(const struct config_port *port)
 {
+    const char *device = port->device;
     char path[128];
     char text[32];
 
     if (strncmp(device, "net_", 4) == 0)
         return -1;
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.32s/numa_node", strlen(device) == 12 ? "" : "0000:", device);
+    if (port->socket.present)
+        snprintf(path, sizeof(path), "/sys/class/net/%s/device/numa_node", port->socket.iface);
+    else
+        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.32s/numa_node", strlen(device) == 12 ? "" : "0000:",
+                 device);
     return sysfs_line(path, text, (int)sizeof(text)) ? (int)strtol(text, NULL, 10) : -1;
 }
 
@@ -171,7 +176,7 @@ int config_check_host(const struct config *config, struct config_findings *findi
     for (uint32_t i = 0; i < config->lcore_count; i++)
         lcore_node[i] = numa ? numa_node_of_cpu((int)config->lcore[i].cpu) : -1;
     for (uint32_t i = 0; i < config->port_count; i++)
-        port_nodes[i] = numa ? port_node(config->port[i].device) : -1;
+        port_nodes[i] = numa ? port_node(&config->port[i]) : -1;
     (void)config_check_nodes(config, lcore_node, port_nodes, findings);
     return findings->error_count > errors_before ? -EINVAL : 0;
 }

@@ -34,6 +34,12 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
 void config_convert_firewall(const struct config_load *load, const struct raw_firewall *raw, struct config *config);
 /* The section `admin`, with what its keys mean together. 0 or -ENOMEM. */
 int config_admin(const struct config_load *load, const struct raw_admin *raw, struct config_admin *admin);
+/* The device of a port that begins with "socket": its arguments. What is wrong becomes a finding about `key`. */
+void config_socket(const struct config_load *load, const char *key, const char *device,
+                   struct config_socket *ret_socket);
+
+/* What a port of sockets cannot do: carry orders, requests, or keys of an Ethernet device. */
+void config_socket_check(const struct config_load *load, const struct config *config);
 
 /* What only several keys together can tell. */
 void config_check(const struct config_load *load, const struct config *config);

@@ -310,6 +310,19 @@ static void text_admin(const struct config_admin *admin, FILE *out)
     fprintf(out, "admin: audit log %s\n", admin->audit_file);
 }
 
+static void text_port(const struct config_port *port, FILE *out)
+{
+    const struct config_socket *socket = &port->socket;
+
+    if (!socket->present)
+        fprintf(out, "port %s: %s, %u rx and %u tx descriptors, mtu %u%s\n", port->name, port->device,
+                port->rx_descriptors, port->tx_descriptors, port->mtu, port->promiscuous ? ", promiscuous" : "");
+    else
+        fprintf(out, "port %s: a socket for each line on %s, %s, busy poll %u us, buffers of %u KiB, mtu %u\n",
+                port->name, socket->iface, socket->block ? "blocking" : "spinning", socket->busy_poll_us,
+                socket->buffer_kb, port->mtu);
+}
+
 static void text_summary(const struct config *config, FILE *out)
 {
     fprintf(out, "gateway %s: %s, memory %s %u MiB, burst %u, ring of %u events (%u KiB)\n", config->gateway.name,
@@ -321,9 +334,7 @@ static void text_summary(const struct config *config, FILE *out)
                 config->gateway.mode == CONFIG_INLINE ? "rx and strategy" : role);
     }
     for (uint32_t i = 0; i < config->port_count; i++)
-        fprintf(out, "port %s: %s, %u rx and %u tx descriptors, mtu %u%s\n", config->port[i].name,
-                config->port[i].device, config->port[i].rx_descriptors, config->port[i].tx_descriptors,
-                config->port[i].mtu, config->port[i].promiscuous ? ", promiscuous" : "");
+        text_port(&config->port[i], out);
     text_feeds(config, out);
     text_strategies(config, out);
     text_orders(config, out);

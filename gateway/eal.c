@@ -82,7 +82,7 @@ static void devices_arg(struct args *args, const struct config *config, bool rep
     bool pci = false;
 
     for (uint32_t i = 0; i < config->port_count && !replay; i++) {
-        if (strncmp(config->port[i].device, "net_", 4) == 0)
+        if (strncmp(config->port[i].device, "net_", 4) == 0 || config->port[i].socket.present)
             continue;
         arg(args, "--allow=%s", config->port[i].device);
         pci = true;

@@ -5,6 +5,7 @@
 #include "gateway/plugin.h"
 #include "gateway/report_feed.h"
 #include "gateway/report_orders.h"
+#include "gateway/report_socket.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -173,6 +174,8 @@ static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
         if (rx->lines.slot[i].source_count > 0)
             fprintf(out, ", of another source %" PRIu64, rx->lines.slot[i].source_count);
     fprintf(out, "; %" PRIu64 " events published\n", counter(&rx->event_count));
+    if (rx->sockets)
+        report_socket_text(rx->sockets, out);
     if (rx->replay)
         fprintf(out, "  frame source: %" PRIu64 " frames, %.1f ns each (not part of any latency), held back %" PRIu64
                 " turns, starved %" PRIu64 "\n", rx->replay->frame_count,
@@ -328,6 +331,8 @@ static void json_rx(struct json *json, const struct topology *topology, const st
     if (rx->replay)
         json_hist(json, &topology->clock, "lateness", &rx->replay->lateness);
     json_close(json, '}');
+    if (rx->sockets)
+        report_socket_json(json, rx->sockets);
     if (rx->replay) {
         json_open(json, "source", '{');
         json_u64(json, "frames", rx->replay->frame_count);

@@ -1,7 +1,8 @@
 /* The receive loop: frames in, events out, in travel order. Runs on a pinned rx lcore; owns its queues, channels and
  * books; waits for nobody, allocates and logs nothing. Every failure has one shape: verdict, counter, return.
  *
- *   rx_burst -> stamp -> parse -> line -> arbitrate -> decode -> book -> publish */
+ *   rx_burst -> stamp -> parse -> line -> arbitrate -> decode -> book -> publish
+ *   recvmmsg -> stamp -> line -> ...: datagrams that the kernel has parsed (gateway/socket_rx.h) */
 #include "gateway/rx_loop.h"
 
 #include <rte_mbuf.h>
@@ -88,20 +89,36 @@ static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line 
     return line->verify && !frame_checksum_good(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, view);
 }
 
-static inline bool line_receive(struct rx *rx, const struct line *line, const struct frame_view *view,
+static inline bool line_receive(struct rx *rx, const struct line *line, const uint8_t *payload, uint32_t payload_len,
                                 struct channel_cursor *cursor)
 {
     if (LIKELY(line->line < ARB_LINES_MAX))
-        return channel_receive(line->channel, line->line, view->payload, view->payload_len, rx->now_ns, rx->burst_tsc,
-                               cursor);
-    return channel_reply(line->channel, view->payload, view->payload_len, rx->now_ns, rx->burst_tsc, cursor);
+        return channel_receive(line->channel, line->line, payload, payload_len, rx->now_ns, rx->burst_tsc, cursor);
+    return channel_reply(line->channel, payload, payload_len, rx->now_ns, rx->burst_tsc, cursor);
 }
 
-/* One frame, from bytes to events. */
+/* A datagram of one of our lines, from bytes to events. */
+static inline void deliver(struct rx *rx, struct line *line, const uint8_t *payload, uint32_t payload_len)
+{
+    struct channel_cursor cursor;
+
+    count(&line->frame_count);
+    if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
+        expire(rx);
+    if (line_receive(rx, line, payload, payload_len, &cursor)) {
+        if (rx->stage_stamps)
+            hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
+        rx_publish(rx, line->channel, &cursor);
+    } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
+        publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
+    }
+    rx_deadline(rx);
+}
+
+/* One frame: whose it is, and whether it is whole. */
 static void receive(struct rx *rx, const struct rte_mbuf *frame)
 {
     struct frame_view view;
-    struct channel_cursor cursor;
 
     if (UNLIKELY(frame->nb_segs != 1)) {
         count(&rx->chained_count);
@@ -124,17 +141,7 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
         count(&rx->checksum_count);
         return;
     }
-    count(&line->frame_count);
-    if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
-        expire(rx);
-    if (line_receive(rx, line, &view, &cursor)) {
-        if (rx->stage_stamps)
-            hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
-        rx_publish(rx, line->channel, &cursor);
-    } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
-        publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
-    }
-    rx_deadline(rx);
+    deliver(rx, line, view.payload, view.payload_len);
 }
 
 /* Decision time is the frame's own: of the capture in a replay, of its arrival in a live run. */
@@ -164,6 +171,47 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
     return frame_count;
 }
 
+/* The kernel has looked at headers and checksums; a socket is bound to the group and port of its line. */
+static uint32_t socket_poll(struct rx *rx, struct socket_rx_line *from)
+{
+    const uint32_t datagram_count = socket_rx_take(rx->sockets, from, rx->burst);
+
+    if (datagram_count == 0)
+        return 0;
+    rx->burst_tsc = clock_tsc();
+    rx->now_ns = clock_ns(rx->clock, rx->burst_tsc);
+    for (uint32_t i = 0; i < datagram_count; i++) {
+        const struct socket_rx_datagram datagram = socket_rx_datagram(rx->sockets, from, i, rx->now_ns);
+        if (UNLIKELY(datagram.cut))
+            count(&rx->chained_count);
+        else if (UNLIKELY(from->line->source != 0 && from->line->source != datagram.src_ip))
+            count(&from->line->source_count);
+        else
+            deliver(rx, from->line, datagram.payload, datagram.payload_len);
+    }
+    __atomic_store_n(&rx->frame_count, rx->frame_count + datagram_count, __ATOMIC_RELAXED);
+    return datagram_count;
+}
+
+static uint32_t sockets_poll(struct rx *rx)
+{
+    uint32_t datagram_count = 0;
+
+    for (uint32_t i = 0; i < rx->sockets->count; i++)
+        datagram_count += socket_poll(rx, &rx->sockets->line[i]);
+    return datagram_count;
+}
+
+/* wait=block: until a datagram, or the next thing to do. What is left over of a recovery goes on at once. */
+static void sleep_short(struct rx *rx)
+{
+    for (uint32_t i = 0; i < rx->channel_count; i++)
+        if (channel_deadline_ns(rx->channel[i]) == 0)
+            return;
+    if (rx->deadline_ns > rx->now_ns)
+        socket_rx_wait(rx->sockets, rx->deadline_ns - rx->now_ns);
+}
+
 /* Nothing came. Live, time goes on all the same; in a replay only frames bring it. */
 static void idle(struct rx *rx)
 {
@@ -175,6 +223,8 @@ static void idle(struct rx *rx)
             expire(rx);
             rx_deadline(rx);
         }
+        if (rx->sockets && rx->sockets->block)
+            sleep_short(rx);
     } else if (rx->replay->ended && !rx->finished && replay_source_room(rx->replay, 0)) {
         struct channel_cursor cursor;
         for (uint32_t i = 0; i < rx->channel_count; i++)
@@ -209,6 +259,13 @@ static void early_drop(struct rx *rx)
             rx->early_count += frame_count;
         } while (frame_count > 0 && rx->early_count < EARLY_MAX);
     }
+    for (uint32_t i = 0; rx->sockets && i < rx->sockets->count; i++) {
+        uint32_t datagram_count;
+        do {
+            datagram_count = socket_rx_take(rx->sockets, &rx->sockets->line[i], RX_BURST_MAX);
+            rx->early_count += datagram_count;
+        } while (datagram_count > 0 && rx->early_count < EARLY_MAX);
+    }
 }
 
 int rx_loop(void *arg)
@@ -224,6 +281,8 @@ int rx_loop(void *arg)
             replay_step(rx);
         for (uint32_t i = 0; i < rx->queue_count; i++)
             frame_count += queue_poll(rx, &rx->queue[i]);
+        if (rx->sockets)
+            frame_count += sockets_poll(rx);
         if (rx->recovering)
             rx_recover(rx);
         for (uint32_t i = 0; i < rx->resync_count; i++)

@@ -10,6 +10,7 @@
 #include "gateway/line.h"
 #include "gateway/recovery_link.h"
 #include "gateway/replay_source.h"
+#include "gateway/socket_rx.h"
 #include "gateway/strategy_loop.h"
 #include "ring/hist.h"
 #include "ring/md_ring.h"
@@ -45,6 +46,7 @@ struct rx {
     struct strategy_lcore *inline_strategies; /* inline: who is called directly; ring is NULL then */
     struct causes causes;              /* where each event stood in the feed */
     struct replay_source *replay;      /* NULL in a live run */
+    struct socket_rx *sockets;         /* lines that come through sockets of the kernel; NULL: none */
     const struct clock *clock;
     bool stage_stamps;
     bool proof;
@@ -63,7 +65,7 @@ struct rx {
     uint64_t frame_verdict[FRAME_VERDICT_COUNT];
     uint64_t early_count;              /* live: frames that came before this lcore was armed: not looked at */
     uint64_t foreign_count;            /* datagrams of no line of ours */
-    uint64_t chained_count;            /* frames in more than one mbuf: longer than the port's MTU */
+    uint64_t chained_count;            /* frames in more than one mbuf, datagrams cut off: longer than the port's MTU */
     uint64_t checksum_count;           /* datagrams whose checksum is wrong: by the NIC's word, or by ours */
     uint64_t ask_lost_count;           /* asks that found no room: made again after their time-out */
     uint64_t event_count;              /* published, MD_TIME included; the next event's number is one more */

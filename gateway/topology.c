@@ -357,6 +357,8 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
         uint32_t groups[CONFIG_FEEDS_MAX * CONFIG_LINES_MAX];
         uint32_t group_count = 0;
         struct rx *rx = NULL;
+        if (config->port[idx].socket.present)
+            continue;
         for (uint32_t i = 0; i < config->feed_count; i++)
             for (uint32_t j = 0; j < config->feed[i].line_count; j++) {
                 if (config->feed[i].line_list[j].port_idx != idx)
@@ -468,6 +470,8 @@ int topology_build(struct topology *topology, const struct config *config, const
     if (config->gateway.mode == CONFIG_INLINE)
         topology->rx[0]->inline_strategies = topology->strategies[0];
     error = options->replay ? ports_open_replay(topology, ret_error) : ports_open(topology, ret_error);
+    if (error == 0 && !options->replay)
+        error = topology_sockets_build(topology, ret_error);
     if (error == 0 && config->orders.present)
         error = topology_orders_build(topology, ret_error);
     if (error == 0 && options->replay && options->recording)
@@ -539,6 +543,7 @@ void topology_close(struct topology *topology)
 {
     topology_stop(topology);
     topology_orders_finish(topology);
+    topology_sockets_finish(topology);
     for (uint32_t i = 0; i < topology->port_count; i++)
         port_close(&topology->port[i]);
     for (uint32_t i = 0; i < topology->pool_count; i++)

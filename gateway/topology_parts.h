@@ -12,6 +12,11 @@ int topology_no_memory(char ret_error[TOPOLOGY_ERROR_MAX], const char *what, con
 struct rte_mempool *topology_pool(struct topology *topology, const char *name, uint32_t count, int node,
                                   char ret_error[TOPOLOGY_ERROR_MAX]);
 
+/* Live: sockets of the lines whose ports are sockets (device: socket,...), each with its rx lcore. After the ports were
+ * opened. */
+int topology_sockets_build(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+void topology_sockets_finish(struct topology *topology);
+
 /* The strategy lcore whose the order session is; NULL where each sends for itself (udp, replays). */
 struct strategy_lcore *topology_orders_owner(const struct topology *topology);
 /* Transmit queues of this port that orders and the session's TCP need; 0: it has no part in the session. */

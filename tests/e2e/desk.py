@@ -110,7 +110,7 @@ DEVICES = {
 
 
 def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None, join="start", owner_timeout_ms=10000, every=25,
-                  answer_timeout_ms=5000, position_max=1000000):
+                  answer_timeout_ms=5000, position_max=1000000, feed=n.FEED_DEVICE):
     """A live config with an order session."""
     strategies = strategies if strategies is not None else (
         "  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, params: {distance: 0, requote: 100, quantity: 100, pause_us: 2000}}\n")
@@ -125,7 +125,7 @@ def config_orders(work, name, device="af_packet", carrier="tcp", more="", strate
         if control_device:
             ports += f"  - {{name: control, device: '{control_device}'}}\n"
     head = head.replace("  - {name: orders, device: net_ring}\n", ports)
-    head = head.replace("{name: feed, device: net_ring}", "{name: feed, device: 'net_af_packet,iface=vg,blocksz=4096,framesz=2048,framecnt=8192'}")
+    head = head.replace("{name: feed, device: net_ring}", f"{{name: feed, device: '{feed}'}}")
     session = f"""orders:
   carrier: {carrier}
   peer_ip: {DESK_IP}

@@ -18,6 +18,7 @@ TAG = f"tg{os.getpid()}"
 GATEWAY, VENUE = TAG + "g", TAG + "v"
 GATEWAY_IP, VENUE_IP = "10.77.0.1", "10.77.0.2"
 PORT_IP = "10.77.0.9" # of a gateway that asks through its own port: the kernel does not have it
+FEED_DEVICE = "net_af_packet,iface=vg,blocksz=4096,framesz=2048,framecnt=8192" # room for a hot thread that is not run for a while
 REQUEST_PORTS, GLIMPSE_PORT = (17001, 17002), 18001
 REQUEST_MESSAGES, RATE_PER_S, RATE_BURST, TIMEOUT_US, TIMEOUT_MAX_US = 50, 400, 40, 20000, 160000
 
@@ -77,10 +78,9 @@ def network_remove():
         subprocess.run(["ip", "netns", "del", namespace], capture_output=True)
 
 
-def config_live(config, recoveries, orders_too=True):
+def config_live(config, recoveries, orders_too=True, device=FEED_DEVICE):
     """A config of the harness, put on the veth and given servers: one recovery text for each feed. The driver has one transmit queue:
     it is for orders (orders_too), or for requests."""
-    device = "net_af_packet,iface=vg,blocksz=4096,framesz=2048,framecnt=8192" # room for a hot thread that is not run for a while
     text = open(config).read().replace("{name: feed, device: net_ring}", f"{{name: feed, device: '{device}'}}")
     if orders_too:
         text = text.replace("  - {name: orders, device: net_ring}\n", "").replace("port: orders", "port: feed")

@@ -1052,7 +1052,8 @@ Test(config, missing_keys_are_reported_at_the_line_of_their_mapping)
     refused_with("    role: rx\n", "", ":7: lcores[0].role: is missing; write rx or strategy");
     refused_with(
         "  - name: md\n    device: net_ring\n    mtu: 9000\n", "  - name: md\n    mtu: 9000\n",
-        ":14: ports[0].device: is missing; write a PCI address or a DPDK device such as net_af_xdp,iface=eth1");
+        ":14: ports[0].device: is missing; write a PCI address, a DPDK device such as "
+                 "net_af_xdp,iface=eth1, or socket,iface=eth1");
     refused_with("        group: 233.54.12.111\n", "",
                  ":28: feeds[0].lines[0].group: is missing; write the line's multicast group, as in 233.54.12.111");
     refused_with("        port: md\n", "", ":28: feeds[0].lines[0].port: is missing; name a port, one of: md, out");
@@ -1175,7 +1176,7 @@ Test(config, devices_look_like_devices_and_are_used_once)
 {
     refused_with("device: net_ring", "device: eth1",
                  ":15: ports[0].device: 'eth1' is neither a PCI address such as 0000:03:00.0 nor a DPDK device "
-                 "net_...; write one "
+                 "net_... nor socket,iface=...; write one "
                  "of these");
     refused_with(
         "device: net_ring", "device: net_af_xdp, iface=eth1",
@@ -1184,6 +1185,82 @@ Test(config, devices_look_like_devices_and_are_used_once)
                  ":18: ports[1].device: is the device of port 'md' already; use one port for both");
     char *text = with("device: 0000:03:00.0", "device: net_ring");
     config_free(load_good(text));
+    free(text);
+}
+
+Test(config, a_port_of_sockets_has_its_arguments_in_its_device)
+{
+    char *text = with("device: net_ring", "device: socket,iface=eth1");
+    struct config *config = load_good(text);
+    cr_expect(config->port[0].socket.present);
+    cr_expect_str_eq(config->port[0].socket.iface, "eth1");
+    cr_expect_not(config->port[0].socket.block);
+    cr_expect_eq(config->port[0].socket.busy_poll_us, 0);
+    cr_expect_eq(config->port[0].socket.buffer_kb, 8192);
+    cr_expect_not(config->port[1].socket.present);
+    config_free(config);
+    free(text);
+    text = with("device: net_ring",
+                "device: 'socket,busy_poll_us=10000,buffer_kb=1048576,wait=block,iface=abcdefghijklmno'");
+    config = load_good(text);
+    cr_expect_str_eq(config->port[0].socket.iface, "abcdefghijklmno");
+    cr_expect(config->port[0].socket.block);
+    cr_expect_eq(config->port[0].socket.busy_poll_us, 10000);
+    cr_expect_eq(config->port[0].socket.buffer_kb, 1048576);
+    config_free(config);
+    free(text);
+}
+
+Test(config, arguments_of_a_socket_that_are_wrong_are_named)
+{
+    static const struct {
+        const char *device, *sentence;
+    } rows[] = {
+        {"socket", "names no interface; write socket,iface=eth1"},
+        {"socket,wait=spin", "names no interface; write socket,iface=eth1"},
+        {"socket,iface=", "iface=: an interface has a name of 1 to 15 letters, as in iface=eth1"},
+        {"socket,iface", "iface=: an interface has a name of 1 to 15 letters, as in iface=eth1"},
+        {"socket,iface=abcdefghijklmnop",
+         "iface=abcdefghijklmnop: an interface has a name of 1 to 15 letters, as in iface=eth1"},
+        {"socket,iface=../../x", "iface=../../x: an interface has a name of 1 to 15 letters, as in iface=eth1"},
+        {"socket,iface=..", "iface=..: an interface has a name of 1 to 15 letters, as in iface=eth1"},
+        {"socket,iface=eth1,wait=sleep", "wait=sleep: write wait=spin or wait=block"},
+        {"socket,iface=eth1,busy_poll_us=10001", "busy_poll_us=10001: write a number from 0 to 10000"},
+        {"socket,iface=eth1,busy_poll_us=", "busy_poll_us=: write a number from 0 to 10000"},
+        {"socket,iface=eth1,busy_poll_us=-1", "busy_poll_us=-1: write a number from 0 to 10000"},
+        {"socket,iface=eth1,busy_poll_us=050", "busy_poll_us=050: write a number from 0 to 10000"},
+        {"socket,iface=eth1,buffer_kb=63", "buffer_kb=63: write a number from 64 to 1048576"},
+        {"socket,iface=eth1,buffer_kb=99999999999", "buffer_kb=99999999999: write a number from 64 to 1048576"},
+        {"socket,iface=eth1,queue=0",
+         "queue=0 means nothing to a socket; it takes iface, wait, busy_poll_us and buffer_kb"},
+        {"socket,iface=eth1,", "= means nothing to a socket; it takes iface, wait, busy_poll_us and buffer_kb"},
+        {"socket,iface=eth1,aaaaaaaaaabbbbbbbbbbccccccccccdddd=1",
+         "'aaaaaaaaaabbbbbbbbbbccccccccccdd...' is too long for an argument of a socket; shorten it"},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char to[128], sentence[256];
+        snprintf(to, sizeof(to), "device: '%s'", rows[i].device);
+        snprintf(sentence, sizeof(sentence), ":15: ports[0].device: %s", rows[i].sentence);
+        refused_with("device: net_ring", to, sentence);
+    }
+    refused_with("device: net_ring", "device: sockets,iface=eth1", ":15: ports[0].device: 'sockets,iface=eth1' is "
+                 "neither a PCI address such as 0000:03:00.0 nor a DPDK device net_... nor socket,iface=...; write one "
+                 "of these");
+}
+
+Test(config, a_port_of_sockets_only_receives)
+{
+    refused_with("device: net_ring\n", "device: socket,iface=eth1\n    rx_descriptors: 64\n",
+                 ":16: ports[0].rx_descriptors: means nothing to a socket; remove it, or use a DPDK device");
+    refused_with("device: net_ring\n", "device: socket,iface=eth1\n    promiscuous: false\n",
+                 ":16: ports[0].promiscuous: means nothing to a socket; remove it, or use a DPDK device");
+    refused_with("device: 0000:03:00.0", "device: socket,iface=eth2",
+                 ":47: orders.port: 'out' is a socket, which receives only; write carrier: kernel, or name a DPDK "
+                 "port");
+    char *text = with_in(RECOVERING, "device: net_ring", "device: 'socket,iface=eth1'");
+    refused(text, ":15: feeds[0].retransmission.transport: port: 'md' is a socket and sends nothing; write transport: "
+                  "kernel");
     free(text);
 }
 
