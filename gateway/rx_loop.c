@@ -116,7 +116,7 @@ static inline void deliver(struct rx *rx, struct line *line, const uint8_t *payl
 }
 
 /* One frame: whose it is, and whether it is whole. */
-static void receive(struct rx *rx, const struct rte_mbuf *frame)
+static void receive(struct rx *rx, const struct rx_queue *queue, struct rte_mbuf *frame)
 {
     struct frame_view view;
 
@@ -126,8 +126,11 @@ static void receive(struct rx *rx, const struct rte_mbuf *frame)
     }
     const enum frame_verdict verdict = frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, &view);
     count(&rx->frame_verdict[verdict]);
-    if (UNLIKELY(verdict != FRAME_UDP))
+    if (UNLIKELY(verdict != FRAME_UDP)) {
+        if (queue->aside)
+            aside_offer(queue->aside, frame);
         return;
+    }
     struct line *line = line_find(&rx->lines, view.dst_ip, view.dst_port);
     if (UNLIKELY(!line)) {
         count(&rx->foreign_count);
@@ -164,7 +167,7 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
     for (uint16_t i = 0; i < frame_count; i++) {
         rx->now_ns = frame_time_ns(rx, frames[i]);
-        receive(rx, frames[i]);
+        receive(rx, queue, frames[i]);
         rte_pktmbuf_free(frames[i]);
     }
     __atomic_store_n(&rx->frame_count, rx->frame_count + frame_count, __ATOMIC_RELAXED);

@@ -5,6 +5,7 @@
 #include "feed/channel.h"
 #include "feed/frame.h"
 #include "gateway/armed.h"
+#include "gateway/aside.h"
 #include "gateway/cause.h"
 #include "gateway/clock.h"
 #include "gateway/line.h"
@@ -25,6 +26,7 @@
 struct rx_queue {
     uint16_t port_id;
     uint16_t queue_id;
+    struct aside *aside; /* where its control traffic goes; NULL: nowhere */
 };
 
 struct rx {
