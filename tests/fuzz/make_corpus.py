@@ -587,6 +587,49 @@ def admin_line_files():
     }
 
 
+def igmp_files():
+    """What a port receives: see tests/fuzz/fuzz_igmp.c. All checksums are made right by the target."""
+    ours, other, everybody = bytes((233, 54, 12, 111)), bytes((233, 49, 196, 111)), bytes((224, 0, 0, 1))
+    source, alert = bytes((198, 51, 100, 11)), bytes((0x94, 4, 0, 0))
+
+    def packet(body, dst=everybody, options=alert, ttl=1, src=bytes((192, 0, 2, 1))):
+        header = struct.pack('>BBHHHBBH', 0x45 + len(options) // 4, 0xc0, 20 + len(options) + len(body), 0, 0, ttl, 2, 0)
+        return header + src + dst + options + body
+
+    def query(code=100, group=bytes(4), **where):
+        return packet(struct.pack('>BBH', 0x11, code, 0) + group, **({'dst': group} if any(group) else {}), **where)
+
+    def query_v3(code=100, group=bytes(4), qrv=2, qqic=125, sources=(), count=None, **where):
+        body = struct.pack('>BBH', 0x11, code, 0) + group
+        body += struct.pack('>BBH', qrv, qqic, len(sources) if count is None else count) + b''.join(sources)
+        return packet(body, **({'dst': group} if any(group) else {}), **where)
+
+    def report(kind=0x16, group=ours):
+        return packet(struct.pack('>BBH', kind, 0, 0) + group, dst=group, src=bytes((192, 0, 2, 3)))
+
+    def steps(version, *packets, pause=1):
+        return bytes((version,)) + b''.join(struct.pack('>BBH', pause, 1, len(one)) + one for one in packets)
+
+    return {
+        'empty': b'', 'nothing': steps(0),
+        'v1_query': steps(0, query(0)), 'v2_query': steps(0, query()), 'v3_query': steps(0, query_v3()),
+        'v2_group_query': steps(1, query(10, ours)), 'v3_group_query': steps(2, query_v3(10, ours)),
+        'v3_source_query': steps(0, query_v3(10, ours, sources=(source, other))),
+        'v3_more_sources_than_bytes': steps(0, query_v3(10, ours, sources=(source,), count=400)),
+        'v3_366_sources': steps(0, query_v3(10, ours, sources=[struct.pack('>I', 0xc6336400 + i) for i in range(366)])),
+        'v3_longest_codes': steps(0, query_v3(255, qrv=7, qqic=255), query_v3(1)),
+        'v3_code_0': steps(0, query_v3(0, qrv=0, qqic=0)),
+        'versions_in_turn': steps(0, query_v3(), query(), query(0), query_v3(), query(), pause=255),
+        'v2_suppressed': steps(1, query(100), report(), report(0x12), report(group=other)),
+        'ten_bytes': steps(0, packet(struct.pack('>BBHIH', 0x11, 10, 0, 0, 0))),
+        'no_alert': steps(0, query_v3(options=b'')), 'alert_behind_others': steps(0, query_v3(options=b'\1\1\1\1' + alert)),
+        'option_of_length_0': steps(0, query_v3(options=b'\7\0\0\0' + alert)),
+        'ttl_2': steps(0, query_v3(ttl=2)), 'from_us': steps(0, query_v3(src=bytes((192, 0, 2, 2)))),
+        'from_nobody': steps(0, query(src=bytes(4))), 'leave': steps(0, packet(struct.pack('>BBH', 0x17, 0, 0) + ours)),
+        'flood': steps(0, *[query_v3(1)] * 250, pause=0),
+    }
+
+
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
@@ -594,7 +637,7 @@ def main():
                           ('itch', itch_files()), ('channel', channel_files()), ('soup', soup_files()),
                           ('glimpse', glimpse_files()), ('ouch', ouch_files()),
                           ('order_session', order_session_files()),
-                          ('admin_line', admin_line_files())):
+                          ('admin_line', admin_line_files()), ('igmp', igmp_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)
