@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENTRIES_AN_ANSWER 256u /* positions or orders: with room to spare within ADMIN_REPLY_MAX */
+#define LATER_MAX_NS      UINT64_C(1000000000) /* an lcore whose turn takes longer has stopped turning, or has no CPU */
+#define ENTRIES_AN_ANSWER 256u                 /* positions or orders: with room to spare within ADMIN_REPLY_MAX */
 
 /* --- scopes: an lcore's gate, or one strategy in it */
 
@@ -230,8 +231,8 @@ static bool change_parse(const struct acts *acts, const struct admin_line *line,
     return true;
 }
 
-static bool set(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
-                char ret_error[ADMIN_ERROR_MAX])
+static enum admin_outcome set(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
+                              uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     char what[2 * ADMIN_WORD_MAX + 8], old_text[24], new_text[24];
     struct scope scope;
@@ -239,12 +240,12 @@ static bool set(struct acts *acts, const struct admin_line *line, const struct a
     uint64_t value;
 
     if (!change_parse(acts, line, &scope, &limit, &value, ret_error))
-        return false;
+        return ADMIN_REFUSED;
     if (!risk_post_taken(scope.risk)) { /* asked before the log is written: what is on disk will be in force */
         snprintf(ret_error, ADMIN_ERROR_MAX,
-                 "the lcore has not taken the change before yet; try again, and if this "
-                 "stays so it has stopped turning");
-        return false;
+                 "the lcore has not taken the change before yet; try again, and if this stays so it has stopped "
+                 "turning");
+        return waited_ns < LATER_MAX_NS ? ADMIN_LATER : ADMIN_REFUSED;
     }
     struct risk_limits changed = *risk_shown(scope.risk, scope.idx);
     const uint64_t old_value = risk_limits_get(&changed, limit);
@@ -254,7 +255,7 @@ static bool set(struct acts *acts, const struct admin_line *line, const struct a
     snprintf(new_text, sizeof(new_text), "%" PRIu64, value);
     if (write_down(acts, peer->who, what, old_text, new_text, "done") != 0) {
         not_logged(acts, ret_error);
-        return false;
+        return ADMIN_REFUSED;
     }
     CHECK(risk_post_limits(scope.risk, scope.idx, &changed)); /* nobody else posts */
     json_text(reply, "scope", scope.name);
@@ -263,7 +264,7 @@ static bool set(struct acts *acts, const struct admin_line *line, const struct a
     json_u64(reply, "new", value);
     json_text(reply, "by", peer->who);
     json_u64(reply, "audit_seq", acts->audit.seq);
-    return true;
+    return ADMIN_DONE;
 }
 
 /* How many gates are shut. */
@@ -432,46 +433,51 @@ static void refusal_write(struct acts *acts, const struct admin_line *line, cons
     (void)write_down(acts, peer->who, what, NULL, NULL, result);
 }
 
-static bool change(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
-                   char ret_error[ADMIN_ERROR_MAX])
+static enum admin_outcome outcome_of(bool done)
 {
-    const bool done =
-        line->verb == ADMIN_SET ? set(acts, line, peer, reply, ret_error) : arm(acts, peer, reply, ret_error);
-
-    if (!done)
-        refusal_write(acts, line, peer, ret_error);
-    return done;
+    return done ? ADMIN_DONE : ADMIN_REFUSED;
 }
 
-bool acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
-             char ret_error[ADMIN_ERROR_MAX])
+static enum admin_outcome change(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
+                                 uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+{
+    const enum admin_outcome outcome = line->verb == ADMIN_SET ? set(acts, line, peer, waited_ns, reply, ret_error)
+                                                               : outcome_of(arm(acts, peer, reply, ret_error));
+
+    if (outcome == ADMIN_REFUSED)
+        refusal_write(acts, line, peer, ret_error);
+    return outcome;
+}
+
+enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, uint64_t waited_ns,
+                           struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     struct acts *acts = arg;
 
     switch (line->verb) {
     case ADMIN_HELP:
         help(reply);
-        return true;
+        return ADMIN_DONE;
     case ADMIN_STATUS:
         status(acts, reply);
-        return true;
+        return ADMIN_DONE;
     case ADMIN_LIMITS:
-        return limits(acts, line, reply, ret_error);
+        return outcome_of(limits(acts, line, reply, ret_error));
     case ADMIN_SET:
     case ADMIN_ARM:
-        return change(acts, line, peer, reply, ret_error);
+        return change(acts, line, peer, waited_ns, reply, ret_error);
     case ADMIN_KILL:
         kill_all(acts, line, peer, reply);
-        return true;
+        return ADMIN_DONE;
     case ADMIN_POSITIONS:
-        return positions(acts, line, reply, ret_error);
+        return outcome_of(positions(acts, line, reply, ret_error));
     case ADMIN_ORDERS:
-        return orders(acts, line, reply, ret_error);
-    default:                     /* ADMIN_STOP */
-        acts->stop_asked = true; /* and written down by whoever ends the run */
-        memcpy(acts->stop_who, peer->who, sizeof(peer->who));
+        return outcome_of(orders(acts, line, reply, ret_error));
+    default: /* ADMIN_STOP */
+        acts->stop_asked = true;
+        memcpy(acts->stop_who, peer->who, sizeof(peer->who)); /* written down by whoever ends the run */
         json_text(reply, "by", peer->who);
-        return true;
+        return ADMIN_DONE;
     }
 }
 

@@ -32,7 +32,7 @@ void acts_stop(struct acts *acts, const char *who);
 void acts_close(struct acts *acts, const char *result);
 
 /* One line of a peer: an admin_act; `arg` is a struct acts *. */
-bool acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
-             char ret_error[ADMIN_ERROR_MAX]);
+enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, uint64_t waited_ns,
+                           struct json *reply, char ret_error[ADMIN_ERROR_MAX]);
 
 #endif

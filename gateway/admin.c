@@ -269,35 +269,36 @@ static void answer_no(struct admin_client *client, const char *error)
 }
 
 /* Do a line, with its answer straight into the peer's buffer. */
-static bool answer(struct admin *admin, struct admin_client *client, const char *text, uint32_t len,
-                   char ret_error[ADMIN_ERROR_MAX])
+static enum admin_outcome answer(struct admin *admin, struct admin_client *client, uint64_t now_ns,
+                                 char ret_error[ADMIN_ERROR_MAX])
 {
     struct admin_line line;
     struct json json;
 
-    if (!admin_line_parse(text, len, &line, ret_error))
-        return false;
+    if (!admin_line_parse(client->line, client->line_len, &line, ret_error))
+        return ADMIN_REFUSED;
     FILE *out = fmemopen(client->out, ADMIN_REPLY_MAX, "w");
     if (!out) {
         snprintf(ret_error, ADMIN_ERROR_MAX, "there is no memory for an answer: nothing was done");
-        return false;
+        return ADMIN_REFUSED;
     }
     json_init(&json, out);
     json_open(&json, NULL, '{');
     json_bool(&json, "ok", true);
-    bool done = admin->act(admin->act_arg, &line, &client->peer, &json, ret_error);
-    if (done) {
+    enum admin_outcome outcome =
+        admin->act(admin->act_arg, &line, &client->peer, now_ns - client->line_ns, &json, ret_error);
+    if (outcome == ADMIN_DONE) {
         json_close(&json, '}');
         fflush(out);
         client->out_at = 0;
         client->out_len = (uint32_t)ftell(out);
         if (ferror(out) || client->out_len >= ADMIN_REPLY_MAX - 1) { /* the stream puts a zero where it ends */
-            done = false;
+            outcome = ADMIN_REFUSED;
             snprintf(ret_error, ADMIN_ERROR_MAX, "it was done, but the answer is too long");
         }
     }
     fclose(out);
-    return done;
+    return outcome;
 }
 
 /* Send what is left of an answer. True: all of it is out. */
@@ -333,34 +334,50 @@ static void receive(struct admin_client *client)
         client->ended = true; /* lines that came before are still done, unfinished ones are not */
 }
 
+/* The next line that is to be done; false: there is none. */
+static bool line_take(struct admin_client *client, uint64_t now_ns)
+{
+    while (client->line_len == 0) {
+        switch (admin_input_take(&client->input, client->line, &client->line_len)) {
+        case ADMIN_TAKEN_NONE:
+            return false;
+        case ADMIN_TAKEN_OVERLONG: /* what it was meant to be is lost, unless it begins as a kill does */
+            memcpy(client->line, client->input.bytes, ADMIN_LINE_MAX);
+            client->line_len = ADMIN_LINE_MAX;
+            client->input.len = 0;
+            client->ended = true;
+            break;
+        default:
+            break;
+        }
+        client->active_ns = client->line_ns = now_ns;
+    }
+    return true;
+}
+
+/* True: a line was done, or refused. */
 static bool client_step(struct admin *admin, struct admin_client *client, uint64_t now_ns)
 {
-    char text[ADMIN_LINE_MAX], error[ADMIN_ERROR_MAX] = "";
-    uint32_t len = 0;
+    char error[ADMIN_ERROR_MAX] = "";
 
     if (!flush(client))
         return false;
     receive(client);
-    enum admin_taken taken = admin_input_take(&client->input, text, &len);
-    if (taken == ADMIN_TAKEN_OVERLONG) { /* what it was meant to be is lost, unless it begins as a kill does */
-        memcpy(text, client->input.bytes, ADMIN_LINE_MAX);
-        len = ADMIN_LINE_MAX;
-        client->input.len = 0;
-        client->ended = true;
-        taken = ADMIN_TAKEN_LINE;
+    if (!line_take(client, now_ns)) {
+        if (client->ended)
+            client_close(client);
+        return false;
     }
-    if (taken == ADMIN_TAKEN_LINE && len > 0) {
-        client->active_ns = now_ns;
-        const bool done = answer(admin, client, text, len, error);
-        if (!done)
-            answer_no(client, error);
-        admin->command_count += done;
-        admin->rejected_count += !done;
-        flush(client);
-    }
-    if (taken == ADMIN_TAKEN_NONE && client->ended && client->out_at == client->out_len)
-        client_close(client);
-    return taken == ADMIN_TAKEN_LINE;
+    const enum admin_outcome outcome = answer(admin, client, now_ns, error);
+    if (outcome == ADMIN_LATER)
+        return false;
+    client->line_len = 0;
+    if (outcome == ADMIN_REFUSED)
+        answer_no(client, error);
+    admin->command_count += outcome == ADMIN_DONE;
+    admin->rejected_count += outcome == ADMIN_REFUSED;
+    flush(client);
+    return true;
 }
 
 bool admin_step(struct admin *admin, uint64_t now_ns)

@@ -28,10 +28,17 @@ struct admin_peer {
     char who[ADMIN_WHO_MAX]; /* "uid:0,pid:4242", as the audit log has it */
 };
 
-/* Do what a line says and write the answer: members of an object that is already open and that begins with "ok". False:
- * it was not done, and *ret_error says why. The control thread; may not wait. */
-typedef bool admin_act(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
-                       char ret_error[ADMIN_ERROR_MAX]);
+/* What became of a line. */
+enum admin_outcome {
+    ADMIN_DONE,
+    ADMIN_REFUSED, /* nothing was done, and the sentence says why */
+    ADMIN_LATER,   /* nothing was done, but may be in a moment: it is tried again at the next step */
+};
+
+/* Do what a line says and write the answer: members of an object that is already open and that begins with "ok". The
+ * control thread; may not wait. `waited_ns`: for so long it was answered with ADMIN_LATER. */
+typedef enum admin_outcome admin_act(void *arg, const struct admin_line *line, const struct admin_peer *peer,
+                                     uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX]);
 
 struct admin_client {
     int fd; /* -1 = free */
@@ -41,6 +48,9 @@ struct admin_client {
     uint32_t out_len, out_at;
     char *out; /* ADMIN_REPLY_MAX bytes */
     struct admin_input input;
+    char line[ADMIN_LINE_MAX]; /* that is tried again ... */
+    uint32_t line_len;         /* ... 0 = none ... */
+    uint64_t line_ns;          /* ... since when */
 };
 
 struct admin {

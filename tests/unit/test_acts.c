@@ -56,6 +56,9 @@ TestSuite(acts, .init = start, .fini = end, .timeout = 60);
 static const struct admin_peer peer = {.uid = 0, .pid = 7, .who = "uid:0,pid:7"};
 static char reply[ADMIN_REPLY_MAX], why[ADMIN_ERROR_MAX];
 
+static enum admin_outcome outcome;
+static uint64_t waited_ns;
+
 static bool say(const char *text)
 {
     struct admin_line line;
@@ -67,10 +70,10 @@ static bool say(const char *text)
     FILE *out = fmemopen(reply, sizeof(reply), "w");
     json_init(&json, out);
     json_open(&json, NULL, '{');
-    const bool done = acts_do(&acts, &line, &peer, &json, why);
+    outcome = acts_do(&acts, &line, &peer, waited_ns, &json, why);
     json_close(&json, '}');
     fclose(out);
-    return done;
+    return outcome == ADMIN_DONE;
 }
 
 static void done_is(const char *text, const char *wanted)
@@ -220,6 +223,10 @@ Test(acts, an_lcore_that_does_not_turn_takes_no_second_change)
 {
     done_is("set trade0 order_qty_max 70", "\"new\":70");
     const uint64_t seq = acts.audit.seq;
+    cr_assert_not(say("set trade0 order_qty_max 60"));
+    cr_assert_eq(outcome, ADMIN_LATER, "its turn may end in a moment");
+    cr_assert_eq(acts.audit.seq, seq);
+    waited_ns = 1000000000;
     refused_is("set trade0 order_qty_max 60", "the lcore has not taken the change before yet");
     last_line_is("uid:0,pid:7",
                  "\"what\":\"set trade0 order_qty_max 60\",\"old\":null,\"new\":null,\"result\":\"refused: "

@@ -31,10 +31,11 @@ static uint64_t now_ns = SECOND_NS;
 static struct admin_line last_line;
 static struct admin_peer last_peer;
 static uint32_t act_count;
+static uint64_t later_ns;  /* a set is done when it has waited so long */
 static uint32_t reply_len; /* of the answer to positions */
 
-static bool act(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
-                char ret_error[ADMIN_ERROR_MAX])
+static enum admin_outcome act(void *arg, const struct admin_line *line, const struct admin_peer *peer,
+                              uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     cr_assert_eq(arg, &act_count);
     last_line = *line;
@@ -43,12 +44,12 @@ static bool act(void *arg, const struct admin_line *line, const struct admin_pee
     if (line->verb == ADMIN_ARM) {
         json_text(reply, "half", "an answer that is taken back");
         snprintf(ret_error, ADMIN_ERROR_MAX, "it is armed");
-        return false;
+        return ADMIN_REFUSED;
     }
     json_text(reply, "verb", admin_verb_name(line->verb));
     for (uint32_t len = 0; line->verb == ADMIN_POSITIONS && len < reply_len; len += 8)
         json_u64(reply, "key", 1);
-    return true;
+    return line->verb == ADMIN_SET && waited_ns < later_ns ? ADMIN_LATER : ADMIN_DONE;
 }
 
 static void start(void)
@@ -167,6 +168,34 @@ Test(admin, a_line_is_answered_by_a_line_and_says_who)
     cr_assert_eq(admin.command_count, 3u);
     cr_assert_eq(admin.rejected_count, 2u);
     close(fd);
+}
+
+Test(admin, a_line_that_has_to_wait_is_tried_again_and_holds_only_its_own_peer)
+{
+    open_admin();
+    later_ns = SECOND_NS;
+    const int waiting = come(), other = come();
+    say(waiting, "set gateway order_qty_max 5\nstatus\n");
+    heard_is(waiting, "");
+    say(other, "status\n");
+    heard_is(other, OK("status"));
+    cr_assert_not(admin_step(&admin, now_ns), "the control thread sleeps meanwhile");
+    now_ns += SECOND_NS - 1;
+    heard_is(waiting, "");
+    now_ns++;
+    heard_is(waiting, OK("set") OK("status"));
+    cr_assert_eq(admin.command_count, 3u);
+    say(waiting, "set gateway order_qty_max 6\n");
+    heard_is(waiting, "");
+    close(waiting);
+    steps();
+    now_ns += SECOND_NS;
+    const uint32_t before = act_count;
+    steps();
+    cr_assert_eq(act_count, before + 1, "it was said, so it is done");
+    steps();
+    cr_assert_eq(act_count, before + 1);
+    close(other);
 }
 
 Test(admin, peers_are_independent_of_each_other)
@@ -350,6 +379,7 @@ static void hear_as(uid_t uid, gid_t gid, gid_t more, int *ret_errno)
     cr_assert_geq(child, 0);
     if (child == 0) {
         int failed = 0;
+        signal(SIGPIPE, SIG_IGN); /* whoever may not speak is hung up on, maybe before he has spoken */
         if (setgroups(more != gid, &more) != 0 || setgid(gid) != 0 || setuid(uid) != 0)
             _exit(1);
         const int fd = connect_to();
