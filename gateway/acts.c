@@ -156,11 +156,14 @@ static void status(const struct acts *acts, struct json *reply)
     } else {
         json_null(reply, "session");
     }
-    json_open(reply, "stale_feeds", '[');
-    for (uint32_t i = 0; i < config->feed_count; i++)
-        if (channel_stale(topology->channel[i]))
-            json_text(reply, NULL, config->feed[i].name);
-    json_close(reply, ']');
+    json_open(reply, "feeds", '{');
+    for (uint32_t i = 0; i < config->feed_count; i++) {
+        json_open(reply, config->feed[i].name, '{');
+        json_bool(reply, "stale", channel_stale(topology->channel[i]));
+        json_u64(reply, "next_seq", __atomic_load_n(&channel_arb(topology->channel[i])->next_seq, __ATOMIC_RELAXED));
+        json_close(reply, '}');
+    }
+    json_close(reply, '}');
     json_open(reply, "lcores", '{');
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         lcore_json(topology->strategies[i], reply);

@@ -1,10 +1,13 @@
 """A venue and a gateway in network namespaces of their own, joined by a veth pair; kernel sockets at the venue. For end-to-end tests and
 benchmarks: root, iproute2. Whoever calls network_make calls network_remove."""
+import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../eal"))
 import gateway as g
@@ -55,6 +58,25 @@ def recovery(transport="transport: kernel", venue=0):
 
 def ip(*arguments):
     return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def raw_socket(namespace, device):
+    """A raw socket inside a namespace; a thread of its own enters it for a moment."""
+    result = []
+
+    def enter():
+        descriptor = os.open(f"/var/run/netns/{namespace}", os.O_RDONLY)
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) == 0: # CLONE_NEWNET
+            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+            raw.bind((device, 0x0800))
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+            result.append(raw)
+        os.close(descriptor)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    return result[0]
 
 
 def mac(namespace, device):
