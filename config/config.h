@@ -28,6 +28,8 @@
 #define CONFIG_PREFIXES_MAX 16u
 #define CONFIG_TCP_PORTS_MAX 16u
 #define CONFIG_FILE_MAX 1024u      /* bytes of a file's path, with the end */
+#define CONFIG_QUEUES_MAX 16u
+#define CONFIG_KERNEL_PORTS_MAX 32u
 
 enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
 enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
@@ -70,6 +72,21 @@ struct config_socket {
     uint32_t buffer_kb;      /* receive buffer of each socket, 64 ... 1,048,576 */
 };
 
+/* What an AF_XDP port's program in the kernel lets pass (gateway/xdp). It belongs to the interface: ports of one
+ * interface have one. */
+struct config_xdp_guard {
+    bool given;                  /* the section is there; without it the defaults hold */
+    bool enabled;                /* false: every frame goes to the socket */
+    bool replace;                /* take the place of a program that is not tickgate's */
+    uint32_t control_rate_per_s; /* frames from one source besides feed and configured peers, 0 = any, ... 10,000,000 */
+    uint32_t control_burst;      /* 1 ... 1,000,000 */
+    uint32_t feed_rate_per_s;    /* feed frames from one source, 0 = any, ... 100,000,000 */
+    uint32_t feed_burst;         /* 1 ... 10,000,000 */
+    uint16_t kernel_port[CONFIG_KERNEL_PORTS_MAX]; /* TCP or UDP, on either side: the kernel's */
+    uint32_t kernel_port_count;
+    uint32_t line;
+};
+
 struct config_port {
     char name[CONFIG_NAME_MAX + 1];
     char *device; /* "net_af_xdp,iface=eth1", "0000:03:00.0", "net_ring" ... : DPDK vdev arguments or a PCI address; or
@@ -79,6 +96,9 @@ struct config_port {
     uint16_t tx_descriptors;
     uint32_t mtu;        /* 576 ... 9216 */
     bool promiscuous;
+    uint16_t rx_queues;  /* 1 ... CONFIG_QUEUES_MAX, all polled by one lcore */
+    bool checksum;       /* ask the device to look at IPv4 and UDP checksums */
+    struct config_xdp_guard guard;
     uint32_t line;
 };
 
@@ -325,6 +345,14 @@ void config_find(struct config_findings *findings, bool warning, const char *pat
  * other read errors, -EINVAL for anything wrong: findings say what, *ret_config is not written. */
 int config_load(const char *path, struct config **ret_config, struct config_findings *ret_findings);
 void config_free(struct config *config);
+
+/* Is `device` made by this DPDK driver, "net_af_xdp" say? */
+bool config_device_is(const char *device, const char *driver);
+/* The value of a device argument, as iface in "net_af_xdp,iface=eth1"; false, and an empty text: it is not there, or longer
+ * than value_size - 1. */
+bool config_device_argument(const char *device, const char *key, char *ret_value, size_t value_size);
+/* The kernel's network interface behind a port (iface=...); false: it has none. */
+bool config_device_interface(const char *device, char ret_name[CONFIG_INTERFACE_MAX + 1]);
 
 /* What only this machine can tell, without touching hardware: CPUs exist and may be used, NUMA nodes of lcores and PCI
  * ports agree. Adds to findings. 0 or -EINVAL. */

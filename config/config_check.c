@@ -4,6 +4,7 @@
 #include "config/config_load.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* `first_name`: the name of the first of `count` structs, `stride` bytes apart. */
@@ -63,6 +64,48 @@ static bool session_on_port(const struct config_orders *orders, uint32_t port_id
              (orders->control_port_idx == port_idx || orders->control_port_idx == CONFIG_IDX_NONE)));
 }
 
+/* The guard is the interface's: of the ports on one, one may say what it is. */
+static void check_guard(const struct config_load *load, const struct config *config, uint32_t port_idx)
+{
+    const struct config_port *port = &config->port[port_idx];
+    const struct config_at at = config_at("ports[%u].xdp_guard", port_idx);
+    char interface[CONFIG_INTERFACE_MAX + 1], other[CONFIG_INTERFACE_MAX + 1];
+
+    if (!port->guard.given)
+        return;
+    if (!config_device_is(port->device, "net_af_xdp")) {
+        config_say(load, false, at.path, "means something to net_af_xdp only, but the device is '%.64s'; remove it",
+                   port->device);
+        return;
+    }
+    if (strstr(port->device, ",xdp_prog="))
+        config_say(load, false, at.path,
+                   "and the device's xdp_prog are two programs for one interface; remove one of them");
+    for (uint32_t i = 0; i < port_idx; i++)
+        if (config->port[i].guard.given && config_device_interface(port->device, interface) &&
+            config_device_interface(config->port[i].device, other) && strcmp(interface, other) == 0)
+            config_say(load, false, at.path,
+                       "interface '%s' has its guard in ports[%u] already; write it once for all its ports", interface,
+                       i);
+}
+
+/* Where the device itself says how many queues there are, all are polled: what comes on another would be lost. */
+static void check_queues(const struct config_load *load, const struct config_port *port, uint32_t port_idx)
+{
+    const char *key = config_device_is(port->device, "net_af_packet") ? "qpairs" : "queue_count";
+    char text[8];
+
+    if (!config_device_is(port->device, "net_af_packet") && !config_device_is(port->device, "net_af_xdp"))
+        return;
+    const bool said = config_device_argument(port->device, key, text, sizeof(text));
+    const unsigned long device_count = said ? strtoul(text, NULL, 10) : 1;
+    if (device_count != port->rx_queues)
+        config_say(load, false, config_at("ports[%u].rx_queues", port_idx).path,
+                   "is %u, but the device has %lu (%s): frames on a queue that nobody polls are lost; write the same "
+                   "number twice, or leave rx_queues out",
+                   port->rx_queues, device_count, key);
+}
+
 static void check_ports(const struct config_load *load, const struct config *config)
 {
     if (config->port_count == 0)
@@ -70,6 +113,8 @@ static void check_ports(const struct config_load *load, const struct config *con
     CHECK_NAMES(load, "ports", config->port, config->port_count);
     for (uint32_t i = 0; i < config->port_count; i++) {
         const char *device = config->port[i].device;
+        check_guard(load, config, i);
+        check_queues(load, &config->port[i], i);
         bool used = session_on_port(&config->orders, i);
         /* net_ring and its like may be made as often as wanted; an address or an interface is there once */
         for (uint32_t j = 0; j < i; j++)

@@ -296,6 +296,44 @@ static bool pci_address(const char *device)
     return true;
 }
 
+/* AF_PACKET spreads what comes over all of its queue pairs, and AF_XDP has a socket on each of its queues: all of them
+ * are polled. */
+static uint16_t queues_of(const char *device)
+{
+    char text[8];
+    const char *key = config_device_is(device, "net_af_packet") ? "qpairs" : "queue_count";
+
+    if (!config_device_argument(device, key, text, sizeof(text)))
+        return 1;
+    const unsigned long count = strtoul(text, NULL, 10);
+    return count >= 1 && count <= CONFIG_QUEUES_MAX ? (uint16_t)count : 1;
+}
+
+static void convert_guard(const struct config_load *load, uint32_t port_idx, const struct raw_guard *raw,
+                          struct config_xdp_guard *guard)
+{
+    static const struct raw_guard nothing;
+    const struct config_at at = config_at("ports[%u].xdp_guard", port_idx);
+
+    guard->given = raw != NULL;
+    guard->line = line_of(load, at);
+    if (!raw)
+        raw = &nothing;
+    guard->enabled = OR(raw->enabled, true);
+    guard->replace = OR(raw->replace, false);
+    guard->control_rate_per_s = (uint32_t)number(load, config_at("%s.control_rate_per_s", at.path),
+                                                 raw->control_rate_per_s, 0, 10000000, 10000);
+    guard->control_burst =
+        (uint32_t)number(load, config_at("%s.control_burst", at.path), raw->control_burst, 1, 1000000, 2000);
+    guard->feed_rate_per_s =
+        (uint32_t)number(load, config_at("%s.feed_rate_per_s", at.path), raw->feed_rate_per_s, 0, 100000000, 0);
+    guard->feed_burst =
+        (uint32_t)number(load, config_at("%s.feed_burst", at.path), raw->feed_burst, 1, 10000000, 100000);
+    for (uint32_t i = 0; i < raw->kernel_ports_count && i < CONFIG_KERNEL_PORTS_MAX; i++)
+        guard->kernel_port[guard->kernel_port_count++] =
+            ip_port(load, config_at("%s.kernel_ports[%u]", at.path, i), &raw->kernel_ports[i]);
+}
+
 static int convert_ports(const struct config_load *load, const struct raw *raw, struct config *config)
 {
     config->port_count = raw->ports_count;
@@ -330,6 +368,10 @@ static int convert_ports(const struct config_load *load, const struct raw *raw, 
             (uint16_t)number(load, config_at("ports[%u].tx_descriptors", i), from->tx_descriptors, 64, 8192, 1024);
         port->mtu = (uint32_t)number(load, config_at("ports[%u].mtu", i), from->mtu, 576, 9216, 1500);
         port->promiscuous = OR(from->promiscuous, false);
+        port->rx_queues = (uint16_t)number(load, config_at("ports[%u].rx_queues", i), from->rx_queues, 1,
+                                           CONFIG_QUEUES_MAX, queues_of(port->device));
+        port->checksum = OR(from->checksum, true);
+        convert_guard(load, i, from->xdp_guard, &port->guard);
     }
     return 0;
 }

@@ -59,16 +59,19 @@ static bool cpus_online(cpu_set_t *set, size_t set_bytes)
     return true;
 }
 
+/* Of the card behind the port, also where the kernel drives it; a virtual device is nowhere. */
 static int port_node(const struct config_port *port)
 {
     const char *device = port->device;
     char path[128];
     char text[32];
+    char interface[CONFIG_INTERFACE_MAX + 1];
 
-    if (strncmp(device, "net_", 4) == 0)
+    if (port->socket.present || config_device_interface(device, interface))
+        snprintf(path, sizeof(path), "/sys/class/net/%s/device/numa_node",
+                 port->socket.present ? port->socket.iface : interface);
+    else if (strncmp(device, "net_", 4) == 0)
         return -1;
-    if (port->socket.present)
-        snprintf(path, sizeof(path), "/sys/class/net/%s/device/numa_node", port->socket.iface);
     else
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.32s/numa_node", strlen(device) == 12 ? "" : "0000:",
                  device);

@@ -52,13 +52,28 @@ static const cyaml_schema_field_t lcore_fields[] = {STRING(struct raw_lcore, nam
 static const cyaml_schema_value_t lcore_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_lcore, lcore_fields)};
 
-static const cyaml_schema_field_t port_fields[] = {STRING(struct raw_port, name),
-                                                   STRING(struct raw_port, device),
-                                                   NUMBER(struct raw_port, rx_descriptors),
-                                                   NUMBER(struct raw_port, tx_descriptors),
-                                                   NUMBER(struct raw_port, mtu),
-                                                   BOOLEAN(struct raw_port, promiscuous),
-                                                   CYAML_FIELD_END};
+static const cyaml_schema_value_t kernel_port_value = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint64_t)};
+static const cyaml_schema_field_t guard_fields[] = {
+    BOOLEAN(struct raw_guard, enabled),
+    BOOLEAN(struct raw_guard, replace),
+    NUMBER(struct raw_guard, control_rate_per_s),
+    NUMBER(struct raw_guard, control_burst),
+    NUMBER(struct raw_guard, feed_rate_per_s),
+    NUMBER(struct raw_guard, feed_burst),
+    CYAML_FIELD_SEQUENCE("kernel_ports", LIST, struct raw_guard, kernel_ports, &kernel_port_value, 0,
+                         CONFIG_KERNEL_PORTS_MAX),
+    CYAML_FIELD_END};
+static const cyaml_schema_field_t port_fields[] = {
+    STRING(struct raw_port, name),
+    STRING(struct raw_port, device),
+    NUMBER(struct raw_port, rx_descriptors),
+    NUMBER(struct raw_port, tx_descriptors),
+    NUMBER(struct raw_port, mtu),
+    NUMBER(struct raw_port, rx_queues),
+    BOOLEAN(struct raw_port, promiscuous),
+    BOOLEAN(struct raw_port, checksum),
+    CYAML_FIELD_MAPPING_PTR("xdp_guard", KEY, struct raw_port, xdp_guard, guard_fields),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t port_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
 static const cyaml_schema_field_t line_fields[] = {STRING(struct raw_line, name),   STRING(struct raw_line, port),

@@ -22,10 +22,17 @@ struct raw_lcore {
     enum config_role *role;
     uint64_t *cpu;
 };
+struct raw_guard {
+    bool *enabled, *replace;
+    uint64_t *control_rate_per_s, *control_burst, *feed_rate_per_s, *feed_burst;
+    uint64_t *kernel_ports;
+    uint32_t kernel_ports_count;
+};
 struct raw_port {
     char *name, *device;
-    uint64_t *rx_descriptors, *tx_descriptors, *mtu;
-    bool *promiscuous;
+    uint64_t *rx_descriptors, *tx_descriptors, *mtu, *rx_queues;
+    bool *promiscuous, *checksum;
+    struct raw_guard *xdp_guard;
 };
 struct raw_line {
     char *name, *port, *group;
