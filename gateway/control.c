@@ -20,6 +20,7 @@
 #define SLEEP_NS UINT64_C(20000000)
 #define SLEEP_BUSY_NS UINT64_C(1000000)
 #define CLOCK_UPDATE_NS 100000000u
+#define LINK_LOOK_NS 50000000u
 #define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
 
 static uint64_t monotonic_ns(void)
@@ -156,6 +157,14 @@ static void status_line(const struct control *control)
     fputc('\n', stderr);
 }
 
+static void links_look(struct control *control, uint64_t now_ns)
+{
+    struct topology *topology = control->topology;
+
+    for (uint32_t i = 0; i < topology->port_count; i++)
+        port_link_step(&topology->port[i], now_ns, stderr);
+}
+
 static void schedule_start(struct control *control)
 {
     struct clock_report clock;
@@ -243,7 +252,8 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     if (!control->loader)
         fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
     const uint64_t begin_ns = monotonic_ns();
-    uint64_t clock_due_ns = begin_ns, report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
+    uint64_t clock_due_ns = begin_ns, link_due_ns = begin_ns;
+    uint64_t report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
     for (;;) {
         const uint64_t now_ns = monotonic_ns();
         if (control->signal_nr == 0)
@@ -259,6 +269,10 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         if (now_ns >= clock_due_ns) {
             clock_update(&topology->clock);
             clock_due_ns = now_ns + CLOCK_UPDATE_NS;
+        }
+        if (now_ns >= link_due_ns) {
+            links_look(control, now_ns);
+            link_due_ns = now_ns + LINK_LOOK_NS;
         }
         if (control->report_s > 0 && now_ns >= report_due_ns) {
             status_line(control);

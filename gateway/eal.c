@@ -1,12 +1,16 @@
 /* See eal.h. */
 #include "gateway/eal.h"
 
+#include "gateway/device.h"
+
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +81,7 @@ static void lcores_arg(struct args *args, const struct config *config)
     arg(args, "--main-lcore=%u", config->lcore_count);
 }
 
-static void devices_arg(struct args *args, const struct config *config, bool replay)
+static void devices_arg(struct args *args, const struct eal *eal, const struct config *config, bool replay)
 {
     bool pci = false;
 
@@ -87,8 +91,57 @@ static void devices_arg(struct args *args, const struct config *config, bool rep
         arg(args, "--allow=%s", config->port[i].device);
         pci = true;
     }
+    for (uint32_t i = 0; i < config->port_count && !replay; i++)
+        if (device_wants_single_file(&config->port[i]) && eal->hugepages) {
+            arg(args, "--single-file-segments");
+            break;
+        }
     if (!pci)
         arg(args, "--no-pci");
+}
+
+/* The EAL never removes its run directory; with a process id in its name they would pile up. Only what lies in it
+ * goes: it holds files and sockets, no directories. */
+static void directory_remove(const char *path)
+{
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+
+    if (!directory)
+        return;
+    while ((entry = readdir(directory)))
+        if (entry->d_type != DT_DIR)
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+    rmdir(path);
+}
+
+/* Run directories of earlier lives of this gateway that were killed: named after processes that are no more. */
+static void leftovers_remove(const char *own, const char *name)
+{
+    char parent[sizeof(((struct eal *)0)->directory)], prefix[64], path[sizeof(parent) + NAME_MAX + 1];
+    const struct dirent *entry;
+    char *end;
+
+    snprintf(parent, sizeof(parent), "%s", own);
+    char *slash = strrchr(parent, '/');
+    if (!slash)
+        return;
+    *slash = '\0';
+    const size_t prefix_len = (size_t)snprintf(prefix, sizeof(prefix), "tickgate-%s-", name);
+    DIR *directory = opendir(parent);
+    while (directory && (entry = readdir(directory))) {
+        const char *digits = entry->d_name + prefix_len;
+        if (strncmp(entry->d_name, prefix, prefix_len) != 0 || *digits < '1' || *digits > '9')
+            continue;
+        const long pid = strtol(digits, &end, 10);
+        if (*end || pid > INT_MAX || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", parent, entry->d_name);
+        directory_remove(path);
+    }
+    if (directory)
+        closedir(directory);
 }
 
 int eal_start(struct eal *eal, const struct config *config, bool replay, char ret_error[EAL_ERROR_MAX])
@@ -122,7 +175,7 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
     arg(&args, "tickgate");
     arg(&args, "--file-prefix=tickgate-%s-%d", config->gateway.name, (int)getpid());
     lcores_arg(&args, config);
-    devices_arg(&args, config, replay);
+    devices_arg(&args, eal, config, replay);
     if (eal->hugepages)
         arg(&args, "--in-memory"); /* leaves no file behind, whatever happens, and works for an ordinary user */
     else
@@ -140,23 +193,8 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
     }
     eal->started = true;
     snprintf(eal->directory, sizeof(eal->directory), "%s", rte_eal_get_runtime_dir());
+    leftovers_remove(eal->directory, config->gateway.name);
     return 0;
-}
-
-/* The EAL never removes its run directory; with a process id in its name they would pile up. Only what lies in it
- * goes: it holds files and sockets, no directories. */
-static void directory_remove(const char *path)
-{
-    DIR *directory = opendir(path);
-    const struct dirent *entry;
-
-    if (!directory)
-        return;
-    while ((entry = readdir(directory)))
-        if (entry->d_type != DT_DIR)
-            unlinkat(dirfd(directory), entry->d_name, 0);
-    closedir(directory);
-    rmdir(path);
 }
 
 void eal_stop(struct eal *eal, bool threads_left)

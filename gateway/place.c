@@ -3,6 +3,8 @@
 #include "gateway/place.h"
 
 #include <numa.h>
+#include <numaif.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +17,28 @@ int place_node_of_cpu(unsigned cpu)
         return 0;
     const int node = numa_node_of_cpu((int)cpu);
     return node < 0 ? 0 : node;
+}
+
+int place_node_of_memory(const void *memory)
+{
+    int node = -1;
+
+    if (numa_available() < 0 ||
+        get_mempolicy(&node, NULL, 0, (void *)(uintptr_t)memory, MPOL_F_NODE | MPOL_F_ADDR) != 0)
+        return -1;
+    return node;
+}
+
+const char *place_odd(const int nodes[3])
+{
+    const bool frames_apart = nodes[0] >= 0 && nodes[1] >= 0 && nodes[0] != nodes[1];
+    const bool device_apart = nodes[0] >= 0 && nodes[2] >= 0 && nodes[0] != nodes[2];
+
+    if (frames_apart && device_apart && nodes[1] == nodes[2])
+        return "every frame crosses to the CPU";
+    if (frames_apart)
+        return "every frame lies on the wrong node";
+    return device_apart ? "every frame crosses from the device" : NULL;
 }
 
 static void *map(size_t bytes, int flags)

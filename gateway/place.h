@@ -23,6 +23,12 @@ struct place {
 /* NUMA node of a CPU; 0 where the host has no NUMA. */
 int place_node_of_cpu(unsigned cpu);
 
+/* NUMA node that memory in use lies on; -1: the kernel does not say. */
+int place_node_of_memory(const void *memory);
+/* Nodes of a CPU, of the frames that it takes and of the device that fills them, -1 = unknown or of none: what is apart,
+ * in words; NULL: nothing. Pure. */
+const char *place_odd(const int nodes[3]);
+
 /* `bytes` of zeroed memory, aligned to a page, on NUMA node `node`; NULL when there is not enough. */
 void *place_alloc(struct place *place, size_t bytes, int node);
 

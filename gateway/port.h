@@ -4,6 +4,7 @@
 #define GATEWAY_PORT_H
 
 #include "config/config.h"
+#include "gateway/port_link.h"
 
 #include <rte_ethdev.h>
 #include <rte_ring.h>
@@ -17,6 +18,12 @@ struct port {
     uint16_t tx_queue_count;
     bool started;
     char how[96];             /* how wide it receives: "multicast filter", "all multicast" ... */
+    char note[160];           /* what of the config the device did not take; empty otherwise */
+    uint16_t rx_descriptors, tx_descriptors; /* of each queue, after the device's limits */
+    int node;                 /* NUMA node of the device, -1 = of none */
+    int interface_fd;         /* asks the kernel for the link of its interface; -1: the driver knows */
+    bool replay;
+    struct port_link link;
     uint8_t mac[6];
     /* replay: the port is a net_ring over these */
     struct rte_ring *rx_ring; /* frame source -> rx queue 0; NULL otherwise */
@@ -38,6 +45,18 @@ int port_open(struct port *port, const struct config_port *config, uint16_t rx_q
 int port_open_ring(struct port *port, const struct config_port *config, const char *name, uint16_t rx_queues,
                    uint16_t tx_queues, uint32_t ring_slots, struct rte_mempool *pool, int node,
                    char ret_error[PORT_ERROR_MAX]);
+
+/* Frames and errors since it was opened, as the device counts them. */
+struct port_counts {
+    uint64_t rx_frames, tx_frames;
+    uint64_t missed;          /* dropped by the device: we took them too slowly */
+    uint64_t rx_errors, no_mbuf, tx_errors;
+};
+/* Any thread. Zeros where the device counts nothing. */
+void port_counts(const struct port *port, struct port_counts *ret_counts);
+
+/* Look at the link, and tell `out` (may be NULL) of a change. Control thread, some times a second. */
+void port_link_step(struct port *port, uint64_t now_ns, FILE *out);
 
 void port_close(struct port *port);
 

@@ -6,6 +6,7 @@
 #include "gateway/report_feed.h"
 #include "gateway/report_orders.h"
 #include "gateway/report_socket.h"
+#include "gateway/report_ports.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -252,8 +253,7 @@ void report_text(const struct report *report, FILE *out)
                     &topology->rx[i]->armed);
     for (uint32_t i = 0; i < topology->strategies_count && config->gateway.mode == CONFIG_TWO_CORE; i++)
         text_pinned(out, topology->strategies[i]->name, "strategy", &topology->strategies[i]->armed);
-    for (uint32_t i = 0; i < topology->port_count; i++)
-        fprintf(out, "  port %-12s %s\n", topology->port[i].config->name, topology->port[i].how);
+    report_ports_text(topology, out);
     if (topology->eal.note[0])
         fprintf(out, "  note: %s\n", topology->eal.note);
     fprintf(out, "  clock: TSC %.6f MHz against CLOCK_MONOTONIC_RAW (nominal %+" PRId64 " ppb), %s\n",
@@ -451,6 +451,7 @@ void report_json(const struct report *report, FILE *out)
     json_u64(&json, "damaged_captures", report->damaged_count);
     if (report->loader && report->loader->fault)
         json_faults(&json, report->loader, topology->config);
+    report_ports_json(&json, topology);
     json_open(&json, "rx", '[');
     for (uint32_t i = 0; i < topology->rx_count; i++)
         json_rx(&json, topology, topology->rx[i]);

@@ -20,7 +20,7 @@ static void session_rows(const struct orders *orders, struct report_orders_row r
         ret_rows[i] = rows[i];
 }
 
-#define LINE_ROWS 15u
+#define LINE_ROWS 16u
 static void line_rows(const struct tcp_line *line, struct report_orders_row ret_rows[LINE_ROWS])
 {
     const struct tcp_line_counters *counters = &line->counters;
@@ -40,6 +40,7 @@ static void line_rows(const struct tcp_line *line, struct report_orders_row ret_
         {"spurious probes", "probe_spurious", counters->probe_spurious_count},
         {"broken", "broken", counters->broken_count},
         {"frames for others", "foreign", stack->foreign_count},
+        {"our own frames seen", "own", stack->own_count},
         {"frames not sent", "not_sent", stack->no_mbuf_count + stack->full_count},
     };
     for (uint32_t i = 0; i < LINE_ROWS; i++)

@@ -121,6 +121,10 @@ static bool ours(struct stack *stack, const struct rte_mbuf *frame)
         stack->counters.malformed_count++;
         return false;
     }
+    if (memcmp(bytes + 6, stack->params.mac, 6) == 0) {
+        stack->counters.own_count++;
+        return false;
+    }
     const bool to_us = memcmp(bytes, stack->params.mac, 6) == 0;
     const uint16_t type = load_be16(bytes + 12);
     const uint8_t *ip = bytes + ETHER_LEN;

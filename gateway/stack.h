@@ -29,6 +29,7 @@ struct stack_params {
 struct stack_counters {
     uint64_t received_count;      /* given to lwIP */
     uint64_t foreign_count;       /* not for our MAC or IP, or of a protocol that is nobody's here */
+    uint64_t own_count;           /* our own, seen again: AF_PACKET shows what other sockets of the interface send */
     uint64_t malformed_count;     /* too short for what they say, in pieces */
     uint64_t sent_count;
     uint64_t no_mbuf_count, full_count; /* not sent: TCP sends again */

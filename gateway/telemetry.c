@@ -123,11 +123,54 @@ static int orders_show(const char *command, const char *params, struct rte_tel_d
     return 0;
 }
 
+static int ports_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+    struct port_counts counts;
+
+    (void)command;
+    if (idx >= shown->port_count)
+        return -EINVAL;
+    const struct port *port = &shown->port[idx];
+    port_counts(port, &counts);
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "name", port->config->name);
+    rte_tel_data_add_dict_string(data, "device", port->config->device);
+    rte_tel_data_add_dict_u64(data, "link_is_up", __atomic_load_n(&port->link.up, __ATOMIC_RELAXED));
+    rte_tel_data_add_dict_u64(data, "link_lost", load(&port->link.lost_count));
+    rte_tel_data_add_dict_u64(data, "link_back", load(&port->link.back_count));
+    rte_tel_data_add_dict_u64(data, "rx_frames", counts.rx_frames);
+    rte_tel_data_add_dict_u64(data, "tx_frames", counts.tx_frames);
+    rte_tel_data_add_dict_u64(data, "missed", counts.missed);
+    rte_tel_data_add_dict_u64(data, "rx_errors", counts.rx_errors);
+    rte_tel_data_add_dict_u64(data, "no_mbuf", counts.no_mbuf);
+    rte_tel_data_add_dict_u64(data, "tx_errors", counts.tx_errors);
+    return 0;
+}
+
+static int xdp_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+    struct guard_count counts[GUARD_RULE_COUNT];
+
+    (void)command;
+    if (idx >= shown->guard_count)
+        return -EINVAL;
+    xdp_guard_counts(&shown->guard[idx], counts);
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "interface", shown->guard[idx].interface);
+    for (uint32_t i = 0; i < GUARD_RULE_COUNT; i++)
+        rte_tel_data_add_dict_u64(data, xdp_guard_rule_key((enum guard_rule)i), counts[i].frames);
+    return 0;
+}
+
 void telemetry_register(const struct topology *topology, const struct orders *orders)
 {
     shown = topology;
     shown_orders = orders;
     rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/ports", ports_show, "Link and device counters of port N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/xdp", xdp_show, "Frames by rule of XDP guard N (from 0)");
     rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes and recovery of feed N (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/orders", orders_show, "State and counters of the order session");

@@ -309,7 +309,8 @@ static uint32_t pool_frames(const struct config *config)
     uint32_t count = 4096; /* what AF_XDP keeps for its fill ring, and what is in flight */
 
     for (uint32_t i = 0; i < config->port_count; i++)
-        count += config->port[i].rx_descriptors;
+        count += config->port[i].rx_descriptors * (uint32_t)config->port[i].rx_queues +
+                 2048u * (config->port[i].rx_queues - 1u);
     return count;
 }
 
@@ -384,14 +385,23 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
         const uint16_t tx_queues = (uint16_t)(order_queues + requests_from(config, idx));
         /* The order session's TCP takes frames from whatever queue they come: AF_PACKET spreads them over its pairs. */
         const bool session = order_queues > 0 && config->orders.carrier == CONFIG_CARRIER_TCP;
-        int error = port_open(port, &config->port[idx], session ? tx_queues : 1, tx_queues > 0 ? tx_queues : 1, pool,
-                              node, groups, group_count, ret_error);
+        uint16_t rx_queues = config->port[idx].rx_queues;
+        if (session && rx_queues < tx_queues)
+            rx_queues = tx_queues;
+        int error = port_open(port, &config->port[idx], rx_queues, tx_queues > 0 ? tx_queues : 1, pool, node, groups,
+                              group_count, ret_error);
+        if (error == 0)
+            error = topology_nodes_check(topology, port, pool, rx ? rx->cpu : topology->strategies[0]->cpu, ret_error);
         if (error == 0)
             error = request_paths_build(topology, idx, port, order_queues, node, ret_error);
         if (error)
             return error;
-        if (rx)
-            rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = 0};
+        for (uint16_t queue = 0; rx && queue < rx_queues; queue++) {
+            if (rx->queue_count == RX_QUEUES_MAX)
+                return topology_fail(ret_error, -EINVAL, "%s:%u: lcore %s would poll more than %u queues; use fewer "
+                                     "rx_queues", config->path, config->port[idx].line, rx->name, RX_QUEUES_MAX);
+            rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = queue};
+        }
         if (order_queues > 0 && session && config->orders.has_control_port && config->orders.control_port_idx == idx)
             topology->control_port = port;
         else if (order_queues > 0)
@@ -451,7 +461,9 @@ int topology_build(struct topology *topology, const struct config *config, const
     topology->config = config;
     topology->options = *options;
 
-    int error = eal_start(&topology->eal, config, options->replay, ret_error);
+    int error = options->replay ? 0 : topology_devices_check(topology, ret_error);
+    if (error == 0)
+        error = eal_start(&topology->eal, config, options->replay, ret_error);
     if (error)
         return error;
     if (clock_calibrate(&topology->clock, rte_get_tsc_hz()) != 0)
@@ -469,8 +481,10 @@ int topology_build(struct topology *topology, const struct config *config, const
     }
     if (config->gateway.mode == CONFIG_INLINE)
         topology->rx[0]->inline_strategies = topology->strategies[0];
-    error = options->replay ? ports_open_replay(topology, ret_error) : ports_open(topology, ret_error);
-    if (error == 0 && !options->replay)
+    if (options->replay)
+        error = ports_open_replay(topology, ret_error);
+    else if ((error = topology_guards_open(topology, ret_error)) == 0 && /* before the first frame */
+             (error = ports_open(topology, ret_error)) == 0)
         error = topology_sockets_build(topology, ret_error);
     if (error == 0 && config->orders.present)
         error = topology_orders_build(topology, ret_error);
@@ -546,6 +560,7 @@ void topology_close(struct topology *topology)
     topology_sockets_finish(topology);
     for (uint32_t i = 0; i < topology->port_count; i++)
         port_close(&topology->port[i]);
+    topology_guards_close(topology);
     for (uint32_t i = 0; i < topology->pool_count; i++)
         rte_mempool_free(topology->pool[i]);
     eal_stop(&topology->eal, topology->options.proof);

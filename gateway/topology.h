@@ -11,6 +11,7 @@
 #include "gateway/rx_loop.h"
 #include "gateway/stack.h"
 #include "gateway/strategy_loop.h"
+#include "gateway/xdp/xdp_guard.h"
 
 #define TOPOLOGY_ERROR_MAX 1024u
 
@@ -40,6 +41,8 @@ struct topology {
     struct request_tx *request_tx[CONFIG_FEEDS_MAX]; /* by feed; NULL: requests go through the kernel */
     struct port port[CONFIG_PORTS_MAX + CONFIG_LCORES_MAX];
     uint32_t port_count;
+    struct xdp_guard guard[CONFIG_PORTS_MAX]; /* of AF_XDP interfaces */
+    uint32_t guard_count;
     struct port *order_port;
     struct port *control_port;   /* of the order session's TCP, where order_port has one transmit queue only */
     uint8_t order_mac[6];

@@ -4,6 +4,8 @@
 
 #include "gateway/topology.h"
 
+#include <rte_mempool.h>
+
 /* Write one sentence and return `error`. */
 __attribute__((format(printf, 3, 4))) int topology_fail(char ret_error[TOPOLOGY_ERROR_MAX], int error,
                                                         const char *format, ...);
@@ -16,6 +18,15 @@ struct rte_mempool *topology_pool(struct topology *topology, const char *name, u
  * opened. */
 int topology_sockets_build(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
 void topology_sockets_finish(struct topology *topology);
+/* Live runs, in topology_ports.c. Is everything there that the ports of this config need? Before the EAL starts. */
+int topology_devices_check(const struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+/* The guards of all AF_XDP interfaces in use, before their ports are opened; off again after they are closed. */
+int topology_guards_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+void topology_guards_close(struct topology *topology);
+/* Are the CPU that polls a port, the frames of its pool and its device on one NUMA node? gateway.numa_strict decides
+ * between an error and a warning. */
+int topology_nodes_check(const struct topology *topology, const struct port *port, struct rte_mempool *pool,
+                         uint32_t cpu, char ret_error[TOPOLOGY_ERROR_MAX]);
 
 /* The strategy lcore whose the order session is; NULL where each sends for itself (udp, replays). */
 struct strategy_lcore *topology_orders_owner(const struct topology *topology);

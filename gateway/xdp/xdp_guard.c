@@ -217,9 +217,13 @@ int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *param
 void xdp_guard_close(struct xdp_guard *guard)
 {
     LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = guard->program_fd);
+    const libbpf_print_fn_t print = libbpf_set_print(silent);
 
+    /* Fails where another program has taken its place, or the driver, which takes off what is there when its port is
+     * closed, was first. */
     if (guard->attached)
-        (void)bpf_xdp_detach(guard->ifindex, guard->attach_flags, &options); /* fails if it is another's by now */
+        (void)bpf_xdp_detach(guard->ifindex, guard->attach_flags, &options);
+    (void)libbpf_set_print(print);
     guard->attached = false;
     if (guard->object)
         bpf_object__close(guard->object);
