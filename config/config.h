@@ -348,8 +348,8 @@ void config_free(struct config *config);
 
 /* Is `device` made by this DPDK driver, "net_af_xdp" say? */
 bool config_device_is(const char *device, const char *driver);
-/* The value of a device argument, as iface in "net_af_xdp,iface=eth1"; false, and an empty text: it is not there, or longer
- * than value_size - 1. */
+/* The value of a device argument, as iface in "net_af_xdp,iface=eth1"; false, and an empty text: it is not there, or
+ * longer than value_size - 1. */
 bool config_device_argument(const char *device, const char *key, char *ret_value, size_t value_size);
 /* The kernel's network interface behind a port (iface=...); false: it has none. */
 bool config_device_interface(const char *device, char ret_name[CONFIG_INTERFACE_MAX + 1]);

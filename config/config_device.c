@@ -8,8 +8,8 @@ bool config_device_is(const char *device, const char *driver)
     const size_t len = strcspn(device, ",");
 
     /* A vdev may carry a number behind its driver's name: net_af_xdp0. */
-    return strncmp(device, driver, strlen(driver)) == 0 && strspn(device + strlen(driver), "0123456789") ==
-                                                               len - strlen(driver);
+    return strncmp(device, driver, strlen(driver)) == 0 &&
+           strspn(device + strlen(driver), "0123456789") == len - strlen(driver);
 }
 
 bool config_device_argument(const char *device, const char *key, char *ret_value, size_t value_size)

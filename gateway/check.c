@@ -312,15 +312,59 @@ static void text_admin(const struct config_admin *admin, FILE *out)
 
 static void text_port(const struct config_port *port, FILE *out)
 {
+    const struct config_xdp_guard *guard = &port->guard;
     const struct config_socket *socket = &port->socket;
 
-    if (!socket->present)
-        fprintf(out, "port %s: %s, %u rx and %u tx descriptors, mtu %u%s\n", port->name, port->device,
-                port->rx_descriptors, port->tx_descriptors, port->mtu, port->promiscuous ? ", promiscuous" : "");
-    else
+    if (socket->present) {
         fprintf(out, "port %s: a socket for each line on %s, %s, busy poll %u us, buffers of %u KiB, mtu %u\n",
                 port->name, socket->iface, socket->block ? "blocking" : "spinning", socket->busy_poll_us,
                 socket->buffer_kb, port->mtu);
+        return;
+    }
+    fprintf(out, "port %s: %s, %u rx queue%s, %u rx and %u tx descriptors, mtu %u%s%s\n", port->name, port->device,
+            port->rx_queues, port->rx_queues > 1 ? "s" : "", port->rx_descriptors, port->tx_descriptors, port->mtu,
+            port->promiscuous ? ", promiscuous" : "", port->checksum ? "" : ", checksums not looked at by the device");
+    if (!config_device_is(port->device, "net_af_xdp") || strstr(port->device, ",xdp_prog="))
+        return;
+    if (!guard->enabled) {
+        fputs("  xdp guard off: every frame of the interface goes to tickgate\n", out);
+        return;
+    }
+    fprintf(out,
+            "  xdp guard: one source sends up to %u frames/s besides feed and configured peers (burst %u), 0 = any; "
+            "feed up to %u/s (burst %u), 0 = any%s\n",
+            guard->control_rate_per_s, guard->control_burst, guard->feed_rate_per_s, guard->feed_burst,
+            guard->replace ? "; takes the place of another's program" : "");
+}
+
+static void json_port(struct json *json, const struct config_port *port)
+{
+    const struct config_xdp_guard *guard = &port->guard;
+
+    json_open(json, NULL, '{');
+    json_text(json, "name", port->name);
+    json_text(json, "device", port->device);
+    json_u64(json, "rx_queues", port->rx_queues);
+    json_u64(json, "rx_descriptors", port->rx_descriptors);
+    json_u64(json, "tx_descriptors", port->tx_descriptors);
+    json_u64(json, "mtu", port->mtu);
+    json_bool(json, "promiscuous", port->promiscuous);
+    json_bool(json, "checksum", port->checksum);
+    if (config_device_is(port->device, "net_af_xdp")) {
+        json_open(json, "xdp_guard", '{');
+        json_bool(json, "enabled", guard->enabled);
+        json_bool(json, "replace", guard->replace);
+        json_u64(json, "control_rate_per_s", guard->control_rate_per_s);
+        json_u64(json, "control_burst", guard->control_burst);
+        json_u64(json, "feed_rate_per_s", guard->feed_rate_per_s);
+        json_u64(json, "feed_burst", guard->feed_burst);
+        json_open(json, "kernel_ports", '[');
+        for (uint32_t i = 0; i < guard->kernel_port_count; i++)
+            json_u64(json, NULL, guard->kernel_port[i]);
+        json_close(json, ']');
+        json_close(json, '}');
+    }
+    json_close(json, '}');
 }
 
 static void text_summary(const struct config *config, FILE *out)
@@ -598,16 +642,8 @@ static void json_summary(struct json *json, const struct config *config)
     }
     json_close(json, ']');
     json_open(json, "ports", '[');
-    for (uint32_t i = 0; i < config->port_count; i++) {
-        json_open(json, NULL, '{');
-        json_text(json, "name", config->port[i].name);
-        json_text(json, "device", config->port[i].device);
-        json_u64(json, "rx_descriptors", config->port[i].rx_descriptors);
-        json_u64(json, "tx_descriptors", config->port[i].tx_descriptors);
-        json_u64(json, "mtu", config->port[i].mtu);
-        json_bool(json, "promiscuous", config->port[i].promiscuous);
-        json_close(json, '}');
-    }
+    for (uint32_t i = 0; i < config->port_count; i++)
+        json_port(json, &config->port[i]);
     json_close(json, ']');
     json_feeds(json, config);
     json_strategies(json, config);

@@ -20,8 +20,7 @@ __attribute__((format(printf, 4, 5))) static int fail(char ret_error[DEVICE_ERRO
                                                       int error, const char *format, ...)
 {
     va_list list;
-    const size_t len =
-        (size_t)snprintf(ret_error, DEVICE_ERROR_MAX, "port %.32s (%.96s): ", port->name, port->device);
+    const size_t len = (size_t)snprintf(ret_error, DEVICE_ERROR_MAX, "port %.32s (%.96s): ", port->name, port->device);
 
     va_start(list, format);
     vsnprintf(ret_error + len, DEVICE_ERROR_MAX - len, format, list);
@@ -78,9 +77,10 @@ static int check_vfio(const struct config_port *port, const char *sysfs, char re
     snprintf(path, sizeof(path), "%s/module/vfio/parameters/enable_unsafe_noiommu_mode", sysfs);
     if (first_letter_is(path, 'Y'))
         return 0;
-    return fail(ret_error, port, -ENODEV,
-                "is bound to vfio-pci, but this host's IOMMU is off; boot with intel_iommu=on or amd_iommu=on, or, where "
-                "every program is trusted, 'echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode'");
+    return fail(
+        ret_error, port, -ENODEV,
+        "is bound to vfio-pci, but this host's IOMMU is off; boot with intel_iommu=on or amd_iommu=on, or, where "
+        "every program is trusted, 'echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode'");
 }
 
 /* A card: there, and bound to a driver that lets DPDK have it. */
@@ -195,10 +195,11 @@ int device_check_address(uint32_t ip, const char *what, char ret_error[DEVICE_ER
         if (!address || address->sin_family != AF_INET || address->sin_addr.s_addr != htonl(ip))
             continue;
         error = -EADDRINUSE;
-        snprintf(ret_error, DEVICE_ERROR_MAX,
-                 "%s: %u.%u.%u.%u is the kernel's on interface %s, which would answer too, and reset the connection; take "
-                 "it off there ('ip addr del'), or write an address that nobody has",
-                 what, ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff, one->ifa_name);
+        snprintf(
+            ret_error, DEVICE_ERROR_MAX,
+            "%s: %u.%u.%u.%u is the kernel's on interface %s, which would answer too, and reset the connection; take "
+            "it off there ('ip addr del'), or write an address that nobody has",
+            what, ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff, one->ifa_name);
     }
     freeifaddrs(all);
     return error;

@@ -25,8 +25,8 @@ int place_node_of_cpu(unsigned cpu);
 
 /* NUMA node that memory in use lies on; -1: the kernel does not say. */
 int place_node_of_memory(const void *memory);
-/* Nodes of a CPU, of the frames that it takes and of the device that fills them, -1 = unknown or of none: what is apart,
- * in words; NULL: nothing. Pure. */
+/* Nodes of a CPU, of the frames that it takes and of the device that fills them, -1 = unknown or of none: what is
+ * apart, in words; NULL: nothing. Pure. */
 const char *place_odd(const int nodes[3]);
 
 /* `bytes` of zeroed memory, aligned to a page, on NUMA node `node`; NULL when there is not enough. */

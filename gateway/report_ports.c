@@ -43,8 +43,9 @@ static void text_guard(const struct xdp_guard *guard, FILE *out)
     if (guard->note[0])
         fprintf(out, "    %s\n", guard->note);
     if (counts[GUARD_NO_SOCKET].frames > 0)
-        fprintf(out, "    frames came on queues without socket: let the device use as many queues as are polled "
-                     "('ethtool -L %s combined N')\n",
+        fprintf(out,
+                "    frames came on queues without socket: let the device use as many queues as are polled "
+                "('ethtool -L %s combined N')\n",
                 guard->interface);
 }
 

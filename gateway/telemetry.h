@@ -1,5 +1,5 @@
-/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, ports, xdp, feeds, strategies, orders and latency, read by
- * dpdk-telemetry.py. The telemetry thread reads words that hot lcores write; nothing is shared but those. */
+/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, ports, xdp, feeds, strategies, orders and latency,
+ * read by dpdk-telemetry.py. The telemetry thread reads words that hot lcores write; nothing is shared but those. */
 #ifndef GATEWAY_TELEMETRY_H
 #define GATEWAY_TELEMETRY_H
 

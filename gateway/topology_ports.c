@@ -1,5 +1,5 @@
-/* The part of topology around the ports themselves: what the host must have for them, the XDP guards of their interfaces,
- * and on which NUMA node their frames came to lie. */
+/* The part of topology around the ports themselves: what the host must have for them, the XDP guards of their
+ * interfaces, and on which NUMA node their frames came to lie. */
 #include "gateway/topology_parts.h"
 
 #include "gateway/device.h"
@@ -47,7 +47,8 @@ int topology_devices_check(const struct topology *topology, char ret_error[TOPOL
     char error_text[DEVICE_ERROR_MAX];
 
     for (uint32_t i = 0; i < config->port_count; i++) {
-        const int error = port_used(topology, i) ? device_check(&config->port[i], "/sys", error_text) : 0;
+        const bool device = port_used(topology, i) && !config->port[i].socket.present;
+        const int error = device ? device_check(&config->port[i], "/sys", error_text) : 0;
         if (error)
             return topology_fail(ret_error, error, "%s:%u: %s", config->path, config->port[i].line, error_text);
     }
@@ -70,7 +71,8 @@ static int guard_open(struct topology *topology, uint32_t port_idx, const char *
         *guard = (struct xdp_guard){.lock_fd = -1};
         snprintf(guard->interface, sizeof(guard->interface), "%s", interface);
         snprintf(guard->note, sizeof(guard->note),
-                 "no guard in this build: every frame of %s goes to tickgate, the kernel's ARP and IGMP too", interface);
+                 "no guard in this build: every frame of %s goes to tickgate, the kernel's ARP and IGMP too",
+                 interface);
         topology->guard_count++;
         return 0;
     }
@@ -131,10 +133,11 @@ int topology_nodes_check(const struct topology *topology, const struct port *por
 
     if (!odd)
         return 0;
-    (void)topology_fail(ret_error, -EINVAL,
-                        "%s:%u: port %s: CPU %u is on NUMA node %d, its frames on %d, its device on %d (-1: of none): %s; "
-                        "choose a CPU of the device's node, and reserve hugepages there",
-                        topology->config->path, config->line, config->name, cpu, nodes[0], nodes[1], nodes[2], odd);
+    (void)topology_fail(
+        ret_error, -EINVAL,
+        "%s:%u: port %s: CPU %u is on NUMA node %d, its frames on %d, its device on %d (-1: of none): %s; "
+        "choose a CPU of the device's node, and reserve hugepages there",
+        topology->config->path, config->line, config->name, cpu, nodes[0], nodes[1], nodes[2], odd);
     if (topology->config->gateway.numa_strict)
         return -EINVAL;
     fprintf(stderr, "tickgate: warning: %s\n", ret_error);

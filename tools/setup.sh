@@ -2,8 +2,10 @@
 
 # To build, on a bare Debian 12 (debootstrap --variant=minbase). Criterion is here because one meson.build configures all.
 packages_build='gcc libc6-dev meson ninja-build pkg-config python3 tzdata
-    libdpdk-dev libck-dev libnuma-dev libcyaml-dev libyaml-dev libpcap-dev zlib1g-dev liblwip-dev libmd-dev libcriterion-dev'
-# For the tests besides: second compiler, independent decoder, network namespaces, the firewall's nft.
+    libdpdk-dev libck-dev libnuma-dev libcyaml-dev libyaml-dev libpcap-dev zlib1g-dev liblwip-dev libmd-dev libcriterion-dev
+    libbpf-dev'
+# For the tests besides: second compiler (which also compiles the XDP guard: a build without it has none), independent
+# decoder, network namespaces, the firewall's nft.
 packages_test='clang tshark iproute2 procps nftables make'
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }

@@ -1,11 +1,12 @@
-/* The XDP guard: what may pass from a feed interface to the gateway's AF_XDP socket, what belongs to the kernel, and what
- * is dropped before it costs anybody anything. Runs in the kernel, in the driver's receive path, once a frame; compiled
- * with clang -target bpf, loaded by xdp_guard.c. Never looks beyond the frame's end, and looks at headers alone.
+/* The XDP guard: what may pass from a feed interface to the gateway's AF_XDP socket, what belongs to the kernel, and
+ * what is dropped before it costs anybody anything. Runs in the kernel, in the driver's receive path, once a frame;
+ * compiled with clang -target bpf, loaded by xdp_guard.c. Never looks beyond the frame's end, and looks at headers
+ * alone.
  *
- * The program's name, the map xsks_map and the two lines at the end are libxdp's marks of a program that AF_XDP sockets
- * may join (libxdp 1.3, lib/libxdp/xsk.c): so the DPDK driver puts its sockets into this one instead of attaching its
- * own, on any number of queues. */
-#include "guard_map.h"
+ * The program's name, the map xsks_map and the two lines at the end are libxdp's marks of a program that AF_XDP
+ * sockets may join (libxdp 1.3, lib/libxdp/xsk.c): so the DPDK driver puts its sockets into this one instead of
+ * attaching its own, on any number of queues. */
+#include "gateway/xdp/guard_map.h"
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -18,16 +19,38 @@
 #include <bpf/bpf_helpers.h>
 
 #define VLAN_TAGS_MAX 2
-#define UDP_LEN 8u
-#define TCP_LEN 20u
+#define UDP_LEN       8u
+#define TCP_LEN       20u
 
-struct ether { __u8 dst[6], src[6]; __be16 type; };
-struct vlan { __be16 tci, type; };
-struct arp { __be16 hardware, protocol; __u8 hardware_len, protocol_len; __be16 operation; __u8 sender_mac[6], sender_ip[4],
-             target_mac[6], target_ip[4]; };
-struct ipv4 { __u8 version_len, service; __be16 len, id, fragment; __u8 ttl, protocol; __be16 checksum; __be32 src, dst; };
-struct ipv6 { __u8 version[4]; __be16 len; __u8 next, hops; __u8 src[16], dst[16]; };
-struct ports { __be16 src, dst; };
+struct ether {
+    __u8 dst[6], src[6];
+    __be16 type;
+};
+struct vlan {
+    __be16 tci, type;
+};
+struct arp {
+    __be16 hardware, protocol;
+    __u8 hardware_len, protocol_len;
+    __be16 operation;
+    __u8 sender_mac[6], sender_ip[4], target_mac[6], target_ip[4];
+};
+struct ipv4 {
+    __u8 version_len, service;
+    __be16 len, id, fragment;
+    __u8 ttl, protocol;
+    __be16 checksum;
+    __be32 src, dst;
+};
+struct ipv6 {
+    __u8 version[4];
+    __be16 len;
+    __u8 next, hops;
+    __u8 src[16], dst[16];
+};
+struct ports {
+    __be16 src, dst;
+};
 
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -245,9 +268,8 @@ static __always_inline int guard_ipv6(struct frame *frame)
 SEC("xdp")
 int xsk_def_prog(struct xdp_md *context)
 {
-    struct frame frame = {.at = (void *)(long)context->data,
-                          .end = (void *)(long)context->data_end,
-                          .queue = context->rx_queue_index};
+    struct frame frame = {
+        .at = (void *)(long)context->data, .end = (void *)(long)context->data_end, .queue = context->rx_queue_index};
 
     frame.len = (__u32)(frame.end - frame.at);
     if (refcnt == 0) /* libxdp: this program is being taken away */

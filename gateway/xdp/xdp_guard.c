@@ -1,4 +1,5 @@
-/* See xdp_guard.h. libbpf loads the program from memory; what libxdp needs to put its sockets into it is in guard.bpf.c. */
+/* See xdp_guard.h. libbpf loads the program from memory; what libxdp needs to put its sockets into it is in
+ * guard.bpf.c. */
 #include "gateway/xdp/xdp_guard.h"
 
 #include "gateway/xdp/guard_object.h" /* made by clang and embed.py at build time */
@@ -17,10 +18,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OBJECT_NAME "xsk_def_tickgate" /* its first eight letters are part of the name of the map that libxdp counts in */
+#define OBJECT_NAME  "xsk_def_tickgate" /* its first eight letters begin the name of the map that libxdp counts in */
 #define PROGRAM_NAME "xsk_def_prog"
-#define COUNT_MAP "tickgate_guard"
-#define MAPS_MAX 16u
+#define COUNT_MAP    "tickgate_guard"
+#define MAPS_MAX     16u
 
 bool xdp_guard_built(void)
 {
@@ -61,14 +62,13 @@ static int settings_fill(struct bpf_object *object, const struct guard_settings 
 {
     struct bpf_map *map;
 
-    bpf_object__for_each_map (map, object)
+    for (map = bpf_object__next_map(object, NULL); map; map = bpf_object__next_map(object, map))
         if (strstr(bpf_map__name(map), ".rodata"))
             return bpf_map__set_initial_value(map, settings, sizeof(*settings));
     return -ENOENT;
 }
 
-int xdp_guard_load(struct xdp_guard *guard, const struct xdp_guard_params *params,
-                   char ret_error[XDP_GUARD_ERROR_MAX])
+int xdp_guard_load(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX])
 {
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = OBJECT_NAME);
 
@@ -147,8 +147,9 @@ static int interface_lock(struct xdp_guard *guard, char ret_error[XDP_GUARD_ERRO
                                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) == 0)
         return 0;
     return fail(ret_error, guard->interface, -errno,
-                errno == EADDRINUSE ? "another tickgate that runs guards this interface; stop it, or use another interface"
-                                    : "its guard cannot be locked (%s)",
+                errno == EADDRINUSE
+                    ? "another tickgate that runs guards this interface; stop it, or use another interface"
+                    : "its guard cannot be locked (%s)",
                 strerror(errno));
 }
 
@@ -184,9 +185,9 @@ static int attach(struct xdp_guard *guard, bool replace, char ret_error[XDP_GUAR
                  ours ? "an earlier life's" : "the", name, found.prog_id, guard->interface);
         options.old_prog_fd = old_fd;
     }
-    error = bpf_xdp_attach(guard->ifindex, guard->program_fd,
-                           guard->attach_flags | (old_fd >= 0 ? XDP_FLAGS_REPLACE : XDP_FLAGS_UPDATE_IF_NOEXIST),
-                           &options);
+    error =
+        bpf_xdp_attach(guard->ifindex, guard->program_fd,
+                       guard->attach_flags | (old_fd >= 0 ? XDP_FLAGS_REPLACE : XDP_FLAGS_UPDATE_IF_NOEXIST), &options);
     if (old_fd >= 0)
         close(old_fd);
     if (error)
@@ -195,8 +196,7 @@ static int attach(struct xdp_guard *guard, bool replace, char ret_error[XDP_GUAR
     return 0;
 }
 
-int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params,
-                   char ret_error[XDP_GUARD_ERROR_MAX])
+int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX])
 {
     int error = xdp_guard_load(guard, params, ret_error);
     if (error)
@@ -235,9 +235,8 @@ void xdp_guard_close(struct xdp_guard *guard)
 
 void xdp_guard_counts(const struct xdp_guard *guard, struct guard_count ret_counts[GUARD_RULE_COUNT])
 {
-    struct guard_count *cpus = guard->object && guard->cpu_count > 0
-                                   ? calloc((size_t)guard->cpu_count, sizeof(*cpus))
-                                   : NULL;
+    struct guard_count *cpus =
+        guard->object && guard->cpu_count > 0 ? calloc((size_t)guard->cpu_count, sizeof(*cpus)) : NULL;
 
     memset(ret_counts, 0, GUARD_RULE_COUNT * sizeof(ret_counts[0]));
     for (uint32_t rule = 0; cpus && rule < GUARD_RULE_COUNT; rule++)

@@ -12,7 +12,7 @@
 #include "gateway/xdp/guard_map.h"
 
 #define XDP_GUARD_ERROR_MAX 512u
-#define XDP_GUARD_NOTE_MAX 160u
+#define XDP_GUARD_NOTE_MAX  160u
 
 struct xdp_guard_params {
     char interface[CONFIG_INTERFACE_MAX + 1];
@@ -30,9 +30,9 @@ struct xdp_guard {
     int ifindex;
     uint32_t attach_flags;
     int program_fd, count_fd;
-    int cpu_count;       /* possible CPUs: each has its counts */
-    int lock_fd;         /* nobody else guards this interface while we do */
-    void *object;        /* libbpf's */
+    int cpu_count; /* possible CPUs: each has its counts */
+    int lock_fd;   /* nobody else guards this interface while we do */
+    void *object;  /* libbpf's */
 };
 
 /* Was this build made with the guard? */
@@ -41,8 +41,7 @@ bool xdp_guard_built(void);
  * flows than GUARD_FLOWS_MAX. */
 bool xdp_guard_params(const struct config *config, const char *interface, struct xdp_guard_params *ret_params);
 /* Load, fill, attach. 0 or -errno and one sentence. */
-int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params,
-                   char ret_error[XDP_GUARD_ERROR_MAX]);
+int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX]);
 /* Take it off, if it is still ours that is attached. */
 void xdp_guard_close(struct xdp_guard *guard);
 /* Frames and bytes so far by rule, over all CPUs; zeros where they cannot be read. */
@@ -52,8 +51,7 @@ const char *xdp_guard_rule_name(enum guard_rule rule);
 const char *xdp_guard_rule_key(enum guard_rule rule);
 
 /* For tests: load and fill without attaching; program_fd can be run on frames. */
-int xdp_guard_load(struct xdp_guard *guard, const struct xdp_guard_params *params,
-                   char ret_error[XDP_GUARD_ERROR_MAX]);
+int xdp_guard_load(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX]);
 /* For tests: what a driver does with its socket of a queue. */
 bool xdp_guard_socket(const struct xdp_guard *guard, uint32_t queue, int socket_fd);
 

@@ -10,8 +10,7 @@ bool xdp_guard_built(void)
     return false;
 }
 
-int xdp_guard_load(struct xdp_guard *guard, const struct xdp_guard_params *params,
-                   char ret_error[XDP_GUARD_ERROR_MAX])
+int xdp_guard_load(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX])
 {
     memset(guard, 0, sizeof(*guard));
     snprintf(ret_error, XDP_GUARD_ERROR_MAX,
@@ -29,8 +28,7 @@ bool xdp_guard_socket(const struct xdp_guard *guard, uint32_t queue, int socket_
     return false;
 }
 
-int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params,
-                   char ret_error[XDP_GUARD_ERROR_MAX])
+int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX])
 {
     return xdp_guard_load(guard, params, ret_error);
 }

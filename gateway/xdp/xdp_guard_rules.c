@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static const struct { const char *name, *key; } rules[GUARD_RULE_COUNT] = {
+static const struct {
+    const char *name, *key;
+} rules[GUARD_RULE_COUNT] = {
     [GUARD_FEED] = {"feed", "feed"},
     [GUARD_REPLY] = {"retransmissions", "reply"},
     [GUARD_ARP] = {"ARP", "arp"},
@@ -70,8 +72,7 @@ static bool servers_add(struct xdp_guard_params *params, const struct config_ser
 static bool feed_add(struct xdp_guard_params *params, const struct config *config, const struct config_feed *feed)
 {
     const struct config_retransmission *retransmission = &feed->retransmission;
-    bool good = !feed->snapshot.present ||
-                servers_add(params, feed->snapshot.server_list, feed->snapshot.server_count);
+    bool good = !feed->snapshot.present || servers_add(params, feed->snapshot.server_list, feed->snapshot.server_count);
 
     for (uint32_t i = 0; i < feed->line_count; i++) {
         const struct config_line *line = &feed->line_list[i];

@@ -71,9 +71,10 @@ Test(config_device, a_device_is_taken_apart)
 
 Test(config_device, a_guard_comes_back_as_written)
 {
-    struct config *config = load(", xdp_guard: {enabled: false, replace: true, control_rate_per_s: 1, control_burst: 2, "
-                                 "feed_rate_per_s: 3, feed_burst: 4, kernel_ports: [22, 65535]}",
-                                 "net_ring", ", rx_queues: 3, checksum: false");
+    struct config *config =
+        load(", xdp_guard: {enabled: false, replace: true, control_rate_per_s: 1, control_burst: 2, "
+             "feed_rate_per_s: 3, feed_burst: 4, kernel_ports: [22, 65535]}",
+             "net_ring", ", rx_queues: 3, checksum: false");
 
     cr_assert_not_null(config, "%s", findings.finding[0].text);
     const struct config_xdp_guard *guard = &config->port[0].guard;
@@ -111,7 +112,8 @@ Test(config_device, absent_keys_of_a_port_get_their_documented_defaults)
 Test(config_device, the_guard_is_af_xdps_and_the_interfaces)
 {
     refused("", "net_af_packet,iface=eth2", ", xdp_guard: {}", "means something to net_af_xdp only");
-    refused("", "net_af_xdp,iface=eth2,xdp_prog=/some.o", ", xdp_guard: {enabled: true}", "two programs for one interface");
+    refused("", "net_af_xdp,iface=eth2,xdp_prog=/some.o", ", xdp_guard: {enabled: true}",
+            "two programs for one interface");
     refused(", xdp_guard: {enabled: true}", "net_af_xdp,iface=eth1,start_queue=1", ", xdp_guard: {enabled: true}",
             "interface 'eth1' has its guard in ports[0] already");
     refused(", xdp_guard: {kernel_ports: [0]}", "net_ring", "", "kernel_ports[0]: 0 is out of range");

@@ -69,8 +69,9 @@ Test(device, cards_need_a_driver_that_gives_them_to_dpdk, .init = sysfs_begin, .
     card("0000:05:00.0", NULL);
     SAYS("0000:03:00.0", -EBUSY, "is the kernel's (driver ice)");
     SAYS("03:00.0", -EBUSY, "device: net_af_xdp,iface=eth7");
-    SAYS("0000:05:00.0", -ENODEV, "is bound to no driver; bind it: 'modprobe vfio-pci; dpdk-devbind.py "
-                                  "--bind=vfio-pci 0000:05:00.0'");
+    SAYS("0000:05:00.0", -ENODEV,
+         "is bound to no driver; bind it: 'modprobe vfio-pci; dpdk-devbind.py "
+         "--bind=vfio-pci 0000:05:00.0'");
     SAYS("0000:06:00.0", -ENODEV, "there is no such PCI device");
     cr_expect_str_eq(sentence("0000:04:00.0", 0), "", "mlx5 stays with its kernel driver");
 }

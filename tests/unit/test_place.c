@@ -43,3 +43,20 @@ Test(place, a_cpu_has_a_node)
     cr_assert_geq(place_node_of_cpu(0), 0);
     cr_assert_eq(place_node_of_cpu(100000), 0, "an unknown CPU is no reason to fail here");
 }
+
+Test(place, memory_in_use_lies_on_a_node_and_an_odd_one_is_named)
+{
+    static const struct { int nodes[3]; const char *word; } rows[] = {
+        {{0, 0, 0}, NULL},   {{0, 0, -1}, NULL},   {{0, -1, 0}, NULL},       {{-1, 1, 0}, NULL},
+        {{0, 1, 0}, "lies"}, {{0, 0, 1}, "device"}, {{0, 1, 1}, "to the CPU"}, {{0, 1, -1}, "lies"},
+    };
+    static char used[64] = {1};
+    const int node = place_node_of_memory(used);
+
+    cr_expect(node == -1 || node == place_node_of_cpu(0) || node > 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *odd = place_odd(rows[i].nodes);
+        cr_expect_eq(odd == NULL, rows[i].word == NULL, "row %zu", i);
+        cr_expect(!odd || strstr(odd, rows[i].word), "row %zu: %s", i, odd);
+    }
+}

@@ -1,6 +1,6 @@
-/* gateway/xdp: the program itself, run by the kernel on frames of every rule (BPF_PROG_TEST_RUN), and what a config means
- * for it. Running needs root and a build with the guard; those tests are skipped without. Each case is one row: frame,
- * verdict, and the rule that counted it. */
+/* gateway/xdp: the program itself, run by the kernel on frames of every rule (BPF_PROG_TEST_RUN), and what a config
+ * means for it. Running needs root and a build with the guard; those tests are skipped without. Each case is one row:
+ * frame, verdict, and the rule that counted it. */
 #include "gateway/xdp/xdp_guard.h"
 
 #include <arpa/inet.h>
@@ -14,17 +14,17 @@
 
 #include <linux/bpf.h>
 
-#define FEED_GROUP 0xe9360c6fu     /* 233.54.12.111 */
-#define SOURCED_GROUP 0xe931c46fu  /* 233.49.196.111, from SOURCE only */
-#define SOURCE 0xc6336407u
-#define OURS 0xc0000209u           /* 192.0.2.9: lwIP's and the requests' */
-#define KERNELS 0xc0000202u        /* 192.0.2.2: the kernel's */
-#define VENUE 0xc633640au
-#define SERVER 0xc6336414u
-#define STRANGER 0xcb007105u
-#define UDP 17
-#define TCP 6
-#define FRAME_MAX 256u
+#define FEED_GROUP    0xe9360c6fu /* 233.54.12.111 */
+#define SOURCED_GROUP 0xe931c46fu /* 233.49.196.111, from SOURCE only */
+#define SOURCE        0xc6336407u
+#define OURS          0xc0000209u /* 192.0.2.9: lwIP's and the requests' */
+#define KERNELS       0xc0000202u /* 192.0.2.2: the kernel's */
+#define VENUE         0xc633640au
+#define SERVER        0xc6336414u
+#define STRANGER      0xcb007105u
+#define UDP           17
+#define TCP           6
+#define FRAME_MAX     256u
 
 static struct xdp_guard guard;
 static int socket_fd = -1;
@@ -42,20 +42,22 @@ static struct config *config_make(void)
     lines[0] = (struct config_line){.name = "A", .group = FEED_GROUP, .udp_port = 26477};
     lines[1] = (struct config_line){.name = "B", .group = SOURCED_GROUP, .udp_port = 26477, .source = SOURCE};
     config.port[0] = (struct config_port){.name = "md", .device = device, .rx_queues = 1};
-    config.port[0].guard = (struct config_xdp_guard){
-        .given = true, .enabled = true, .kernel_port = {22, 123}, .kernel_port_count = 2};
+    config.port[0].guard =
+        (struct config_xdp_guard){.given = true, .enabled = true, .kernel_port = {22, 123}, .kernel_port_count = 2};
     config.port[1] = (struct config_port){.name = "elsewhere", .device = other, .rx_queues = 1};
     config.port_count = 2;
     config.feed[0].line_list = lines;
     config.feed[0].line_count = 2;
-    config.feed[0].retransmission =
-        (struct config_retransmission){.present = true, .transport = CONFIG_TRANSPORT_PORT, .local_ip = OURS,
-                                       .local_port = 40001, .server_list = &server, .server_count = 1};
-    config.feed[0].snapshot =
-        (struct config_snapshot){.present = true, .server_list = snapshots, .server_count = 1};
+    config.feed[0].retransmission = (struct config_retransmission){.present = true,
+                                                                   .transport = CONFIG_TRANSPORT_PORT,
+                                                                   .local_ip = OURS,
+                                                                   .local_port = 40001,
+                                                                   .server_list = &server,
+                                                                   .server_count = 1};
+    config.feed[0].snapshot = (struct config_snapshot){.present = true, .server_list = snapshots, .server_count = 1};
     config.feed_count = 1;
-    config.orders = (struct config_orders){.present = true, .carrier = CONFIG_CARRIER_TCP, .local_ip = OURS,
-                                           .peer_ip = VENUE, .peer_port = 26000};
+    config.orders = (struct config_orders){
+        .present = true, .carrier = CONFIG_CARRIER_TCP, .local_ip = OURS, .peer_ip = VENUE, .peer_port = 26000};
     return &config;
 }
 
@@ -121,7 +123,10 @@ static int rule_of(const uint8_t *bytes, uint32_t len, int *ret_verdict)
     return found;
 }
 
-struct frame { uint8_t bytes[FRAME_MAX]; uint32_t len; };
+struct frame {
+    uint8_t bytes[FRAME_MAX];
+    uint32_t len;
+};
 
 static void put16(struct frame *frame, uint16_t value)
 {
@@ -149,7 +154,8 @@ static struct frame ether(uint16_t type, unsigned tags)
 }
 
 /* Datagram or segment, with 16 bytes of payload or header rest. */
-static struct frame ipv4(unsigned tags, uint8_t protocol, uint32_t src, uint16_t src_port, uint32_t dst, uint16_t dst_port)
+static struct frame ipv4(unsigned tags, uint8_t protocol, uint32_t src, uint16_t src_port, uint32_t dst,
+                         uint16_t dst_port)
 {
     struct frame frame = ether(0x0800, tags);
 
