@@ -1,6 +1,7 @@
 /* See control.h. */
 #include "gateway/control.h"
 
+#include "gateway/crash.h"
 #include "gateway/order/ouch.h"
 #include "gateway/topology_parts.h"
 
@@ -226,6 +227,15 @@ static bool ending(struct control *control, uint64_t now_ns)
     return orders_stopped(&control->orders) || (control->orders.stop != ORDERS_RUNNING && signalled(control));
 }
 
+/* A hot thread has faulted and waits for us, on its way to the end of the process. */
+static void dying(struct control *control, uint64_t now_ns)
+{
+    orders_abort(&control->orders, now_ns);
+    crash_answer();
+    for (;;)
+        pause();
+}
+
 int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
 {
     struct topology *topology = control->topology;
@@ -256,6 +266,8 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     uint64_t report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
     for (;;) {
         const uint64_t now_ns = monotonic_ns();
+        if (crash_said())
+            dying(control, now_ns);
         if (control->signal_nr == 0)
             signalled(control);
         if (ending(control, now_ns))

@@ -1,5 +1,6 @@
 /* tickgate: one binary, one sub-command at a time. */
 #include "gateway/cmd.h"
+#include "gateway/crash.h"
 #include "gateway/firewall.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ static void help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    crash_init();
     if (argc >= 2)
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
             if (strcmp(argv[1], commands[i].name) == 0)

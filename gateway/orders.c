@@ -173,6 +173,18 @@ void orders_close(struct orders *orders)
     orders->config = NULL;
 }
 
+void orders_abort(struct orders *orders, uint64_t now_ns)
+{
+    if (!orders->config)
+        return;
+    if (orders->tcp && orders->tcp_line.stack) {
+        (void)tcp_line_step(&orders->tcp_line, now_ns);
+        tcp_line_abort(&orders->tcp_line);
+    } else if (!orders->tcp) {
+        kernel_line_abort(&orders->kernel_line);
+    }
+}
+
 int orders_fd(const struct orders *orders)
 {
     return orders->config && !orders->tcp ? kernel_line_fd(&orders->kernel_line) : -1;

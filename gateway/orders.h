@@ -84,6 +84,9 @@ static inline bool orders_stopped(const struct orders *orders)
 {
     return orders->stop == ORDERS_STOPPED || !orders->config;
 }
+/* The process dies: reset the connection as it is. What the owner has sent is taken in before, since a reset with an
+ * older sequence number would be none to the peer. Nothing else works afterwards. */
+void orders_abort(struct orders *orders, uint64_t now_ns);
 /* After the hot threads have ended. */
 void orders_close(struct orders *orders);
 /* For poll(2): the kernel carrier's socket, -1 = none. */

@@ -5,6 +5,8 @@
  *   recvmmsg -> stamp -> line -> ...: datagrams that the kernel has parsed (gateway/socket_rx.h) */
 #include "gateway/rx_loop.h"
 
+#include "gateway/crash.h"
+
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
 #include <rte_prefetch.h>
@@ -277,6 +279,7 @@ int rx_loop(void *arg)
 
     if (!rx->replay)
         early_drop(rx);
+    crash_enter(rx->name, rx->inline_strategies);
     armed_enter(&rx->armed, rx->cpu, rx->proof);
     while (!__atomic_load_n(rx->stop, __ATOMIC_RELAXED)) {
         uint32_t frame_count = 0;

@@ -5,6 +5,7 @@
  *   pop -> market -> decide -> gate -> encode -> doorbell */
 #include "gateway/strategy_loop.h"
 
+#include "gateway/crash.h"
 #include "gateway/order_owner.h"
 #include "gateway/submit.h"
 
@@ -146,6 +147,7 @@ int strategy_loop(void *arg)
 {
     struct strategy_lcore *lcore = arg;
 
+    crash_enter(lcore->name, lcore);
     armed_enter(&lcore->armed, lcore->cpu, lcore->proof);
     while (!__atomic_load_n(lcore->stop, __ATOMIC_RELAXED))
         strategy_turn_end(lcore, strategy_poll(lcore) > 0);

@@ -5,7 +5,9 @@ not take. Standard library only."""
 import glob
 import json
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import gateway as g
 
@@ -121,3 +123,16 @@ report = g.replay(flood, captures)["strategies"][0]
 g.check(report["strategies"][1]["intents"] == 4 * report["events"][0]["count"] and report["intents_dropped"] > 10**9,
         f"flood: four intents an event are looked at, {report['intents_dropped']} dropped")
 g.check(report["strategies"][0]["orders"] == built_in["strategies"][0]["strategies"][0]["orders"], "its neighbour's orders are all there")
+
+# --- one that faults ends the process, under proof as well, where the thread itself can say nothing any more
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+crash = config("two-core", f"{BUILT}/crash.so")
+with open(crash) as file:
+    text = file.read()
+with open(crash, "w") as file:
+    file.write(text.replace("params: {threshold: 100, quantity: 100}", "params: {how: write, after: 5000}"))
+for options in ([], ["--prove"]) if not g.SANITIZED else ():
+    done = subprocess.run([g.TICKGATE, "replay", crash, "--capture", captures[0], *options], capture_output=True, text=True)
+    g.check(done.returncode == -signal.SIGSEGV and
+            done.stderr.count(f"tickgate: died of SIGSEGV on lcore strategy0: strategy taker was in on_event, plug-in {os.path.realpath(BUILT)}/crash.so") == 1,
+            f"crash {options}: " + done.stderr.strip())
