@@ -103,14 +103,14 @@ struct session *session_open(const struct session_params *params)
     if (params->symbols == 0 || params->symbols > SESSION_SYMBOLS_MAX || params->rate_per_s == 0 ||
         params->rate_per_s > SESSION_RATE_MAX || params->messages < session_messages_min(params->symbols) ||
         params->messages > SESSION_MESSAGES_MAX || params->open_ns < SESSION_LEAD_NS ||
-        params->open_ns > 86400 * NS_PER_S)
+        params->open_ns > 86400 * NS_PER_S || params->orders > SESSION_ORDERS_MAX)
         return NULL;
     struct session *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
     s->params = *params;
-    s->orders_target = orders_target(params->symbols);
-    s->orders_max = session_orders_max(params->symbols);
+    s->orders_target = params->orders != 0 ? params->orders : orders_target(params->symbols);
+    s->orders_max = 2 * s->orders_target;
     s->cumulative = calloc(params->symbols, sizeof(*s->cumulative));
     s->by_rank = calloc(params->symbols, sizeof(*s->by_rank));
     s->symbols = calloc(params->symbols, sizeof(*s->symbols));

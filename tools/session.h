@@ -16,6 +16,7 @@
 #define SESSION_SYMBOLS_MAX 10000u
 #define SESSION_MESSAGES_MAX (UINT64_C(1) << 32)
 #define SESSION_RATE_MAX 2000000u
+#define SESSION_ORDERS_MAX 4000000u
 #define SESSION_CLUSTER_GAP_NS 1000u    /* messages closer than this belong together: one packet, if it has room */
 #define SESSION_CLUSTER_MAX 38u         /* messages that come together, at most */
 #define SESSION_OPEN_NS UINT64_C(34200000000000) /* 09:30 */
@@ -37,6 +38,8 @@ struct session_params {
     uint64_t open_ns;       /* start of market hours since midnight, SESSION_LEAD_NS ... 86,400 s */
     uint32_t symbols;       /* stock locates 1 ... symbols; at most SESSION_SYMBOLS_MAX */
     uint32_t rate_per_s;    /* messages a second during market hours, on average; 1 ... SESSION_RATE_MAX */
+    uint32_t orders;        /* alive at a time, aimed at, at most SESSION_ORDERS_MAX; twice as many can be. 0: by the
+                             * number of symbols, as session_orders_max */
 };
 
 struct session;
@@ -55,6 +58,7 @@ bool session_next(struct session *session, struct itch_msg *ret_msg);
 uint64_t session_count(const struct session *session);       /* messages given so far */
 bool session_flowing(const struct session *session);         /* between open and close: what to measure */
 uint32_t session_order_count(const struct session *session); /* orders alive now */
-uint32_t session_orders_max(uint32_t symbols);               /* most orders that can be alive at one time */
+uint32_t session_orders_max(uint32_t symbols);               /* most orders that can be alive at one time, where
+                                                              * session_params.orders is 0 */
 
 #endif

@@ -1,10 +1,13 @@
-/* What books cost: the operations alone, and the whole channel (arbitration, decoding, books, events) with and without
- * looking ahead over a burst. Every round begins with the same standing orders, put in unmeasured. One thread. */
+/* What books cost a message: decoded and entered (book_*), and through the whole channel, arbitration and events
+ * included (channel_*); in bursts that are looked ahead over, and one message or frame at a time. Beside them what the
+ * memory of this host takes: a line that is not in the cache, known long before (limit_line_ahead_ns) and known last
+ * (limit_miss_ns), in a table as large as a book. Every way goes on with books of its own where it has stopped the round
+ * before, so all of them do the same work in each round. One thread. */
 #include "feed/book.h"
 #include "feed/channel.h"
 #include "feed/frame.h"
 #include "feed/itch.h"
-#include "feed/wire.h"
+#include "feed/mold.h"
 #include "gateway/clock.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/workload.h"
@@ -12,17 +15,30 @@
 #include <stdio.h>
 
 #define SYMBOLS 8000u
-#define WARM 1000000u
-#define MESSAGES 400000u
-#define BURST_MAX 32u
+#define ORDERS 400000u      /* alive at a time */
+#define WARM 4000000u
+#define ROUND 200000u       /* messages measured in one */
+#define BURST_MESSAGES 64u  /* that are there before the first is applied */
+#define BURST_FRAMES 32u
+#define LINES (1u << 21)    /* of the table: 128 MiB */
+#define LINE_READS 200000u
 
 static struct workload workload;
-static struct itch_msg *messages; /* all of the workload, decoded beforehand: for the book alone */
 static struct channel_params params;
-static void *channel_memory, *book_memory;
-static uint64_t sum_wanted; /* every way through the channel must give the same events */
 
-static void apply(struct book *book, const struct itch_msg *msg)
+/* One way through the messages: where it stands. */
+struct way {
+    bool ahead;
+    struct book *book;
+    struct channel *channel;
+    const uint8_t *block;
+    uint32_t frame_idx;
+    uint64_t sum;       /* of the events */
+};
+
+static struct way ways[4];
+
+static inline void apply(struct book *book, const struct itch_msg *msg)
 {
     struct book_change change;
     switch (msg->type) {
@@ -31,6 +47,7 @@ static void apply(struct book *book, const struct itch_msg *msg)
         (void)book_add(book, msg->locate, msg->add.ref, msg->add.side, (int32_t)msg->add.price, msg->add.qty);
         break;
     case ITCH_EXECUTED:
+    case ITCH_EXECUTED_PRICE:
         (void)book_reduce(book, msg->executed.ref, msg->executed.qty, &change);
         break;
     case ITCH_CANCEL:
@@ -48,150 +65,171 @@ static void apply(struct book *book, const struct itch_msg *msg)
     }
 }
 
-/* `context`: how many messages ahead the book is told what comes, 0 = not. */
+static void look(const struct book *book, const struct itch_msg *msg, uint32_t stage)
+{
+    const bool adds = msg->type == ITCH_ADD || msg->type == ITCH_ADD_MPID;
+    if (stage == 0) {
+        book_prefetch(book, msg->order.ref);
+        book_prefetch_instrument(book, msg->locate);
+        if (msg->type == ITCH_REPLACE)
+            book_prefetch(book, msg->replace.ref);
+    } else if (stage == 1) {
+        if (adds)
+            book_prefetch_price(book, msg->locate, msg->add.side, (int32_t)msg->add.price);
+        else
+            book_prefetch_order(book, msg->order.ref);
+    } else if (!adds) {
+        book_prefetch_level(book, msg->order.ref);
+    }
+}
+
+/* Up to `end` messages of `way`, without looking ahead. */
+static void single(struct way *way, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct itch_msg msg;
+        const uint8_t *message;
+        uint32_t message_len;
+        way->block = mold_next(way->block, &message, &message_len);
+        if (itch_decode(message, message_len, &msg) == ITCH_OK)
+            apply(way->book, &msg);
+    }
+}
+
+#define AHEAD 16u
+static void burst(struct way *way, uint32_t count)
+{
+    struct itch_msg msg[BURST_MESSAGES];
+    for (uint32_t i = 0; i < count + AHEAD; i++) {
+        if (i < count) {
+            const uint8_t *message;
+            uint32_t message_len;
+            way->block = mold_next(way->block, &message, &message_len);
+            if (itch_decode(message, message_len, &msg[i]) != ITCH_OK)
+                msg[i].type = 0;
+            look(way->book, &msg[i], 0);
+        }
+        if (i >= AHEAD / 2 && i - AHEAD / 2 < count)
+            look(way->book, &msg[i - AHEAD / 2], 1);
+        if (i >= AHEAD * 3 / 4 && i - AHEAD * 3 / 4 < count)
+            look(way->book, &msg[i - AHEAD * 3 / 4], 2);
+        if (i >= AHEAD)
+            apply(way->book, &msg[i - AHEAD]);
+    }
+}
+
 static void run_book(void *context, double *ret_ns)
 {
-    const uint32_t ahead = *(const uint32_t *)context;
-    struct book *book = book_init(book_memory, &params.book);
-    uint32_t i = 0;
-    for (; i < workload.warm_message_count; i++)
-        apply(book, &messages[i]);
+    struct way *way = context;
     const uint64_t begin_tsc = clock_tsc_ordered();
-    for (; i < workload.message_count; i++) {
-        if (ahead > 0 && i + ahead < workload.message_count)
-            book_prefetch(book, messages[i + ahead].order.ref);
-        apply(book, &messages[i]);
-    }
-    *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / (workload.message_count - workload.warm_message_count);
-    const struct book_counters *counters = book_counters(book);
+    if (!way->ahead)
+        single(way, ROUND);
+    else
+        for (uint32_t i = 0; i < ROUND; i += BURST_MESSAGES)
+            burst(way, ROUND - i < BURST_MESSAGES ? ROUND - i : BURST_MESSAGES);
+    ret_ns[0] = bench_ns(clock_tsc_ordered() - begin_tsc) / ROUND;
+    const struct book_counters *counters = book_counters(way->book);
     CHECK(counters->verdict[BOOK_ORPHAN] == 0 && counters->verdict[BOOK_ORDERS_FULL] == 0 &&
           counters->verdict[BOOK_LEVELS_FULL] == 0);
 }
 
-static void run_decode(void *unused, double *ret_ns)
+static struct way *book_way(struct way *way, bool ahead)
 {
-    (void)unused;
-    uint64_t sum = 0;
-    const uint64_t begin_tsc = clock_tsc_ordered();
-    for (uint32_t i = workload.warm_frame_count; i < workload.frame_count; i++) {
-        struct frame_view view;
-        struct mold_packet packet;
-        if (frame_parse(workload.frames[i].data, workload.frames[i].len, &view) != FRAME_UDP ||
-            mold_parse(view.payload, view.payload_len, &packet) != MOLD_DATA)
-            continue;
-        const uint8_t *block = packet.blocks;
-        for (uint32_t k = 0; k < packet.count; k++) {
-            const uint8_t *message;
-            uint32_t message_len;
-            struct itch_msg msg;
-            block = mold_next(block, &message, &message_len);
-            if (itch_decode(message, message_len, &msg) == ITCH_OK)
-                sum += msg.order.ref;
-        }
-    }
-    bench_keep(sum);
-    *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / (workload.message_count - workload.warm_message_count);
+    *way = (struct way){.ahead = ahead, .block = workload.blocks};
+    way->book = book_init(bench_alloc(book_footprint(&params.book)), &params.book);
+    single(way, workload.warm_message_count);
+    return way;
 }
 
-/* Begin to fetch what the messages of a frame will touch. Add orders need their slot, the others their order. */
-static void look_ahead(struct book *book, const struct workload_frame *frame)
-{
-    struct frame_view view;
-    struct mold_packet packet;
-    if (frame_parse(frame->data, frame->len, &view) != FRAME_UDP ||
-        mold_parse(view.payload, view.payload_len, &packet) != MOLD_DATA)
-        return;
-    const uint8_t *block = packet.blocks;
-    for (uint32_t k = 0; k < packet.count; k++) {
-        const uint8_t *message;
-        uint32_t message_len;
-        block = mold_next(block, &message, &message_len);
-        if (message_len >= ITCH_PREFIX_LEN + 8)
-            book_prefetch(book, load_be64(message + ITCH_PREFIX_LEN));
-    }
-}
-
-static uint64_t receive(struct channel *channel, const struct workload_frame *frame, uint64_t now_ns,
-                        uint64_t sum)
+static inline void receive(struct way *way, const struct workload_frame *frame)
 {
     struct channel_cursor cursor;
     struct frame_view view;
     if (frame_parse(frame->data, frame->len, &view) != FRAME_UDP)
-        return sum;
-    if (!channel_receive(channel, 0, view.payload, view.payload_len, now_ns, 0, &cursor))
-        return sum;
-    while (channel_next(channel, &cursor))
+        return;
+    if (!channel_receive(way->channel, 0, view.payload, view.payload_len, way->frame_idx, 0, &cursor))
+        return;
+    while (channel_next(way->channel, &cursor))
         for (uint32_t i = 0; i < cursor.event_count; i++)
-            sum += cursor.event[i].ref + cursor.event[i].bid_qty;
-    return sum;
+            way->sum += cursor.event[i].ref + cursor.event[i].bid_qty;
 }
 
-static struct channel *channel_warm(void)
-{
-    struct channel *channel = channel_init(channel_memory, &params);
-    CHECK(channel != NULL);
-    for (uint32_t i = 0; i < workload.warm_frame_count; i++)
-        bench_keep(receive(channel, &workload.frames[i], i, 0));
-    return channel;
-}
-
-/* `context`: frames in a burst; 1 = each frame by itself, without look-ahead. */
+/* As many frames as hold a round's messages. */
 static void run_channel(void *context, double *ret_ns)
 {
-    const uint32_t burst = *(const uint32_t *)context;
-    struct channel *channel = channel_warm();
+    struct way *way = context;
+    uint32_t message_count = 0;
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    for (; message_count < ROUND; way->frame_idx++) {
+        receive(way, &workload.frames[way->frame_idx]);
+        message_count += workload.frames[way->frame_idx].message_count;
+    }
+    ret_ns[0] = bench_ns(clock_tsc_ordered() - begin_tsc) / message_count;
+}
+
+static struct way *channel_way(struct way *way, bool ahead)
+{
+    *way = (struct way){.ahead = ahead};
+    way->channel = channel_init(bench_alloc(channel_footprint(&params)), &params);
+    for (; way->frame_idx < workload.warm_frame_count; way->frame_idx++)
+        receive(way, &workload.frames[way->frame_idx]);
+    return way;
+}
+
+struct line { _Alignas(CACHE_LINE_BYTES) uint64_t word; };
+
+static void run_line_ahead(void *context, double *ret_ns)
+{
+    static uint64_t state;
+    struct line *lines = context;
+    uint32_t at[16] = {0};
     uint64_t sum = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
-    for (uint32_t i = workload.warm_frame_count; i < workload.frame_count; i += burst) {
-        const uint32_t left = workload.frame_count - i;
-        const uint32_t here = burst < left ? burst : left;
-        for (uint32_t k = 0; k < here; k++) {
-            if (k + 1 < here) /* one frame ahead: further, and the lines are gone again */
-                look_ahead(channel_book(channel), &workload.frames[i + k + 1]);
-            sum = receive(channel, &workload.frames[i + k], i + k, sum);
-        }
+    for (uint32_t i = 0; i < LINE_READS; i++) {
+        sum += lines[at[i % 16]].word;
+        at[i % 16] = (uint32_t)(workload_random(&state) % LINES);
+        __builtin_prefetch(&lines[at[i % 16]], 1);
     }
-    *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / (workload.message_count - workload.warm_message_count);
-    CHECK(sum_wanted == 0 || sum == sum_wanted);
-    sum_wanted = sum;
+    ret_ns[0] = bench_ns(clock_tsc_ordered() - begin_tsc) / LINE_READS;
+    bench_keep(sum);
+}
+
+/* Where the next line is, is known only when this one has come. */
+static void run_miss(void *context, double *ret_ns)
+{
+    static uint64_t state = 1;
+    struct line *lines = context;
+    uint64_t at = workload_random(&state) % LINES;
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    for (uint32_t i = 0; i < LINE_READS / 8; i++)
+        at = ((at + i) * 0x9e3779b97f4a7c15u + lines[at].word) >> 32 & (LINES - 1);
+    ret_ns[0] = bench_ns(clock_tsc_ordered() - begin_tsc) / (LINE_READS / 8);
+    bench_keep(at);
 }
 
 int main(int argc, char **argv)
 {
     struct bench_options options;
-    static uint32_t alone = 0, ahead = 4, single = 1, burst = BURST_MAX;
     if (!bench_open(argc, argv, &options))
         return 2;
-    workload_init(&workload, SYMBOLS, WARM, MESSAGES);
+    workload_init(&workload, SYMBOLS, ORDERS, WARM, (options.rounds + 2) * ROUND);
     params = (struct channel_params){
         .book = {.instruments_max = SYMBOLS + 1, .orders_max = 1u << 21, .levels_max = 1u << 20},
-        .line_count = 2, .reorder_packets = 64, .reorder_ns = 1000000, .first_seq = 1,
+        .line_count = 2, .reorder_packets = 64, .reorder_ns = 1000000, .hold_messages = 1024, .first_seq = 1,
     };
     CHECK(channel_footprint(&params) > 0 && workload.live_order_max < params.book.orders_max);
-    channel_memory = bench_alloc(channel_footprint(&params));
-    book_memory = bench_alloc(book_footprint(&params.book));
-    messages = bench_alloc(workload.message_count * sizeof(*messages));
-    uint32_t message_count = 0;
-    for (uint32_t i = 0; i < workload.frame_count; i++) {
-        struct frame_view view;
-        struct mold_packet packet;
-        CHECK(frame_parse(workload.frames[i].data, workload.frames[i].len, &view) == FRAME_UDP);
-        CHECK(mold_parse(view.payload, view.payload_len, &packet) == MOLD_DATA);
-        const uint8_t *block = packet.blocks;
-        for (uint32_t k = 0; k < packet.count; k++) {
-            const uint8_t *message;
-            uint32_t message_len;
-            block = mold_next(block, &message, &message_len);
-            CHECK(itch_decode(message, message_len, &messages[message_count++]) == ITCH_OK);
-        }
-    }
-    CHECK(message_count == workload.message_count);
+    struct line *lines = bench_alloc((uint64_t)LINES * sizeof(*lines));
     const struct bench_case cases[] = {
-        {.name = "a message: channel, frame by frame", .run = run_channel, .context = &single},
-        {.name = "a message: channel, burst of 32 with look-ahead", .run = run_channel, .context = &burst},
-        {.name = "a message: parse and decode only", .run = run_decode},
-        {.name = "a message: book alone", .run = run_book, .context = &alone},
-        {.name = "a message: book alone, prefetch 4 ahead", .run = run_book, .context = &ahead},
+        {.name = "book_burst_ns", .run = run_book, .context = book_way(&ways[0], true)},
+        {.name = "book_single_ns", .run = run_book, .context = book_way(&ways[1], false)},
+        {.name = "channel_burst_ns", .run = run_channel, .context = channel_way(&ways[2], true)},
+        {.name = "channel_single_ns", .run = run_channel, .context = channel_way(&ways[3], false)},
+        {.name = "limit_line_ahead_ns", .run = run_line_ahead, .context = lines},
+        {.name = "limit_miss_ns", .run = run_miss, .context = lines},
     };
-    return bench_run(&options, "book", cases, sizeof(cases) / sizeof(cases[0]));
+    const int status = bench_run(&options, "book", cases, sizeof(cases) / sizeof(cases[0]));
+    CHECK(book_hash(ways[0].book) == book_hash(ways[1].book) && ways[2].sum == ways[3].sum);
+    if (!options.json)
+        printf("%u orders alive\n", book_order_count(ways[0].book));
+    return status;
 }

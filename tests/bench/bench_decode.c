@@ -1,5 +1,10 @@
-/* From bytes to messages: what parsing headers, walking blocks and decoding take for each message of a day in small.
- * The frames are read from memory that no cache holds whole, as from a receive queue. One thread. */
+/* From bytes to messages: what walking blocks, decoding and parsing headers take for each message of a day in small,
+ * beside what the memory takes to be read at all. The bytes come from memory that no cache holds whole, as from a
+ * receive queue. One thread.
+ *
+ *   decode_ns        every message of a stream of blocks, walked and decoded to host order
+ *   limit_stream_ns  the same bytes read a cache line at a time: the limit
+ *   limit_walk_ns    the same blocks walked, a byte of each looked at */
 #include "feed/frame.h"
 #include "feed/itch.h"
 #include "feed/mold.h"
@@ -8,15 +13,17 @@
 #include "tests/bench/workload.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SYMBOLS 8000u
-#define MESSAGES 400000u
+#define ORDERS 400000u
+#define MESSAGES 1000000u
 
 enum depth { DEPTH_FRAME, DEPTH_MOLD, DEPTH_WALK, DEPTH_DECODE };
 
 static struct workload workload;
 
-static void run(void *context, double *ret_ns)
+static void run_frames(void *context, double *ret_ns)
 {
     const enum depth depth = *(const enum depth *)context;
     uint64_t sum = 0, failed_count = 0;
@@ -38,14 +45,12 @@ static void run(void *context, double *ret_ns)
         }
         sum += packet.seq;
         const uint8_t *block = packet.blocks;
-        for (uint32_t k = 0; depth >= DEPTH_WALK && k < packet.count; k++) {
+        for (uint32_t k = 0; depth >= DEPTH_DECODE && k < packet.count; k++) {
             const uint8_t *message;
             uint32_t message_len;
             struct itch_msg msg;
             block = mold_next(block, &message, &message_len);
-            if (depth == DEPTH_WALK)
-                sum += message[0];
-            else if (itch_decode(message, message_len, &msg) != ITCH_OK)
+            if (itch_decode(message, message_len, &msg) != ITCH_OK)
                 failed_count++;
             else
                 sum += msg.order.ref + msg.order.price;
@@ -58,21 +63,65 @@ static void run(void *context, double *ret_ns)
     ret_ns[1] = bench_ns(ticks) / (workload.frame_count - workload.warm_frame_count);
 }
 
+static void run_blocks(void *context, double *ret_ns)
+{
+    const enum depth depth = *(const enum depth *)context;
+    const uint8_t *block = workload.blocks + workload.warm_blocks_len;
+    const uint8_t *end = workload.blocks + workload.blocks_len;
+    uint64_t sum = 0, failed_count = 0;
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    while (block != end) {
+        const uint8_t *message;
+        uint32_t message_len;
+        struct itch_msg msg;
+        block = mold_next(block, &message, &message_len);
+        if (depth == DEPTH_WALK) {
+            sum += message[0];
+            continue;
+        }
+        failed_count += itch_decode(message, message_len, &msg) != ITCH_OK;
+        sum += msg.order.ref + msg.order.price;
+    }
+    const uint64_t ticks = clock_tsc_ordered() - begin_tsc;
+    bench_keep(sum);
+    CHECK(failed_count == 0);
+    ret_ns[0] = bench_ns(ticks) / (workload.message_count - workload.warm_message_count);
+}
+
+static void run_stream(void *unused, double *ret_ns)
+{
+    (void)unused;
+    const uint8_t *line = workload.blocks + workload.warm_blocks_len / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    uint64_t sum[4] = {0};
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    for (; line < workload.blocks + workload.blocks_len; line += CACHE_LINE_BYTES)
+        for (uint32_t i = 0; i < 4; i++) {
+            uint64_t word;
+            memcpy(&word, line + 16 * i, sizeof(word));
+            sum[i] += word;
+        }
+    const uint64_t ticks = clock_tsc_ordered() - begin_tsc;
+    bench_keep(sum[0] + sum[1] + sum[2] + sum[3]);
+    ret_ns[0] = bench_ns(ticks) / (workload.message_count - workload.warm_message_count);
+}
+
 int main(int argc, char **argv)
 {
     struct bench_options options;
     static enum depth depths[] = {DEPTH_FRAME, DEPTH_MOLD, DEPTH_WALK, DEPTH_DECODE};
     if (!bench_open(argc, argv, &options))
         return 2;
-    workload_init(&workload, SYMBOLS, 100000, MESSAGES);
-#define CASE(text, depth) {.name = text, .run = run, .context = &depths[depth], .value_count = 2, \
-                           .value_names = {"a message", "a frame"}, .base = 3}
+    workload_init(&workload, SYMBOLS, ORDERS, MESSAGES, MESSAGES);
+#define FRAMES(text, depth) {.name = text, .run = run_frames, .context = &depths[depth], .value_count = 2, \
+                             .value_names = {"a message", "a frame"}, .base = 3}
     const struct bench_case cases[] = {
-        CASE("frame_parse", DEPTH_FRAME),
-        CASE("... mold_parse", DEPTH_MOLD),
-        CASE("... mold_next", DEPTH_WALK),
-        CASE("... itch_decode", DEPTH_DECODE),
+        {.name = "decode_ns", .run = run_blocks, .context = &depths[DEPTH_DECODE]},
+        {.name = "limit_stream_ns", .run = run_stream},
+        {.name = "limit_walk_ns", .run = run_blocks, .context = &depths[DEPTH_WALK]},
+        FRAMES("frame_parse", DEPTH_FRAME),
+        FRAMES("... mold_parse", DEPTH_MOLD),
+        FRAMES("... mold_next and itch_decode", DEPTH_DECODE),
     };
-#undef CASE
+#undef FRAMES
     return bench_run(&options, "decode", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -10,6 +10,9 @@
 #include <string.h>
 
 #define PAYLOAD_LEN_MAX 1400u
+#define FRAME_LEN_MAX (PAYLOAD_LEN_MAX + CAPTURE_HEADERS_LEN)
+#define FRAME_BYTES_EACH 72u /* room for each message: its mean is 55 bytes in frames */
+#define BLOCK_BYTES_EACH 40u /* ... and 31 alone */
 #define RATE_PER_S 40000u
 #define GROUP 0xefc00101u
 #define UDP_PORT 26477u
@@ -56,12 +59,15 @@ static void message_add(struct cutter *cutter, const struct itch_msg *msg)
     to[0] = 0;
     to[1] = (uint8_t)len;
     memcpy(to + 2, message, len);
+    memcpy(cutter->workload->blocks + cutter->workload->blocks_len, to, 2 + len);
+    cutter->workload->blocks_len += 2 + len;
     cutter->payload_len += 2 + len;
     cutter->message_count++;
     cutter->last_ns = msg->timestamp_ns;
 }
 
-void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t warm_count, uint32_t message_count)
+void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t order_count, uint32_t warm_count,
+                   uint32_t message_count)
 {
     const uint64_t total = (uint64_t)warm_count + message_count;
     /* Closing the session takes messages too: ask for more and stop early. */
@@ -69,13 +75,17 @@ void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t wa
                                           .messages = total * 2 + session_messages_min(symbol_count),
                                           .open_ns = SESSION_OPEN_NS,
                                           .symbols = symbol_count,
-                                          .rate_per_s = RATE_PER_S};
+                                          .rate_per_s = RATE_PER_S,
+                                          .orders = order_count};
     struct session *session = session_open(&params);
     struct itch_msg msg;
 
     CHECK(session);
-    *workload = (struct workload){.symbol_count = symbol_count, .live_order_max = session_orders_max(symbol_count)};
-    workload->memory = bench_alloc(total * (CAPTURE_HEADERS_LEN + MOLD_HEADER_LEN + 2 + ITCH_LENGTH_MAX));
+    *workload = (struct workload){.symbol_count = symbol_count, .live_order_max = 2 * order_count};
+    const uint64_t frame_bytes = total * FRAME_BYTES_EACH;
+    const uint64_t block_bytes = total * BLOCK_BYTES_EACH;
+    workload->memory = bench_alloc(frame_bytes);
+    workload->blocks = bench_alloc(block_bytes);
     workload->frames = bench_alloc(total * sizeof(*workload->frames));
     struct cutter cutter = {.workload = workload, .at = workload->memory, .seq = 1};
     for (uint64_t i = 0; i < total; i++) {
@@ -84,10 +94,14 @@ void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t wa
             frame_end(&cutter);
             workload->warm_frame_count = workload->frame_count;
             workload->warm_message_count = workload->message_count;
+            workload->warm_blocks_len = workload->blocks_len;
         }
+        CHECK(cutter.at + FRAME_LEN_MAX <= workload->memory + frame_bytes &&
+              workload->blocks_len + 2 + ITCH_LENGTH_MAX <= block_bytes);
         message_add(&cutter, &msg);
     }
     frame_end(&cutter);
+    workload->live_order_count = session_order_count(session);
     session_close(session);
 }
 

@@ -21,12 +21,18 @@ struct workload {
     uint32_t message_count;      /* of all frames */
     uint32_t warm_frame_count;   /* the first frames: directory and the standing book; not to be measured */
     uint32_t warm_message_count;
+    uint8_t *blocks;             /* all messages again, one behind the other, each with its two bytes of length */
+    uint64_t blocks_len;
+    uint64_t warm_blocks_len;    /* of the first warm_message_count */
     uint32_t symbol_count;       /* stock locates 1 ... symbol_count */
     uint32_t live_order_max;     /* most orders alive at one time */
+    uint32_t live_order_count;   /* alive at the end */
 };
 
-/* The first `warm_count` messages (directory and a book that fills up), then `message_count` to be measured. */
-void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t warm_count, uint32_t message_count);
+/* The first `warm_count` messages (directory and a book that fills up towards `order_count` live orders), then
+ * `message_count` to be measured. */
+void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t order_count, uint32_t warm_count,
+                   uint32_t message_count);
 
 /* Zipf-distributed rank 0 ... count - 1, from a table of its own and a random number: for benchmarks without frames. */
 struct workload_zipf { double *cumulative; uint32_t count; };
