@@ -24,12 +24,12 @@
 #define NONE UINT32_MAX
 #define BUCKET_ENTRIES 10u
 #define PROBE_BUCKETS 16u        /* an order lies less than so many buckets behind its home */
-#define REF_GROUP_BITS 3u        /* references that differ only below share their home: eight, so that they fit in */
+#define STREAM_BITS 2u           /* low bits of a reference that tell streams apart */
+#define GROUP_BITS 3u            /* so many references of a stream share their home: eight, so that they fit in */
 #define ORDERS_LIMIT (1u << 28)
 #define LEVELS_LIMIT (1u << 26)
 #define RUNGS_MIN 8u             /* a ladder at home: one line */
 #define LADDER_CLASSES 14u       /* RUNGS_MIN << 0 ... RUNGS_MIN << 13 = 65,536 levels a side; class 0 is at home */
-#define NEAR_RUNGS 8u            /* next to the touch: all looked at, before the others are searched by halves */
 
 /* Where the orders are: ten of them and how many went on to later buckets, in one line. */
 struct bucket {
@@ -39,26 +39,39 @@ struct bucket {
 };
 _Static_assert(sizeof(struct bucket) == CACHE_LINE_BYTES, "a look-up touches one line");
 
+/* A queue is a ring: from its level to the first order, through all of them and back to the level. So an order leaves,
+ * and another one arrives, without a question whether it has neighbours. */
+struct queue {
+    uint32_t prev, next; /* cells; of a level: last and first order. Of what is free: next = the next free one */
+};
+
 struct order {
     uint64_t ref;
     uint32_t qty;
-    uint32_t level;
-    uint32_t prev, next; /* queue of the level, NONE at its ends; next also links free orders */
+    uint32_t level;      /* cell */
+    struct queue queue;
     int32_t price;       /* price, instrument and side are the level's too: here they save waiting for it */
     uint16_t instrument;
     uint8_t side;        /* 0 bid, 1 ask */
     uint8_t marked;      /* the caller's own */
 };
-_Static_assert(sizeof(struct order) == 32, "two orders a line, none across two");
 
 struct level {
     uint64_t qty;
     uint32_t order_count;
-    uint32_t head, tail; /* first and last order of the queue; head also links free levels */
     int32_t price;
-    uint32_t reserved[2];
+    struct queue queue;
 };
-_Static_assert(sizeof(struct level) == 32, "two levels a line");
+
+/* First all levels, then all orders: whatever a queue leads through is found by one number. */
+union cell {
+    struct order order;
+    struct level level;
+    struct { uint64_t words[2]; struct queue queue; uint64_t word; };
+};
+_Static_assert(sizeof(union cell) == 32 && offsetof(union cell, queue) == offsetof(struct order, queue) &&
+                   offsetof(union cell, queue) == offsetof(struct level, queue),
+               "two cells a line, none across two");
 
 /* Ladders are sorted by key, ascending, so that the best price of either side is the last one and activity near the
  * touch moves few bytes. */
@@ -67,7 +80,6 @@ struct rung {
     uint32_t level;
 };
 _Static_assert(RUNGS_MIN * sizeof(struct rung) == CACHE_LINE_BYTES, "a short ladder is one line");
-_Static_assert(NEAR_RUNGS <= RUNGS_MIN, "rung_find may look at so many rungs of any ladder");
 
 struct ladder {
     uint32_t first; /* its rungs begin here */
@@ -98,8 +110,7 @@ _Static_assert(offsetof(struct book_bbo, bid_price) == 0 && offsetof(struct book
 
 struct book {
     struct bucket *buckets; /* read-mostly */
-    struct order *orders;
-    struct level *levels;
+    union cell *cells;
     struct header *headers;
     struct rung *rungs;     /* first the homes, a line for each side of each instrument; then the chunks */
     uint8_t *chunks;        /* a byte for RUNGS_MIN rungs behind the homes: class of the free chunk beginning there */
@@ -108,7 +119,7 @@ struct book {
     uint32_t chunk_rungs;   /* rungs in chunks */
     struct book_params params;
     alignas(CACHE_LINE_BYTES) uint32_t order_free; /* list of orders given back, NONE = empty */
-    uint32_t order_fresh;                          /* orders from here on were never used */
+    uint32_t order_fresh;                          /* cells from here on were never used */
     uint32_t level_free, level_fresh;
     uint32_t order_count;
     uint64_t clear_at;                             /* book_clear_slice goes on here */
@@ -134,7 +145,7 @@ const char *book_verdict_name(enum book_verdict verdict)
 /* ---- layout ---- */
 
 struct layout {
-    size_t buckets, orders, levels, headers, rungs, chunks, bytes; /* offsets of the tables, and the end */
+    size_t buckets, cells, headers, rungs, chunks, bytes; /* offsets of the tables, and the end */
     uint32_t bucket_count;
     uint32_t home_rungs;
     uint32_t chunk_rungs;
@@ -165,8 +176,7 @@ static bool layout_make(const struct book_params *params, struct layout *ret_lay
     layout.chunk_rungs = (params->levels_max * 4 + RUNGS_MIN * 2 - 1) / (RUNGS_MIN * 2) * (RUNGS_MIN * 2);
     lay(&at, sizeof(struct book));
     layout.buckets = lay(&at, layout.bucket_count * sizeof(struct bucket));
-    layout.orders = lay(&at, params->orders_max * sizeof(struct order));
-    layout.levels = lay(&at, params->levels_max * sizeof(struct level));
+    layout.cells = lay(&at, ((size_t)params->levels_max + params->orders_max) * sizeof(union cell));
     layout.headers = lay(&at, params->instruments_max * sizeof(struct header));
     layout.rungs = lay(&at, ((size_t)layout.home_rungs + layout.chunk_rungs) * sizeof(struct rung));
     layout.chunks = lay(&at, layout.chunk_rungs / RUNGS_MIN);
@@ -192,8 +202,7 @@ struct book *book_init(void *memory, const struct book_params *params)
     CHECK((uintptr_t)memory % CACHE_LINE_BYTES == 0);
     memset(book, 0, sizeof(*book));
     book->buckets = (struct bucket *)(void *)(bytes + layout.buckets);
-    book->orders = (struct order *)(void *)(bytes + layout.orders);
-    book->levels = (struct level *)(void *)(bytes + layout.levels);
+    book->cells = (union cell *)(void *)(bytes + layout.cells);
     book->headers = (struct header *)(void *)(bytes + layout.headers);
     book->rungs = (struct rung *)(void *)(bytes + layout.rungs);
     book->chunks = bytes + layout.chunks;
@@ -317,7 +326,8 @@ bool book_clear_slice(struct book *book, uint32_t lines)
         return false;
     book->clear_at = 0;
     book->order_free = book->level_free = NONE;
-    book->order_fresh = book->level_fresh = 0;
+    book->order_fresh = book->params.levels_max;
+    book->level_fresh = 0;
     book->order_count = 0;
     chunks_reset(book);
     return true;
@@ -332,19 +342,21 @@ void book_clear(struct book *book)
 
 /* ---- references to orders ---- */
 
-/* Exchanges count references up, in several streams that take turns, often in steps of 4: neighbours share a home, so
- * that an add often finds its bucket in the cache. Multiplication spreads the groups over all buckets. */
-static inline uint32_t home_of(const struct book *book, uint64_t ref)
-{
-    const uint64_t hash = ((ref >> REF_GROUP_BITS) * 0x9e3779b97f4a7c15u) >> 32;
-    return (uint32_t)((hash * book->bucket_count) >> 32);
-}
+/* Exchanges count references up, often in several streams that take turns: Nasdaq's lowest two bits name one of four.
+ * Neighbours of a stream share a home, so that an add often finds its bucket in the cache, and so does the delete of an
+ * order that lived shortly. Multiplication spreads the groups over all buckets. */
+struct ref_hash {
+    uint32_t home;
+    uint16_t tag; /* not 0: that is free */
+};
 
-/* By another factor than the home: else the tags of a bucket would be much the same. */
-static inline uint16_t tag_of(uint64_t ref)
+static inline struct ref_hash ref_hash(const struct book *book, uint64_t ref)
 {
-    const uint16_t tag = (uint16_t)((ref * 0xd6e8feb86659fd93u) >> 48);
-    return tag != 0 ? tag : 1;
+    const uint64_t stream = ref & ((1u << STREAM_BITS) - 1);
+    const uint32_t member = (uint32_t)(ref >> STREAM_BITS) & ((1u << GROUP_BITS) - 1);
+    const uint64_t hash = (ref >> (STREAM_BITS + GROUP_BITS) << STREAM_BITS | stream) * 0x9e3779b97f4a7c15u;
+    return (struct ref_hash){.home = (uint32_t)((hash >> 32) * book->bucket_count >> 32),
+                             .tag = (uint16_t)(0x8000u | (uint32_t)(hash >> 16) << GROUP_BITS | member)};
 }
 
 static inline uint32_t bucket_after(const struct book *book, uint32_t at)
@@ -372,20 +384,22 @@ static inline uint32_t bucket_match(const struct bucket *bucket, uint16_t tag)
 /* Where a reference is entered, or could be. */
 struct place {
     uint32_t home, bucket, entry;
+    uint16_t tag;
 };
 
-/* Index of the order, or NONE. Of `ret_place` the home is always written. */
+/* Cell of the order, or NONE. Of `ret_place` home and tag are always written. */
 static inline uint32_t ref_find(const struct book *book, uint64_t ref, struct place *ret_place)
 {
-    const uint16_t tag = tag_of(ref);
-    uint32_t at = ret_place->home = home_of(book, ref);
+    const struct ref_hash hash = ref_hash(book, ref);
+    uint32_t at = ret_place->home = hash.home;
 
+    ret_place->tag = hash.tag;
     for (uint32_t probe = 0; probe < PROBE_BUCKETS; probe++) {
         const struct bucket *bucket = &book->buckets[at];
-        for (uint32_t match = bucket_match(bucket, tag); match != 0; match &= match - 1) {
+        for (uint32_t match = bucket_match(bucket, hash.tag); match != 0; match &= match - 1) {
             const uint32_t entry = (uint32_t)__builtin_ctz(match);
             const uint32_t idx = bucket->slot[entry];
-            if (LIKELY(book->orders[idx].ref == ref)) {
+            if (LIKELY(book->cells[idx].order.ref == ref)) {
                 ret_place->bucket = at;
                 ret_place->entry = entry;
                 return idx;
@@ -414,9 +428,9 @@ static inline bool ref_room(const struct book *book, struct place *place)
     return false;
 }
 
-static inline void ref_insert(struct book *book, uint64_t ref, uint32_t idx, struct place place)
+static inline void ref_insert(struct book *book, uint32_t idx, struct place place)
 {
-    book->buckets[place.bucket].tag[place.entry] = tag_of(ref);
+    book->buckets[place.bucket].tag[place.entry] = place.tag;
     book->buckets[place.bucket].slot[place.entry] = idx;
     for (uint32_t at = place.home; UNLIKELY(at != place.bucket); at = bucket_after(book, at))
         book->buckets[at].passed_count++;
@@ -429,73 +443,6 @@ static inline void ref_remove(struct book *book, struct place place)
         DCHECK(book->buckets[at].passed_count > 0);
         book->buckets[at].passed_count--;
     }
-}
-
-/* ---- looking ahead ---- */
-
-/* With an empty asm: GCC deletes calls of a function that does nothing but __builtin_prefetch. */
-static inline void prefetch(const void *line)
-{
-    __asm__ volatile("" : : "r"(line));
-    __builtin_prefetch(line, 1);
-}
-
-void book_prefetch(const struct book *book, uint64_t ref)
-{
-    prefetch(&book->buckets[home_of(book, ref)]);
-}
-
-/* The order that most likely has this reference, judged by its home bucket alone; NONE: a later bucket, or unknown. */
-static inline uint32_t ref_guess(const struct book *book, uint64_t ref)
-{
-    const struct bucket *bucket = &book->buckets[home_of(book, ref)];
-    const uint32_t match = bucket_match(bucket, tag_of(ref));
-
-    return LIKELY(match != 0) ? bucket->slot[__builtin_ctz(match)] : NONE;
-}
-
-void book_prefetch_order(const struct book *book, uint64_t ref)
-{
-    const uint32_t idx = ref_guess(book, ref);
-
-    if (LIKELY(idx != NONE))
-        prefetch(&book->orders[idx]);
-}
-
-void book_prefetch_level(const struct book *book, uint64_t ref)
-{
-    const uint32_t idx = ref_guess(book, ref);
-
-    if (UNLIKELY(idx == NONE))
-        return;
-    const struct order *order = &book->orders[idx];
-    prefetch(&book->levels[order->level]);
-    prefetch(&book->headers[order->instrument]);
-    if (order->prev != NONE)
-        prefetch(&book->orders[order->prev]);
-    if (order->next != NONE)
-        prefetch(&book->orders[order->next]);
-}
-
-void book_prefetch_instrument(const struct book *book, uint32_t instrument)
-{
-    if (LIKELY(instrument < book->params.instruments_max))
-        prefetch(&book->headers[instrument]);
-}
-
-void book_prefetch_price(const struct book *book, uint32_t instrument, uint8_t side_letter, int32_t price)
-{
-    if (UNLIKELY(instrument >= book->params.instruments_max))
-        return;
-    const uint32_t side = side_letter != 'B';
-    const struct header *header = &book->headers[instrument];
-    const struct ladder *ladder = &header->ladder[side];
-    if (UNLIKELY(ladder->count == 0))
-        return;
-    if (header->touch[side].price == price)
-        prefetch(&book->levels[ladder->best]);
-    else
-        prefetch(&book->rungs[ladder->first + ladder->count - 1]);
 }
 
 /* ---- ladders ---- */
@@ -536,27 +483,52 @@ static inline void ladder_shrink(struct book *book, struct ladder *ladder, uint3
         (void)ladder_move(book, ladder, home, ladder->class - 1);
 }
 
-/* How many rungs have a key below `key`: where it is, or belongs. Most activity is near the touch, which is the end.
- * There all rungs are compared, without a branch on any: how deep an order goes is not predictable. A ladder shorter
- * than NEAR_RUNGS has room for them, and what has not been written is masked off. */
+/* Bit i: rung i of this line has a key below `key`. */
+static inline uint32_t line_below(const struct rung *line, int32_t key)
+{
+#ifdef __SSE2__
+    const __m128 *rungs = (const __m128 *)(const void *)line;
+    const __m128i wanted = _mm_set1_epi32(key);
+    const __m128 low = _mm_shuffle_ps(_mm_load_ps((const float *)&rungs[0]), _mm_load_ps((const float *)&rungs[1]), 0x88);
+    const __m128 high = _mm_shuffle_ps(_mm_load_ps((const float *)&rungs[2]), _mm_load_ps((const float *)&rungs[3]), 0x88);
+    const __m128i below = _mm_packs_epi32(_mm_cmplt_epi32(_mm_castps_si128(low), wanted),
+                                          _mm_cmplt_epi32(_mm_castps_si128(high), wanted));
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(below, _mm_setzero_si128()));
+#else
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < RUNGS_MIN; i++)
+        mask |= (uint32_t)(line[i].key < key) << i;
+    return mask;
+#endif
+}
+
+/* The line that the best rungs of a ladder are on begins here. */
+static inline uint32_t near_line(uint32_t count)
+{
+    return (count - 1) / RUNGS_MIN * RUNGS_MIN;
+}
+
+/* How many rungs have a key below `key`: where it is, or belongs; `count` > 0. Most activity is near the touch, which is
+ * the end. There two lines are compared as a whole, without a branch on any: how deep an order goes is not predictable.
+ * What has not been written, and the second line of a ladder of one, is masked off. */
 static inline uint32_t rung_find(const struct rung *rungs, uint32_t count, int32_t key)
 {
-    uint32_t low = 0, high = count > NEAR_RUNGS ? count - NEAR_RUNGS : 0;
-    const uint32_t near_count = count - high;
-    uint32_t below_count = 0;
+    const uint32_t last = near_line(count);
+    const uint32_t two = -(uint32_t)(last > 0); /* all bits or none */
+    const uint32_t high = last - (RUNGS_MIN & two);
+    const uint32_t mask = line_below(&rungs[last], key) & ((2u << (count - 1 - last)) - 1);
+    const uint32_t mask_before = line_below(&rungs[high], key) & two;
+    const uint32_t below_count = (uint32_t)__builtin_popcount(mask_before << RUNGS_MIN | mask);
 
-    for (uint32_t i = 0; i < NEAR_RUNGS; i++)
-        below_count += (uint32_t)(rungs[high + i].key < key) & (uint32_t)(i < near_count);
     if (LIKELY(below_count > 0) || high == 0)
         return high + below_count;
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (rungs[middle].key < key)
-            low = middle + 1;
-        else
-            high = middle;
+    const struct rung *base = rungs;
+    for (uint32_t left = high; left > 1;) {
+        const uint32_t half = left / 2;
+        base += half & -(uint32_t)(base[half - 1].key < key); /* no branch here either */
+        left -= half;
     }
-    return low;
+    return (uint32_t)(base - rungs) + (base->key < key);
 }
 
 static inline uint32_t saturate(uint64_t qty)
@@ -571,7 +543,7 @@ static void touch_move(struct book *book, struct header *header, uint32_t side)
 
     if (LIKELY(ladder->count > 0)) {
         ladder->best = book->rungs[ladder->first + ladder->count - 1].level;
-        const struct level *best = &book->levels[ladder->best];
+        const struct level *best = &book->cells[ladder->best].level;
         header->touch[side] = (struct touch){.price = best->price, .qty = saturate(best->qty)};
     } else {
         ladder->best = NONE;
@@ -583,42 +555,48 @@ static void touch_move(struct book *book, struct header *header, uint32_t side)
     header->crossed = crossed;
 }
 
-/* The level of this price, made if there is none; NONE: no room. */
-static inline uint32_t level_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
+/* A level for a price that has none, at `position` of its ladder; NONE: no room. */
+static __attribute__((noinline)) uint32_t level_make(struct book *book, uint32_t instrument, uint32_t side,
+                                                     int32_t price, uint32_t position)
 {
-    struct header *header = &book->headers[instrument];
-    struct ladder *ladder = &header->ladder[side];
-    const int32_t key = key_of(side, price);
-    uint32_t position = 0;
-
-    if (header->touch[side].price == price)
-        return ladder->best; /* an empty side has BOOK_PRICE_NONE, which no order has */
-    if (LIKELY(ladder->count > 0)) {
-        const struct rung *rungs = &book->rungs[ladder->first];
-        position = rung_find(rungs, ladder->count, key);
-        if (position < ladder->count && rungs[position].key == key)
-            return rungs[position].level;
-    }
+    struct ladder *ladder = &book->headers[instrument].ladder[side];
     const uint32_t idx = book->level_free != NONE ? book->level_free : book->level_fresh;
+
     if (UNLIKELY(idx == book->params.levels_max) ||
         UNLIKELY(!ladder_grow(book, ladder, ladder_home(instrument, side))))
         return NONE;
     if (book->level_free != NONE)
-        book->level_free = book->levels[idx].head;
+        book->level_free = book->cells[idx].queue.next;
     else
         book->level_fresh++;
     struct rung *rungs = &book->rungs[ladder->first];
     memmove(&rungs[position + 1], &rungs[position], (ladder->count - position) * sizeof(struct rung));
-    rungs[position] = (struct rung){.key = key, .level = idx};
+    rungs[position] = (struct rung){.key = key_of(side, price), .level = idx};
     ladder->count++;
-    book->levels[idx] = (struct level){.head = NONE, .tail = NONE, .price = price};
+    book->cells[idx].level = (struct level){.price = price, .queue = {.prev = idx, .next = idx}};
     return idx;
 }
 
-/* The last order of a level has left. */
-static void level_give(struct book *book, uint32_t instrument, uint32_t side, uint32_t idx)
+/* The level of this price, made if there is none; NONE: no room. */
+static inline uint32_t level_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
 {
-    struct level *level = &book->levels[idx];
+    const struct ladder *ladder = &book->headers[instrument].ladder[side];
+    const int32_t key = key_of(side, price);
+    uint32_t position = 0;
+
+    if (LIKELY(ladder->count > 0)) {
+        const struct rung *rungs = &book->rungs[ladder->first];
+        position = rung_find(rungs, ladder->count, key);
+        if (LIKELY(position < ladder->count && rungs[position].key == key))
+            return rungs[position].level;
+    }
+    return level_make(book, instrument, side, price, position);
+}
+
+/* The last order of a level has left. */
+static __attribute__((noinline)) void level_give(struct book *book, uint32_t instrument, uint32_t side, uint32_t idx)
+{
+    struct level *level = &book->cells[idx].level;
     struct header *header = &book->headers[instrument];
     struct ladder *ladder = &header->ladder[side];
     struct rung *rungs = &book->rungs[ladder->first];
@@ -630,10 +608,99 @@ static void level_give(struct book *book, uint32_t instrument, uint32_t side, ui
     ladder->count--;
     memmove(&rungs[position], &rungs[position + 1], (ladder->count - position) * sizeof(struct rung));
     ladder_shrink(book, ladder, ladder_home(instrument, side));
-    level->head = book->level_free;
+    level->queue.next = book->level_free;
     book->level_free = idx;
     if (idx == ladder->best)
         touch_move(book, header, side);
+}
+
+/* The quantity of a level has changed: if it is the best one, the touch says so. Which it is cannot be predicted, so
+ * something is written in either case. */
+static inline void touch_tell(struct header *header, uint32_t side, uint32_t level_idx, const struct level *level)
+{
+    struct touch *touch = &header->touch[side];
+    const uint32_t qty = saturate(level->qty);
+
+    touch->qty ^= (touch->qty ^ qty) & -(uint32_t)(level_idx == header->ladder[side].best);
+}
+
+/* ---- looking ahead ---- */
+
+/* Always inlined, and with an empty asm: GCC 12 takes a function that does nothing but __builtin_prefetch for one that
+ * does nothing, and deletes its calls. */
+static inline __attribute__((always_inline)) void prefetch(const void *line)
+{
+    __asm__ volatile("" : : "r"(line));
+    __builtin_prefetch(line, 1);
+}
+
+void book_look_refs(const struct book *book, struct book_look *looks, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct book_look *look = &looks[i];
+        const struct ref_hash hash = ref_hash(book, look->ref);
+        look->at = hash.home;
+        look->tag = hash.tag;
+        prefetch(&book->buckets[hash.home]);
+        if (look->instrument < book->params.instruments_max)
+            prefetch(&book->headers[look->instrument]);
+        else
+            look->kind = BOOK_LOOK_NOTHING;
+    }
+}
+
+/* Where an add goes: the ladder of its side, or of the side that its price belongs to where a replace does not say. */
+static inline const struct ladder *look_ladder(const struct book *book, const struct book_look *look, uint32_t *ret_side)
+{
+    const struct header *header = &book->headers[look->instrument];
+
+    *ret_side = look->side != 0 ? look->side != 'B' : look->price > header->bbo.bid_price;
+    return &header->ladder[*ret_side];
+}
+
+void book_look_orders(const struct book *book, struct book_look *looks, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct book_look *look = &looks[i];
+        if (look->kind == BOOK_LOOK_CHANGE) {
+            /* By the home bucket alone: what went on to a later one, or is not there, is nothing to look for. */
+            const struct bucket *bucket = &book->buckets[look->at];
+            const uint32_t match = bucket_match(bucket, look->tag);
+            look->at = bucket->slot[match != 0 ? __builtin_ctz(match) : 0];
+            look->kind = match != 0 ? BOOK_LOOK_CHANGE : BOOK_LOOK_NOTHING;
+            prefetch(&book->cells[look->at]);
+        } else if (look->kind == BOOK_LOOK_ADD) {
+            uint32_t side;
+            const struct ladder *ladder = look_ladder(book, look, &side);
+            if (LIKELY(ladder->count > 0)) {
+                const struct rung *last = &book->rungs[ladder->first + near_line(ladder->count)];
+                prefetch(last);
+                prefetch(ladder->count > RUNGS_MIN ? last - RUNGS_MIN : last);
+            }
+        }
+    }
+}
+
+void book_look_levels(const struct book *book, const struct book_look *looks, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct book_look *look = &looks[i];
+        if (look->kind == BOOK_LOOK_CHANGE) {
+            const struct order *order = &book->cells[look->at].order;
+            prefetch(&book->cells[order->level]);
+            prefetch(&book->cells[order->queue.prev]);
+            prefetch(&book->cells[order->queue.next]);
+        } else if (look->kind == BOOK_LOOK_ADD) {
+            uint32_t side;
+            const struct ladder *ladder = look_ladder(book, look, &side);
+            if (UNLIKELY(ladder->count == 0))
+                continue;
+            const struct rung *rungs = &book->rungs[ladder->first];
+            const uint32_t position = rung_find(rungs, ladder->count, key_of(side, look->price));
+            if (LIKELY(position < ladder->count))
+                prefetch(&book->cells[rungs[position].level]);
+        }
+    }
 }
 
 /* ---- orders ---- */
@@ -665,63 +732,56 @@ enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref,
     if (UNLIKELY(ref_find(book, ref, &place) != NONE))
         return judged(book, BOOK_DUPLICATE_REF);
     const uint32_t idx = book->order_free != NONE ? book->order_free : book->order_fresh;
-    if (UNLIKELY(idx == book->params.orders_max) || UNLIKELY(!ref_room(book, &place)))
+    if (UNLIKELY(idx == book->params.levels_max + book->params.orders_max) || UNLIKELY(!ref_room(book, &place)))
         return lost(book, instrument, BOOK_ORDERS_FULL);
     const uint32_t level_idx = level_take(book, instrument, side, price);
     if (UNLIKELY(level_idx == NONE))
         return lost(book, instrument, BOOK_LEVELS_FULL);
     /* From here on nothing can fail. */
     struct header *header = &book->headers[instrument];
-    struct level *level = &book->levels[level_idx];
-    struct order *order = &book->orders[idx];
-    if (book->order_free != NONE)
-        book->order_free = order->next;
+    struct level *level = &book->cells[level_idx].level;
+    struct order *order = &book->cells[idx].order;
+    if (LIKELY(book->order_free != NONE))
+        book->order_free = order->queue.next;
     else
         book->order_fresh++;
-    ref_insert(book, ref, idx, place);
+    ref_insert(book, idx, place);
 
+    const uint32_t last = level->queue.prev;
     *order = (struct order){.ref = ref,
                             .qty = qty,
                             .level = level_idx,
-                            .prev = level->tail,
-                            .next = NONE,
+                            .queue = {.prev = last, .next = level_idx},
                             .price = price,
                             .instrument = (uint16_t)instrument,
                             .side = (uint8_t)side};
-    if (level->tail != NONE)
-        book->orders[level->tail].next = idx;
-    else
-        level->head = idx;
-    level->tail = idx;
+    level->queue.prev = idx;
+    book->cells[last].queue.next = idx;
     level->order_count++;
     level->qty += qty;
     book->order_count++;
-    const struct ladder *ladder = &header->ladder[side];
-    if (level_idx == ladder->best)
-        header->touch[side].qty = saturate(level->qty);
-    else if (level_idx == book->rungs[ladder->first + ladder->count - 1].level)
-        touch_move(book, header, side);
+    if (UNLIKELY(level->order_count == 1)) { /* a level is born; the best one perhaps */
+        const struct ladder *ladder = &header->ladder[side];
+        if (level_idx == book->rungs[ladder->first + ladder->count - 1].level)
+            touch_move(book, header, side);
+    } else {
+        touch_tell(header, side, level_idx, level);
+    }
     return judged(book, BOOK_OK);
 }
 
 /* Its place in the index, its queue and, if it was the last one, its level. */
 static inline void order_remove(struct book *book, uint32_t idx, struct place place)
 {
-    struct order *order = &book->orders[idx];
-    struct level *level = &book->levels[order->level];
+    struct order *order = &book->cells[idx].order;
+    struct level *level = &book->cells[order->level].level;
 
     ref_remove(book, place);
-    if (order->prev != NONE)
-        book->orders[order->prev].next = order->next;
-    else
-        level->head = order->next;
-    if (order->next != NONE)
-        book->orders[order->next].prev = order->prev;
-    else
-        level->tail = order->prev;
+    book->cells[order->queue.prev].queue.next = order->queue.next;
+    book->cells[order->queue.next].queue.prev = order->queue.prev;
     if (--level->order_count == 0)
         level_give(book, order->instrument, order->side, order->level);
-    order->next = book->order_free;
+    order->queue.next = book->order_free;
     book->order_free = idx;
     book->order_count--;
 }
@@ -730,8 +790,8 @@ static inline void order_remove(struct book *book, uint32_t idx, struct place pl
 static inline void order_take(struct book *book, uint32_t idx, struct place place, uint32_t qty,
                               struct book_change *ret_change)
 {
-    struct order *order = &book->orders[idx];
-    struct level *level = &book->levels[order->level];
+    struct order *order = &book->cells[idx].order;
+    struct level *level = &book->cells[order->level].level;
     struct header *header = &book->headers[order->instrument];
     const uint32_t side = order->side;
     const uint32_t taken = qty < order->qty ? qty : order->qty;
@@ -748,8 +808,7 @@ static inline void order_take(struct book *book, uint32_t idx, struct place plac
     DCHECK(level->qty >= taken && level->price == order->price);
     order->qty -= taken;
     level->qty -= taken;
-    if (order->level == header->ladder[side].best)
-        header->touch[side].qty = saturate(level->qty);
+    touch_tell(header, side, order->level, level);
     if (order->qty == 0)
         order_remove(book, idx, place);
 }
@@ -773,7 +832,7 @@ enum book_verdict book_delete(struct book *book, uint64_t ref, struct book_chang
 
     if (UNLIKELY(idx == NONE))
         return judged(book, BOOK_ORPHAN);
-    order_take(book, idx, place, book->orders[idx].qty, ret_change);
+    order_take(book, idx, place, book->cells[idx].order.qty, ret_change);
     return judged(book, BOOK_OK);
 }
 
@@ -817,7 +876,7 @@ uint32_t book_order_count(const struct book *book)
 /* The i-th level of a side, best first. */
 static const struct level *level_at(const struct book *book, const struct ladder *ladder, uint32_t i)
 {
-    return &book->levels[book->rungs[ladder->first + ladder->count - 1 - i].level];
+    return &book->cells[book->rungs[ladder->first + ladder->count - 1 - i].level].level;
 }
 
 uint32_t book_levels(const struct book *book, uint32_t instrument, uint8_t side, uint32_t max_count,
@@ -871,7 +930,7 @@ bool book_find(const struct book *book, uint64_t ref, struct book_order_info *re
 
     if (idx == NONE)
         return false;
-    const struct order *order = &book->orders[idx];
+    const struct order *order = &book->cells[idx].order;
     *ret_info = (struct book_order_info){.instrument = order->instrument,
                                          .price = order->price,
                                          .qty = order->qty,
@@ -886,7 +945,13 @@ void book_mark_order(struct book *book, uint64_t ref)
     const uint32_t idx = ref_find(book, ref, &place);
 
     if (idx != NONE)
-        book->orders[idx].marked = 1;
+        book->cells[idx].order.marked = 1;
+}
+
+/* A queue ends where it leads back to its level. */
+static inline bool is_order(const struct book *book, uint32_t cell)
+{
+    return cell >= book->params.levels_max;
 }
 
 bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty)
@@ -897,25 +962,25 @@ bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty)
 
     if (idx == NONE)
         return false;
-    for (uint32_t i = book->orders[idx].prev; i != NONE; i = book->orders[i].prev)
-        ahead += book->orders[i].qty;
+    for (uint32_t i = book->cells[idx].queue.prev; is_order(book, i); i = book->cells[i].queue.prev)
+        ahead += book->cells[i].order.qty;
     *ret_qty = ahead;
     return true;
 }
 
-/* The first order of a level, NONE if there is no such level. */
+/* The first order of a level; a level if there is no such one. */
 static uint32_t level_head(const struct book *book, uint32_t instrument, uint32_t side, int32_t price)
 {
     const struct ladder *ladder = &book->headers[instrument].ladder[side];
     const int32_t key = key_of(side, price);
 
     if (ladder->count == 0)
-        return NONE;
+        return 0;
     const struct rung *rungs = &book->rungs[ladder->first];
     const uint32_t position = rung_find(rungs, ladder->count, key);
     if (position == ladder->count || rungs[position].key != key)
-        return NONE;
-    return book->levels[rungs[position].level].head;
+        return 0;
+    return book->cells[rungs[position].level].queue.next;
 }
 
 uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, int32_t price, uint32_t max_count,
@@ -923,9 +988,9 @@ uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, 
 {
     uint32_t count = 0;
 
-    for (uint32_t i = level_head(book, instrument, side == 'B' ? 0 : 1, price); i != NONE && count < max_count;
-         i = book->orders[i].next)
-        ret_refs[count++] = book->orders[i].ref;
+    for (uint32_t i = level_head(book, instrument, side == 'B' ? 0 : 1, price); is_order(book, i) && count < max_count;
+         i = book->cells[i].queue.next)
+        ret_refs[count++] = book->cells[i].order.ref;
     return count;
 }
 
@@ -934,9 +999,10 @@ uint32_t book_orders(const struct book *book, uint32_t instrument, uint8_t side,
 {
     uint32_t count = 0;
 
-    for (uint32_t i = level_head(book, instrument, side == 'B' ? 0 : 1, price); i != NONE && count < max_count;
-         i = book->orders[i].next)
-        ret_orders[count++] = (struct book_order_view){.ref = book->orders[i].ref, .qty = book->orders[i].qty};
+    for (uint32_t i = level_head(book, instrument, side == 'B' ? 0 : 1, price); is_order(book, i) && count < max_count;
+         i = book->cells[i].queue.next)
+        ret_orders[count++] =
+            (struct book_order_view){.ref = book->cells[i].order.ref, .qty = book->cells[i].order.qty};
     return count;
 }
 
@@ -956,8 +1022,8 @@ uint64_t book_hash(const struct book *book)
             for (uint32_t i = 0; i < ladder->count; i++) {
                 const struct level *level = level_at(book, ladder, i);
                 hash = mix(hash, (uint64_t)instrument << 33 | (uint64_t)side << 32 | (uint32_t)level->price);
-                for (uint32_t order = level->head; order != NONE; order = book->orders[order].next)
-                    hash = mix(mix(hash, book->orders[order].ref), book->orders[order].qty);
+                for (uint32_t k = level->queue.next; is_order(book, k); k = book->cells[k].queue.next)
+                    hash = mix(mix(hash, book->cells[k].order.ref), book->cells[k].order.qty);
             }
         }
     return hash;

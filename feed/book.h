@@ -109,15 +109,34 @@ const struct book_bbo *book_bbo(const struct book *book, uint32_t instrument);
 bool book_untradable(const struct book *book, uint32_t instrument);
 void book_mark_untradable(struct book *book, uint32_t instrument);
 
-/* Looking ahead: begin to fetch what an operation will touch. Changes nothing, and is right for unknown references and
- * instruments too. Each step reads what the one before it fetched, so leave some messages between them; any may be
- * left out. For an order that is there: where it is, itself, then its level, its neighbours in the queue and its
- * instrument. For one that will be added: book_prefetch and book_prefetch_instrument, then book_prefetch_price. */
-void book_prefetch(const struct book *book, uint64_t ref);
-void book_prefetch_order(const struct book *book, uint64_t ref);
-void book_prefetch_level(const struct book *book, uint64_t ref);
-void book_prefetch_instrument(const struct book *book, uint32_t instrument);
-void book_prefetch_price(const struct book *book, uint32_t instrument, uint8_t side, int32_t price);
+/* ---- looking ahead: what is known of an operation before its turn has come ---- */
+
+enum book_look_kind {
+    BOOK_LOOK_NOTHING = 0,
+    BOOK_LOOK_ADD,    /* an order `ref` will be entered; also by a replace, which does not say the side */
+    BOOK_LOOK_CHANGE, /* the order `ref` will be reduced, deleted or replaced */
+};
+
+/* One operation that will come. The caller fills in the first part; the rest is what the stages tell each other. */
+struct book_look {
+    uint64_t ref;
+    int32_t price;       /* BOOK_LOOK_ADD */
+    uint16_t instrument; /* any value */
+    uint8_t side;        /* BOOK_LOOK_ADD: 'B', 'S' or 0 = not known */
+    uint8_t kind;        /* enum book_look_kind */
+    uint32_t at;
+    uint16_t tag;
+};
+
+/* Begin to fetch what these operations will touch, in three stages, each of which reads what the one before it has
+ * fetched: so leave the time of a memory access between them, that is some messages' work. The first finds out where
+ * the index and the instrument are, the second the order or the prices, the third the level and the neighbours in the
+ * queue. The book is not changed by any of them. It may change in between: then the wrong lines are fetched and nothing
+ * else is wrong. The same for references, instruments and prices of any value; a stage may be left out with those
+ * behind it. */
+void book_look_refs(const struct book *book, struct book_look *looks, uint32_t count);
+void book_look_orders(const struct book *book, struct book_look *looks, uint32_t count);
+void book_look_levels(const struct book *book, const struct book_look *looks, uint32_t count);
 
 const struct book_counters *book_counters(const struct book *book);
 uint32_t book_order_count(const struct book *book);

@@ -18,8 +18,9 @@
 #define ORDERS 400000u      /* alive at a time */
 #define WARM 4000000u
 #define ROUND 200000u       /* messages measured in one */
-#define BURST_MESSAGES 64u  /* that are there before the first is applied */
+#define BURST_MESSAGES 64u  /* that are there before the first is applied; a multiple of AHEAD */
 #define BURST_FRAMES 32u
+#define AHEAD 8u
 #define LINES (1u << 21)    /* of the table: 128 MiB */
 #define LINE_READS 200000u
 
@@ -65,25 +66,22 @@ static inline void apply(struct book *book, const struct itch_msg *msg)
     }
 }
 
-static void look(const struct book *book, const struct itch_msg *msg, uint32_t stage)
+static inline void look_at(const struct itch_msg *msg, struct book_look ret_look[2])
 {
     const bool adds = msg->type == ITCH_ADD || msg->type == ITCH_ADD_MPID;
-    if (stage == 0) {
-        book_prefetch(book, msg->order.ref);
-        book_prefetch_instrument(book, msg->locate);
-        if (msg->type == ITCH_REPLACE)
-            book_prefetch(book, msg->replace.ref);
-    } else if (stage == 1) {
-        if (adds)
-            book_prefetch_price(book, msg->locate, msg->add.side, (int32_t)msg->add.price);
-        else
-            book_prefetch_order(book, msg->order.ref);
-    } else if (!adds) {
-        book_prefetch_level(book, msg->order.ref);
-    }
+    const bool replaces = msg->type == ITCH_REPLACE;
+    ret_look[0] = (struct book_look){.ref = msg->order.ref,
+                                     .price = (int32_t)msg->order.price,
+                                     .instrument = msg->locate,
+                                     .side = msg->order.letter,
+                                     .kind = adds ? BOOK_LOOK_ADD : BOOK_LOOK_CHANGE};
+    ret_look[1] = (struct book_look){.ref = msg->order.word,
+                                     .price = (int32_t)msg->order.price,
+                                     .instrument = msg->locate,
+                                     .kind = replaces ? BOOK_LOOK_ADD : BOOK_LOOK_NOTHING};
 }
 
-/* Up to `end` messages of `way`, without looking ahead. */
+/* Without looking ahead. */
 static void single(struct way *way, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -96,25 +94,29 @@ static void single(struct way *way, uint32_t count)
     }
 }
 
-#define AHEAD 16u
+/* Some messages at a time: those of the next step begin to be fetched while those of this one are applied. */
 static void burst(struct way *way, uint32_t count)
 {
     struct itch_msg msg[BURST_MESSAGES];
-    for (uint32_t i = 0; i < count + AHEAD; i++) {
-        if (i < count) {
+    struct book_look look[BURST_MESSAGES][2];
+    for (uint32_t i = 0; i < count + 3 * AHEAD; i += AHEAD) {
+        for (uint32_t k = i; k < i + AHEAD && k < count; k++) {
             const uint8_t *message;
             uint32_t message_len;
             way->block = mold_next(way->block, &message, &message_len);
-            if (itch_decode(message, message_len, &msg[i]) != ITCH_OK)
-                msg[i].type = 0;
-            look(way->book, &msg[i], 0);
+            if (itch_decode(message, message_len, &msg[k]) != ITCH_OK)
+                msg[k].type = 0;
+            look_at(&msg[k], look[k]);
         }
-        if (i >= AHEAD / 2 && i - AHEAD / 2 < count)
-            look(way->book, &msg[i - AHEAD / 2], 1);
-        if (i >= AHEAD * 3 / 4 && i - AHEAD * 3 / 4 < count)
-            look(way->book, &msg[i - AHEAD * 3 / 4], 2);
-        if (i >= AHEAD)
-            apply(way->book, &msg[i - AHEAD]);
+        if (i < count)
+            book_look_refs(way->book, look[i], 2 * AHEAD);
+        if (i >= AHEAD && i - AHEAD < count)
+            book_look_orders(way->book, look[i - AHEAD], 2 * AHEAD);
+        if (i >= 2 * AHEAD && i - 2 * AHEAD < count)
+            book_look_levels(way->book, look[i - 2 * AHEAD], 2 * AHEAD);
+        if (i >= 3 * AHEAD)
+            for (uint32_t k = i - 3 * AHEAD; k < i - 2 * AHEAD; k++)
+                apply(way->book, &msg[k]);
     }
 }
 
