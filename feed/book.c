@@ -487,10 +487,10 @@ static inline void ladder_shrink(struct book *book, struct ladder *ladder, uint3
 static inline uint32_t line_below(const struct rung *line, int32_t key)
 {
 #ifdef __SSE2__
-    const __m128 *rungs = (const __m128 *)(const void *)line;
+    const __m128 *rungs = (const __m128 *)(const void *)line; /* two each; the keys are words 0 and 2 */
     const __m128i wanted = _mm_set1_epi32(key);
-    const __m128 low = _mm_shuffle_ps(_mm_load_ps((const float *)&rungs[0]), _mm_load_ps((const float *)&rungs[1]), 0x88);
-    const __m128 high = _mm_shuffle_ps(_mm_load_ps((const float *)&rungs[2]), _mm_load_ps((const float *)&rungs[3]), 0x88);
+    const __m128 low = _mm_shuffle_ps(rungs[0], rungs[1], 0x88);
+    const __m128 high = _mm_shuffle_ps(rungs[2], rungs[3], 0x88);
     const __m128i below = _mm_packs_epi32(_mm_cmplt_epi32(_mm_castps_si128(low), wanted),
                                           _mm_cmplt_epi32(_mm_castps_si128(high), wanted));
     return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(below, _mm_setzero_si128()));
@@ -508,9 +508,9 @@ static inline uint32_t near_line(uint32_t count)
     return (count - 1) / RUNGS_MIN * RUNGS_MIN;
 }
 
-/* How many rungs have a key below `key`: where it is, or belongs; `count` > 0. Most activity is near the touch, which is
- * the end. There two lines are compared as a whole, without a branch on any: how deep an order goes is not predictable.
- * What has not been written, and the second line of a ladder of one, is masked off. */
+/* How many rungs have a key below `key`: where it is, or belongs; `count` > 0. Most activity is near the touch, which
+ * is the end. There two lines are compared as a whole, without a branch on any: how deep an order goes is not
+ * predictable. What has not been written, and the second line of a ladder of one, is masked off. */
 static inline uint32_t rung_find(const struct rung *rungs, uint32_t count, int32_t key)
 {
     const uint32_t last = near_line(count);
@@ -650,7 +650,8 @@ void book_look_refs(const struct book *book, struct book_look *looks, uint32_t c
 }
 
 /* Where an add goes: the ladder of its side, or of the side that its price belongs to where a replace does not say. */
-static inline const struct ladder *look_ladder(const struct book *book, const struct book_look *look, uint32_t *ret_side)
+static inline const struct ladder *look_ladder(const struct book *book, const struct book_look *look,
+                                               uint32_t *ret_side)
 {
     const struct header *header = &book->headers[look->instrument];
 

@@ -157,33 +157,47 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
     }
 }
 
-bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payload, uint32_t payload_len,
-                     uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor)
+static inline bool packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict,
+                                  const struct mold_packet *packet, uint64_t now_ns, uint64_t rx_tsc,
+                                  struct channel_cursor *ret_cursor)
 {
     struct channel_counters *counters = &channel->counters;
-    struct mold_packet packet;
 
     cursor_clear(ret_cursor, now_ns, rx_tsc);
     count(&counters->packet_count);
-    const enum mold_verdict verdict = mold_parse(payload, payload_len, &packet);
     count(&counters->mold[verdict]);
     if (UNLIKELY(verdict > MOLD_END))
         return false;
-    if (UNLIKELY(packet.trailing_len > 0))
+    if (UNLIKELY(packet->trailing_len > 0))
         count(&counters->trailing_count);
-    if (UNLIKELY(memcmp(packet.session, channel->session, MOLD_SESSION_LEN) != 0 || !channel->session_known))
-        if (!session_begin(channel, ret_cursor, packet.session))
+    if (UNLIKELY(memcmp(packet->session, channel->session, MOLD_SESSION_LEN) != 0 || !channel->session_known))
+        if (!session_begin(channel, ret_cursor, packet->session))
             return false;
     if (UNLIKELY(channel->stale & STALE_SILENT))
         channel_stale_lower(channel, ret_cursor, STALE_SILENT);
     ret_cursor->line = line;
     if (LIKELY(verdict == MOLD_DATA))
-        data_accept(channel, line, &packet, ret_cursor);
+        data_accept(channel, line, packet, ret_cursor);
     else
-        beat_accept(channel, line, &packet, verdict == MOLD_END, ret_cursor);
+        beat_accept(channel, line, packet, verdict == MOLD_END, ret_cursor);
     if (LIKELY(ret_cursor->block_left > 0) || ret_cursor->pending != 0)
         return true;
     return channel->waiting && channel_recover_next(channel, ret_cursor);
+}
+
+bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payload, uint32_t payload_len,
+                     uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor)
+{
+    struct mold_packet packet;
+    const enum mold_verdict verdict = mold_parse(payload, payload_len, &packet);
+
+    return packet_receive(channel, line, verdict, &packet, now_ns, rx_tsc, ret_cursor);
+}
+
+bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_look *look, uint64_t now_ns,
+                            uint64_t rx_tsc, struct channel_cursor *ret_cursor)
+{
+    return packet_receive(channel, line, look->verdict, &look->packet, now_ns, rx_tsc, ret_cursor);
 }
 
 bool channel_next(struct channel *channel, struct channel_cursor *cursor)

@@ -23,6 +23,7 @@
 
 #define CHANNEL_EVENTS_MAX 4u      /* events that one message can give; 3 are used: define and two parts, or V */
 #define CHANNEL_REORDER_PACKETS_MAX 256u
+#define CHANNEL_LOOK_MAX 64u       /* operations of a packet that are looked ahead at; those behind are not */
 #define CHANNEL_SLICE_MESSAGES 16u /* held messages that one call delivers, where there is recovery */
 /* Lines that are none: who brought a message that no line did. */
 #define CHANNEL_LINE_RETRANSMISSION ARB_LINES_MAX
@@ -147,6 +148,28 @@ struct channel *channel_init(void *memory, const struct channel_params *params);
  * deadline being 0: a slice a call, and as many as came meanwhile. */
 bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payload, uint32_t payload_len,
                      uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor);
+
+/* ---- looking ahead: the packets of a burst are known before their turn ---- */
+
+/* A packet that has come: its framing, and what its messages will touch. The caller's; `payload` must stay as it is
+ * until the packet has been received. */
+struct channel_look {
+    enum mold_verdict verdict;
+    struct mold_packet packet; /* as mold_parse */
+    uint32_t count;            /* 0: it brings nothing new, or no orders */
+    struct book_look operation[CHANNEL_LOOK_MAX];
+};
+
+/* Parse a packet and begin to fetch what its messages will touch, in three stages: channel_look, some packets later
+ * channel_look_orders, again some later channel_look_levels, and then the packet is received. Nothing of the channel
+ * changes but a note of how far was looked, which decides nothing else. Any bytes will do, and whatever becomes of the
+ * packet; the last two stages may be left out. */
+void channel_look(struct channel *channel, const uint8_t *payload, uint32_t payload_len, struct channel_look *ret_look);
+void channel_look_orders(const struct channel *channel, struct channel_look *look);
+void channel_look_levels(const struct channel *channel, const struct channel_look *look);
+/* channel_receive for a packet that was looked at. */
+bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_look *look, uint64_t now_ns,
+                            uint64_t rx_tsc, struct channel_cursor *ret_cursor);
 
 /* Deliver the next message (of the packet received, then of held packets whose turn has come). True: `cursor` describes
  * it, with 0 ... CHANNEL_EVENTS_MAX events. False: nothing left. */

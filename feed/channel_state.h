@@ -69,6 +69,7 @@ struct channel {
     bool waiting;             /* a hole, held messages, a spin or an announced end: see channel_recover_next */
     uint8_t end;              /* enum end_state */
     struct arb arb;
+    uint64_t looked_seq;      /* channel_look has seen what is below: the other line brings the same */
     alignas(CACHE_LINE_BYTES) struct channel_counters counters;
     /* cold: used only while there is a hole, or between sessions */
     struct channel_recovery recovery;

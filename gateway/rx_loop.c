@@ -91,37 +91,24 @@ static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line 
     return line->verify && !frame_checksum_good(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, view);
 }
 
-static inline bool line_receive(struct rx *rx, const struct line *line, const uint8_t *payload, uint32_t payload_len,
-                                struct channel_cursor *cursor)
+/* A datagram of one of our lines: what it will touch begins to be fetched. */
+static inline void find(struct line *line, const uint8_t *payload, uint32_t payload_len, struct rx_found *ret_found)
 {
-    if (LIKELY(line->line < ARB_LINES_MAX))
-        return channel_receive(line->channel, line->line, payload, payload_len, rx->now_ns, rx->burst_tsc, cursor);
-    return channel_reply(line->channel, payload, payload_len, rx->now_ns, rx->burst_tsc, cursor);
-}
-
-/* A datagram of one of our lines, from bytes to events. */
-static inline void deliver(struct rx *rx, struct line *line, const uint8_t *payload, uint32_t payload_len)
-{
-    struct channel_cursor cursor;
-
     count(&line->frame_count);
-    if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
-        expire(rx);
-    if (line_receive(rx, line, payload, payload_len, &cursor)) {
-        if (rx->stage_stamps)
-            hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
-        rx_publish(rx, line->channel, &cursor);
-    } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
-        publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
-    }
-    rx_deadline(rx);
+    ret_found->line = line;
+    ret_found->payload = payload;
+    ret_found->payload_len = payload_len;
+    ret_found->look.count = 0;
+    if (LIKELY(line->line < ARB_LINES_MAX))
+        channel_look(line->channel, payload, payload_len, &ret_found->look);
 }
 
 /* One frame: whose it is, and whether it is whole. */
-static void receive(struct rx *rx, const struct rx_queue *queue, struct rte_mbuf *frame)
+static void frame_find(struct rx *rx, const struct rx_queue *queue, struct rte_mbuf *frame, struct rx_found *ret_found)
 {
     struct frame_view view;
 
+    ret_found->line = NULL;
     if (UNLIKELY(frame->nb_segs != 1)) {
         count(&rx->chained_count);
         return;
@@ -146,7 +133,47 @@ static void receive(struct rx *rx, const struct rx_queue *queue, struct rte_mbuf
         count(&rx->checksum_count);
         return;
     }
-    deliver(rx, line, view.payload, view.payload_len);
+    find(line, view.payload, view.payload_len, ret_found);
+}
+
+static inline void look_orders(struct rx_found *found)
+{
+    if (LIKELY(found->line && found->look.count > 0))
+        channel_look_orders(found->line->channel, &found->look);
+}
+
+static inline void look_levels(const struct rx_found *found)
+{
+    if (LIKELY(found->line && found->look.count > 0))
+        channel_look_levels(found->line->channel, &found->look);
+}
+
+static inline bool line_receive(struct rx *rx, const struct rx_found *found, struct channel_cursor *cursor)
+{
+    const struct line *line = found->line;
+
+    if (LIKELY(line->line < ARB_LINES_MAX))
+        return channel_receive_looked(line->channel, line->line, &found->look, rx->now_ns, rx->burst_tsc, cursor);
+    return channel_reply(line->channel, found->payload, found->payload_len, rx->now_ns, rx->burst_tsc, cursor);
+}
+
+/* Its turn has come: from bytes to events. */
+static inline void receive(struct rx *rx, const struct rx_found *found)
+{
+    struct channel_cursor cursor;
+
+    if (UNLIKELY(!found->line))
+        return;
+    if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
+        expire(rx);
+    if (line_receive(rx, found, &cursor)) {
+        if (rx->stage_stamps)
+            hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
+        rx_publish(rx, found->line->channel, &cursor);
+    } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
+        publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
+    }
+    rx_deadline(rx);
 }
 
 /* Decision time is the frame's own: of the capture in a replay, of its arrival in a live run. */
@@ -167,10 +194,22 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
     rx->burst_tsc = clock_tsc();
     for (uint16_t i = 0; i < frame_count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-    for (uint16_t i = 0; i < frame_count; i++) {
-        rx->now_ns = frame_time_ns(rx, frames[i]);
-        receive(rx, queue, frames[i]);
-        rte_pktmbuf_free(frames[i]);
+    /* A book waits for memory three times a message, if nobody has asked for it before. So each frame is found, looked
+     * at twice, and received, with the work of RX_LOOK_STEP frames in between, or of as many as there are. */
+    const uint32_t step = frame_count < RX_LOOK_STEP ? frame_count : RX_LOOK_STEP;
+    for (uint32_t i = 0; i < frame_count + 3 * step; i++) {
+        if (i < frame_count)
+            frame_find(rx, queue, frames[i], &rx->found[i % RX_FOUND]);
+        if (i - step < frame_count)
+            look_orders(&rx->found[(i - step) % RX_FOUND]);
+        if (i - 2 * step < frame_count)
+            look_levels(&rx->found[(i - 2 * step) % RX_FOUND]);
+        if (i >= 3 * step) {
+            struct rte_mbuf *frame = frames[i - 3 * step];
+            rx->now_ns = frame_time_ns(rx, frame);
+            receive(rx, &rx->found[(i - 3 * step) % RX_FOUND]);
+            rte_pktmbuf_free(frame);
+        }
     }
     __atomic_store_n(&rx->frame_count, rx->frame_count + frame_count, __ATOMIC_RELAXED);
     return frame_count;
@@ -191,8 +230,10 @@ static uint32_t socket_poll(struct rx *rx, struct socket_rx_line *from)
             count(&rx->chained_count);
         else if (UNLIKELY(from->line->source != 0 && from->line->source != datagram.src_ip))
             count(&from->line->source_count);
-        else
-            deliver(rx, from->line, datagram.payload, datagram.payload_len);
+        else {
+            find(from->line, datagram.payload, datagram.payload_len, &rx->found[0]);
+            receive(rx, &rx->found[0]);
+        }
     }
     __atomic_store_n(&rx->frame_count, rx->frame_count + datagram_count, __ATOMIC_RELAXED);
     return datagram_count;

@@ -23,6 +23,17 @@
 #define RX_CHANNELS_MAX 16u
 #define RX_READERS_MAX 16u
 
+#define RX_LOOK_STEP 2u      /* frames between two stages of looking ahead */
+#define RX_FOUND 8u         /* frames found and not yet received, at most: a power of two above 3 * RX_LOOK_STEP */
+
+/* A datagram of the burst whose line is known, and what its messages will touch. */
+struct rx_found {
+    struct line *line;         /* NULL: not for us, and counted */
+    const uint8_t *payload;
+    uint32_t payload_len;
+    struct channel_look look;  /* not of a reply: that is no line's */
+};
+
 struct rx_queue {
     uint16_t port_id;
     uint16_t queue_id;
@@ -61,6 +72,7 @@ struct rx {
     uint64_t deadline_ns;              /* earliest end of a reorder window */
     uint64_t burst_tsc;
     uint16_t line_idx;                 /* line of the frame in hand */
+    struct rx_found found[RX_FOUND];   /* of the burst in hand, by frame */
     /* counters: writer this lcore, readers any */
     uint64_t turn_count, idle_count;
     uint64_t frame_count;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOKS 4u
 #define LINES 2u
 #define SESSIONS_MAX 2u
 #define SYMBOLS_MAX 64u
@@ -44,6 +45,8 @@ struct script {
 struct reply { uint64_t due_ns; uint32_t len; uint8_t payload[VENUE_PAYLOAD_MAX]; };
 
 struct world {
+    struct channel_look look[LOOKS]; /* of the newest packets */
+    uint32_t look_count;
     struct session_random random;
     struct world_counters *counters;
     char *sentence;
@@ -349,8 +352,14 @@ static void frame_receive(struct world *world, const struct capture_frame *frame
         !frame_checksum_good(frame->data, frame->len, &view))
         return;
     const uint32_t line = (uint32_t)view.dst_port - 26477;
-    if (line < LINES &&
-        channel_receive(world->channel, line, view.payload, view.payload_len, world->now_ns, 0, &cursor))
+    if (line >= LINES)
+        return;
+    /* As the receive loop does it, but the last two stages are for packets whose turn has passed. */
+    struct channel_look *look = &world->look[world->look_count++ % LOOKS];
+    channel_look(world->channel, view.payload, view.payload_len, look);
+    channel_look_orders(world->channel, &world->look[(world->look_count + LOOKS - 2) % LOOKS]);
+    channel_look_levels(world->channel, &world->look[(world->look_count + LOOKS - 3) % LOOKS]);
+    if (channel_receive_looked(world->channel, line, look, world->now_ns, 0, &cursor))
         events_take(world, &cursor);
 }
 

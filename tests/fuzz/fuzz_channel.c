@@ -48,6 +48,7 @@ struct life {
     uint32_t spin;     /* asked for last */
     bool told_stale;   /* by MD_STALE_* and MD_SESSION alone */
     bool stale_at_once;
+    struct channel_look looks[2]; /* of the packets before, at the first and the second stage */
 };
 
 static void check_bbo(struct life *life, const struct md_event *event)
@@ -111,6 +112,19 @@ static void drain(struct life *life, struct channel_cursor *cursor)
         CHECK(++step_count < STEPS_MAX);
     }
     check_stale(life);
+}
+
+/* As the receive loop does it, but the last two stages of looking ahead are those of a packet long gone. */
+static bool receive(struct life *life, uint32_t line, const uint8_t *payload, uint32_t len, uint64_t now_ns,
+                    uint64_t rx_tsc, struct channel_cursor *ret_cursor)
+{
+    struct channel_look look;
+    channel_look(life->channel, payload, len, &look);
+    CHECK(look.count <= CHANNEL_LOOK_MAX);
+    channel_look_levels(life->channel, &life->looks[rx_tsc % 2]);
+    channel_look_orders(life->channel, &life->looks[(rx_tsc + 1) % 2]);
+    life->looks[rx_tsc % 2] = look;
+    return channel_receive_looked(life->channel, line, &look, now_ns, rx_tsc, ret_cursor);
 }
 
 /* Holes whose time has come, and one slice of what was held. */
@@ -252,7 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         uint8_t *payload = fuzz_copy_exact(data + at, payload_len);
         const uint32_t given_len = (uint32_t)payload_len;
         if (answered ? answer(&life, what, payload, given_len, now_ns, &cursor)
-                     : channel_receive(life.channel, line, payload, given_len, now_ns, packet_count, &cursor))
+                     : receive(&life, line, payload, given_len, now_ns, packet_count, &cursor))
             drain(&life, &cursor);
         else
             CHECK(recovering || answered || !channel_next(life.channel, &cursor)); /* else a backlog may go on */

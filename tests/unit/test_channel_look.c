@@ -1,0 +1,170 @@
+/* feed/channel_look: looking ahead changes no event and no book, whatever is looked at and whatever becomes of it. */
+#include "feed/channel.h"
+#include "ring/check.h"
+#include "tools/session.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SYMBOLS  20u
+#define MESSAGES 30000u
+#define PACKETS_MAX MESSAGES
+#define PACKET_MAX  1400u
+#define AHEAD 8u
+
+static const struct channel_params params = {
+    .book = {.instruments_max = SYMBOLS + 1, .orders_max = 8192, .levels_max = 8192},
+    .line_count = 2, .reorder_packets = 8, .reorder_ns = 1000, .hold_messages = 4096, .first_seq = 1,
+};
+
+struct packet { uint8_t bytes[PACKET_MAX]; uint32_t len; };
+
+static struct packet *packets;
+static uint32_t packet_count;
+
+static void packets_make(void)
+{
+    const struct session_params session_params = {
+        .seed = 3, .messages = MESSAGES, .open_ns = SESSION_OPEN_NS, .symbols = SYMBOLS, .rate_per_s = 100000};
+    struct session *session = session_open(&session_params);
+    struct session_random random;
+    struct itch_msg msg;
+    uint64_t seq = 1;
+    session_random_init(&random, 1);
+    packets = calloc(PACKETS_MAX, sizeof(*packets));
+    cr_assert(session && packets);
+    for (bool more = session_next(session, &msg); more;) {
+        struct packet *packet = &packets[packet_count++];
+        const uint32_t wanted = 1 + session_random_below(&random, 20);
+        uint16_t count = 0;
+        for (packet->len = MOLD_HEADER_LEN; more && count < wanted; count++) {
+            uint8_t *block = packet->bytes + packet->len;
+            block[0] = 0;
+            block[1] = (uint8_t)itch_encode(&msg, block + 2);
+            packet->len += 2u + block[1];
+            more = session_next(session, &msg);
+        }
+        mold_encode_header(packet->bytes, "LOOK      ", seq, count);
+        seq += count;
+    }
+    session_close(session);
+}
+
+static struct channel *channel_make(void)
+{
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, channel_footprint(&params));
+    cr_assert(memory);
+    return channel_init(memory, &params);
+}
+
+static uint64_t drain(struct channel *channel, struct channel_cursor *cursor, uint64_t hash)
+{
+    while (channel_next(channel, cursor))
+        for (uint32_t i = 0; i < cursor->event_count; i++)
+            hash = md_event_hash(hash, &cursor->event[i]);
+    return hash;
+}
+
+/* Every packet once, on one line. */
+static uint64_t events_plain(struct channel *channel)
+{
+    struct channel_cursor cursor;
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < packet_count; i++)
+        if (channel_receive(channel, 0, packets[i].bytes, packets[i].len, i, 0, &cursor))
+            hash = drain(channel, &cursor, hash);
+    return hash;
+}
+
+Test(channel_look, events_and_books_are_those_of_packets_that_come_alone)
+{
+    packets_make();
+    struct channel *plain = channel_make(), *looked = channel_make();
+    const uint64_t hash = events_plain(plain);
+    struct channel_look looks[AHEAD];
+    struct channel_cursor cursor;
+    uint64_t looked_hash = 0;
+    uint32_t operation_count = 0, duplicate_count = 0;
+    /* Both lines, one behind the other: what the first has shown is not looked at again. */
+    for (uint32_t i = 0; i < 2 * packet_count + AHEAD - 1; i++) {
+        if (i < 2 * packet_count) {
+            channel_look(looked, packets[i / 2].bytes, packets[i / 2].len, &looks[i % AHEAD]);
+            if (i % 2 == 0)
+                operation_count += looks[i % AHEAD].count;
+            else
+                duplicate_count += looks[i % AHEAD].count;
+        }
+        if (i >= 3 && i - 3 < 2 * packet_count)
+            channel_look_orders(looked, &looks[(i - 3) % AHEAD]);
+        if (i >= 5 && i - 5 < 2 * packet_count)
+            channel_look_levels(looked, &looks[(i - 5) % AHEAD]);
+        if (i >= AHEAD - 1 && channel_receive_looked(looked, i % 2, &looks[(i + 1) % AHEAD], i, 0, &cursor))
+            looked_hash = drain(looked, &cursor, looked_hash);
+    }
+    cr_assert_neq(hash, 0);
+    cr_assert_eq(looked_hash, hash);
+    cr_assert_eq(book_hash(channel_book(looked)), book_hash(channel_book(plain)));
+    cr_assert_eq(channel_counters(looked)->message_count, MESSAGES);
+    cr_assert_gt(operation_count, MESSAGES * 3 / 4); /* nearly all of a session is orders */
+    cr_assert_eq(duplicate_count, 0);
+}
+
+Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
+{
+    packets_make();
+    struct channel *channel = channel_make();
+    (void)events_plain(channel);
+    const uint8_t *book = (const uint8_t *)channel_book(channel);
+    const size_t book_bytes = book_footprint(&params.book);
+    uint8_t *before = malloc(book_bytes);
+    struct channel_look look;
+    struct session_random random;
+    session_random_init(&random, 2);
+    memcpy(before, book, book_bytes);
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct packet packet = packets[session_random_below(&random, packet_count)];
+        /* Beyond what was delivered, else it would not be looked at; then damaged, and cut anywhere. */
+        packet.bytes[MOLD_SESSION_LEN + 4] = (uint8_t)session_random_below(&random, 4);
+        for (uint32_t k = session_random_below(&random, 4); k > 0; k--)
+            packet.bytes[session_random_below(&random, packet.len)] = (uint8_t)session_random_next(&random);
+        const uint32_t len = i % 4 == 0 ? session_random_below(&random, packet.len + 1) : packet.len;
+        uint8_t *exact = malloc(len + 1);
+        memcpy(exact + 1, packet.bytes, len); /* nothing behind it may be read */
+        channel_look(channel, exact + 1, len, &look);
+        cr_assert_leq(look.count, CHANNEL_LOOK_MAX);
+        channel_look_orders(channel, &look);
+        channel_look_levels(channel, &look);
+        free(exact);
+    }
+    cr_assert_eq(memcmp(before, book, book_bytes), 0);
+}
+
+Test(channel_look, more_messages_than_can_be_looked_at_are_received_all_the_same)
+{
+    struct channel *channel = channel_make();
+    static uint8_t bytes[MOLD_HEADER_LEN + 200 * (2 + ITCH_LENGTH_MAX)];
+    struct channel_look look;
+    struct channel_cursor cursor;
+    uint32_t len = MOLD_HEADER_LEN, event_count = 0;
+    for (uint32_t i = 0; i < 200; i++) {
+        const struct itch_msg msg = {.type = ITCH_ADD,
+                                     .locate = 1,
+                                     .add = {.ref = i, .side = 'B', .qty = 1, .price = 100 + i, .stock = 0}};
+        bytes[len] = 0;
+        bytes[len + 1] = (uint8_t)itch_encode(&msg, bytes + len + 2);
+        len += 2u + bytes[len + 1];
+    }
+    mold_encode_header(bytes, "LOOK      ", 1, 200);
+    channel_look(channel, bytes, len, &look);
+    cr_assert_geq(look.count, CHANNEL_LOOK_MAX - 1);
+    cr_assert_leq(look.count, CHANNEL_LOOK_MAX);
+    channel_look_orders(channel, &look);
+    channel_look_levels(channel, &look);
+    cr_assert(channel_receive_looked(channel, 0, &look, 1, 0, &cursor));
+    while (channel_next(channel, &cursor))
+        for (uint32_t i = 0; i < cursor.event_count; i++)
+            event_count += cursor.event[i].type == MD_ADD;
+    cr_assert_eq(event_count, 200);
+    cr_assert_eq(channel_order_count(channel), 200);
+}
