@@ -65,12 +65,18 @@ void armed_enter(struct armed *armed, uint32_t cpu, bool proof)
     armed->pinned = sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1 && CPU_ISSET(cpu, &set);
     armed->proof = false;
     armed->error = 0;
+    __atomic_store_n(&armed->tid, (uint32_t)gettid(), __ATOMIC_RELEASE); /* paired with: armed_tid */
     if (!proof)
         return;
     if (trap_alloc_arm)
         trap_alloc_arm(true);
     armed->error = filter_install();
     armed->proof = armed->error == 0;
+}
+
+uint32_t armed_tid(const struct armed *armed)
+{
+    return __atomic_load_n(&armed->tid, __ATOMIC_ACQUIRE); /* paired with: armed_enter */
 }
 
 void armed_leave(struct armed *armed)

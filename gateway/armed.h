@@ -13,6 +13,8 @@ struct armed {
     uint32_t cpu;
     bool proof;               /* the filter is on this thread */
     int error;                /* -errno when the filter could not be installed */
+    uint32_t tid;             /* the kernel's number of the thread, 0 before it is armed. writer: the thread, once;
+                               * reader: control */
     uint32_t left;            /* the loop has ended, its results stand. writer: the thread, once; reader: control */
 };
 
@@ -21,6 +23,9 @@ void armed_init(void);
 
 /* Hot thread, once, before its loop. */
 void armed_enter(struct armed *armed, uint32_t cpu, bool proof);
+
+/* The thread's number once it is armed, 0 before. Any thread. */
+uint32_t armed_tid(const struct armed *armed);
 
 /* Hot thread, after its loop. A thread under proof can never make a system call again: it ends here, for good, and its
  * owner must have stored all results before. Others return. */

@@ -22,6 +22,7 @@
 #define SLEEP_BUSY_NS UINT64_C(1000000)
 #define CLOCK_UPDATE_NS 100000000u
 #define LINK_LOOK_NS 50000000u
+#define WATCH_TRIES 2000u /* of 50 us: a hot thread that is not in its loop by then is not watched */
 #define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
 
 static uint64_t monotonic_ns(void)
@@ -49,6 +50,7 @@ int control_init(struct control *control)
 void control_finish(struct control *control)
 {
     acts_close(&control->acts, "failed"); /* closed already after a run that ended well */
+    disturb_close(&control->disturb);
     recovery_close(&control->recovery);
     orders_close(&control->orders);
     if (control->signal_fd >= 0)
@@ -236,6 +238,35 @@ static void dying(struct control *control, uint64_t now_ns)
         pause();
 }
 
+/* The hot threads say who they are when they enter their loops: at once, unless a feed drops what came early. */
+static bool watch_ready(const struct topology *topology)
+{
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        if (armed_tid(&topology->rx[i]->armed) == 0)
+            return false;
+    for (uint32_t i = 0; i < topology->strategies_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
+        if (armed_tid(&topology->strategies[i]->armed) == 0)
+            return false;
+    return true;
+}
+
+/* From here on it is counted what disturbs them. */
+static void watch_begin(struct control *control)
+{
+    const struct topology *topology = control->topology;
+    const struct timespec nap = {.tv_nsec = 50000};
+
+    for (uint32_t i = 0; i < WATCH_TRIES && !watch_ready(topology); i++)
+        nanosleep(&nap, NULL);
+    for (uint32_t i = 0; i < topology->rx_count; i++)
+        disturb_add(&control->disturb, topology->rx[i]->name, topology->rx[i]->cpu,
+                    armed_tid(&topology->rx[i]->armed));
+    for (uint32_t i = 0; i < topology->strategies_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
+        disturb_add(&control->disturb, topology->strategies[i]->name, topology->strategies[i]->cpu,
+                    armed_tid(&topology->strategies[i]->armed));
+    disturb_begin(&control->disturb);
+}
+
 int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
 {
     struct topology *topology = control->topology;
@@ -255,12 +286,15 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         error = session_open(control, ret_error);
     if (error == 0 && !control->loader)
         error = acts_open(&control->acts, topology, &control->orders, ret_error);
+    if (error == 0 && disturb_open(&control->disturb, "") != 0)
+        error = topology_fail(ret_error, -ENOMEM, "no memory to read /proc/interrupts");
     if (error == 0)
         error = topology_arm(topology, ret_error);
     if (error)
         return error;
     if (!control->loader)
         fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
+    watch_begin(control);
     const uint64_t begin_ns = monotonic_ns();
     uint64_t clock_due_ns = begin_ns, link_due_ns = begin_ns;
     uint64_t report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
@@ -296,6 +330,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         if (!busy)
             rest(control);
     }
+    disturb_end(&control->disturb);
     topology_stop(topology);
     while (records_write(control))
         ;

@@ -4,6 +4,7 @@
 #define GATEWAY_CONTROL_H
 
 #include "gateway/acts.h"
+#include "gateway/disturb.h"
 #include "gateway/loader.h"
 #include "gateway/orders.h"
 #include "gateway/recovery.h"
@@ -19,6 +20,7 @@ struct control {
     struct recovery recovery;        /* live runs: servers of the feeds */
     struct orders orders;            /* live runs: the order session */
     struct acts acts;                /* live runs: what operators do, and the log of it */
+    struct disturb disturb;          /* what disturbed the hot threads */
     int signal_fd;
     int signal_nr;                   /* that ended the run, 0 = none ... */
     char signal_who[ADMIN_WHO_MAX];  /* ... and who sent it, as the audit log has it */

@@ -277,6 +277,7 @@ void report_text(const struct report *report, FILE *out)
     if (report->control->orders.config)
         report_orders_text(&report->control->orders, out);
     text_latency(report, out);
+    disturb_text(&report->control->disturb, out);
     if (!topology->options.hashing)
         return;
     fputc('\n', out);
@@ -464,6 +465,7 @@ void report_json(const struct report *report, FILE *out)
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         json_strategies(&json, topology, topology->strategies[i]);
     json_close(&json, ']');
+    disturb_json(&json, &report->control->disturb);
     if (report->control->orders.config)
         report_orders_json(&json, &report->control->orders);
     json_close(&json, '}');

@@ -2,6 +2,7 @@
 #include "tests/bench/bench.h"
 
 #include "gateway/clock.h"
+#include "gateway/disturb.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define CASES_MAX 16u
 #define HUGE_BYTES (2u << 20)
@@ -142,18 +144,42 @@ static void extremes_of(const double values[], uint32_t rounds, double *ret_min,
     }
 }
 
+/* What the kernel did to this thread between the first measured round and the last. */
+static void print_disturbances(const struct disturb *disturb, bool json)
+{
+    struct json to;
+
+    if (!json) {
+        disturb_text(disturb, stdout);
+        return;
+    }
+    printf("], \"watch\": ");
+    json_init(&to, stdout);
+    json_open(&to, NULL, '{');
+    disturb_json(&to, disturb);
+    json_close(&to, '}');
+    printf("}\n");
+}
+
 int bench_run(const struct bench_options *options, const char *title, const struct bench_case *cases,
               uint32_t case_count)
 {
+    static struct disturb disturb;
+
     CHECK(case_count <= CASES_MAX);
+    if (disturb_open(&disturb, "") == 0)
+        disturb_add(&disturb, title, (uint32_t)options->cpu, (uint32_t)gettid());
     for (uint32_t round = 0; round <= options->rounds; round++) { /* round 0 warms caches, pages and branches up */
         for (uint32_t c = 0; c < case_count; c++) {
             double values[BENCH_VALUES_MAX] = {0};
+            if (round == 1 && c == 0)
+                disturb_begin(&disturb);
             cases[c].run(cases[c].context, values);
             for (uint32_t v = 0; v < BENCH_VALUES_MAX && round > 0; v++)
                 samples[c][v][round - 1] = values[v];
         }
     }
+    disturb_end(&disturb);
     if (options->json)
         printf("{\"benchmark\": \"%s\", \"rounds\": %u, ", title, options->rounds);
     else
@@ -179,6 +205,7 @@ int bench_run(const struct bench_options *options, const char *title, const stru
                    options->json && (c > 0 || v > 0) ? ", " : "", name, median, min, max, ratio);
         }
     }
-    printf(options->json ? "]}\n" : "\n");
+    print_disturbances(&disturb, options->json);
+    disturb_close(&disturb);
     return fflush(stdout) == 0 ? 0 : 1;
 }

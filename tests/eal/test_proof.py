@@ -18,6 +18,11 @@ def proven(text, config, options, expect, inputs=captures):
     g.check(frames >= FRAMES, f"{text}: {frames} frames")
     g.check(report["feeds"][0]["holes"] > 0, f"{text}: {report['feeds'][0]['holes']} holes passed")
     g.check(report["violations"] == 0, f"{text}: no system call, no allocation")
+    watched = report["disturbances"]
+    g.check([one["name"] for one in watched] == [lcore["name"] for lcore in report["rx"] + (report["strategies"] if len(watched) > 1 else [])]
+            and len(watched) == (1 if report["mode"] == "inline" else 2), f"{text}: every hot lcore was watched", quiet=True)
+    g.check(all(one["voluntary"] == 0 and one["migrations"] == 0 for one in watched),
+            f"{text}: no hot thread slept or moved ({', '.join(one['name'] + ' ' + one['verdict'] for one in watched)})")
     return report["strategies"][0]["orders"], report["strategies"][0]["events_lost"]
 
 
