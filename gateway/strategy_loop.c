@@ -18,11 +18,13 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
         lcore->popped_tsc = clock_tsc();
     if (lcore->reader_count == 0)
         lcore->event_seq++; /* inline: the ring would have counted */
+    const uint64_t before_ns = lcore->market.now_ns;
     market_apply(&lcore->market, event);
     if (lcore->sim)
         order_owner_simulate(lcore, event);
     if (event->type ==
         MD_TIME) { /* a frame begins: its time is decision time now, and what is due fires before its events */
+        risk_frame(&lcore->risk, &lcore->market, before_ns);
         submit_expired(lcore, event);
         return;
     }

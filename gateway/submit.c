@@ -58,7 +58,8 @@ static void release(struct strategy_lcore *lcore, struct submit_queue *queue, st
     struct order_event event = news(order, ORDER_RELEASED, lcore->market.now_ns);
 
     event.reason = ORDER_RELEASE_TIMEOUT;
-    risk_release(&lcore->market, order->channel, order->instrument, order->side, order->qty);
+    risk_release(&lcore->market, order->channel, order->instrument, order->side, order->strategy, order->qty);
+    open_disown(&lcore->open, &lcore->market, order);
     open_remove(&lcore->open, order);
     lcore->release_count++;
     submit_news(lcore, queue, &event);
@@ -70,8 +71,9 @@ static void fill(struct strategy_lcore *lcore, struct submit_queue *queue, struc
     const struct order_event event = news(order, ORDER_FILLED, lcore->market.now_ns);
     struct market_instrument *instrument = market_find(&lcore->market, order->channel, order->instrument);
 
-    instrument->position += order->side == 'B' ? (int64_t)order->qty : -(int64_t)order->qty;
-    risk_release(&lcore->market, order->channel, order->instrument, order->side, order->qty);
+    account_trade(&lcore->market, instrument, order->strategy, order->side, order->qty, order->price);
+    risk_release(&lcore->market, order->channel, order->instrument, order->side, order->strategy, order->qty);
+    open_disown(&lcore->open, &lcore->market, order);
     open_remove(&lcore->open, order);
     lcore->fill_count++;
     submit_news(lcore, queue, &event);
@@ -124,7 +126,7 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
         if (UNLIKELY(stopped))
             return RISK_OVERRUN;
         *ret_reserved = intent->qty;
-        return risk_reserve(&lcore->risk, &lcore->market, intent, now_ns);
+        return risk_reserve(&lcore->risk, &lcore->market, intent, strategy, now_ns);
     }
     if (intent->action != ORDER_CANCEL && intent->action != ORDER_REPLACE)
         return RISK_BAD_INTENT;
@@ -144,7 +146,7 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
     replace.channel = order->channel;
     replace.instrument = order->instrument;
     replace.side = order->side;
-    return risk_reserve_replace(&lcore->risk, &lcore->market, &replace, order->qty, now_ns);
+    return risk_reserve_replace(&lcore->risk, &lcore->market, &replace, order->qty, strategy, now_ns);
 }
 
 /* An order that is on the wire is open from here on; returns its UserRefNum. Of a replace that somebody will answer
@@ -155,13 +157,15 @@ static uint32_t enter(struct strategy_lcore *lcore, struct order_intent *wire, u
 {
     if (orig && !lcore->answered) {
         wire->qty = orig->qty + reserved;
+        open_disown(&lcore->open, &lcore->market, orig);
         open_remove(&lcore->open, orig);
         orig = NULL;
     }
     const uint32_t user_ref = open_insert(&lcore->open, wire, symbol, strategy, lcore->market.now_ns);
-    if (orig) {
-        open_replace_sent(orig, open_find(&lcore->open, user_ref));
-    }
+    struct open_order *order = open_find(&lcore->open, user_ref);
+    if (orig)
+        open_replace_sent(orig, order);
+    open_own(&lcore->open, &lcore->market, order);
     if (lcore->link && wire->action == ORDER_NEW)
         __atomic_store_n(&lcore->link->sent_ref, user_ref, __ATOMIC_RELAXED);
     return user_ref;
@@ -214,14 +218,16 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
         verdict = lcore->sim && !simulate(lcore) ? RISK_LOG_FULL : order_path_send(lcore->path);
     }
     if (verdict != RISK_PASS) {
-        if (reserved > 0)
-            risk_release(&lcore->market, wire.channel, wire.instrument, wire.side, reserved);
+        if (!cancel)
+            risk_undo(&lcore->risk, &lcore->market, &wire, reserved, strategy);
         return verdict;
     }
     const uint64_t tx_tsc = clock_tsc();
     hist_record(&lcore->stage[STAGE_SENT], tx_tsc - cause->rx_tsc);
 
-    if (cancel) { /* where nobody answers the reservation stays until its time is over */
+    if (cancel) {
+        risk_cancel(&lcore->risk, lcore->market.now_ns);
+        /* where nobody answers the reservation stays until its time is over */
         if (lcore->answered)
             open_cancel_sent(order, intent->qty);
         sent(lcore, intent->orig_ref, strategy, cause, tx_tsc);
@@ -246,6 +252,7 @@ bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const
     if (order_path_encode(lcore->path, &intent, 0, nobody) != RISK_PASS || order_path_send(lcore->path) != RISK_PASS)
         return false;
     open_cancel_sent(order, 0);
+    risk_cancel(&lcore->risk, lcore->market.now_ns);
     lcore->own_cancel_count++;
     sent(lcore, order->user_ref, UINT8_MAX, cause, clock_tsc());
     return true;

@@ -26,26 +26,29 @@ static int32_t price_of(uint64_t price)
 }
 
 /* Position and reservation of an order's instrument, or of its symbol where it has no instrument yet. */
-static void change(struct market *market, const struct open_order *order, int64_t position, int64_t open_qty)
+static void change(struct market *market, const struct open_order *order, int64_t position, int32_t price,
+                   int64_t open_qty)
 {
     const bool buy = is_buy(order->side);
 
     if (order->channel == OPEN_INSTRUMENT_NONE) {
-        const bool carried = market_carry(market, order->symbol, position, buy ? open_qty : 0, buy ? 0 : open_qty);
+        const bool carried = market_carry(market, order->symbol, position, price, buy ? open_qty : 0,
+                                          buy ? 0 : open_qty);
         CHECK(carried); /* it was when the order was entered */
         return;
     }
     struct market_instrument *instrument = market_find(market, order->channel, order->instrument);
     CHECK(instrument);
-    uint64_t *reserved = buy ? &instrument->open_buy_qty : &instrument->open_sell_qty;
-    CHECK(open_qty >= 0 || *reserved >= (uint64_t)-open_qty);
-    instrument->position += position;
-    *reserved += (uint64_t)open_qty;
+    if (position != 0)
+        account_trade(market, instrument, open_strategy(order), order->side,
+                      (uint32_t)(position > 0 ? position : -position), price);
+    if (open_qty != 0)
+        account_reserve(market, instrument, open_strategy(order), order->side, open_qty, price);
 }
 
 static void set_qty(struct market *market, struct open_order *order, uint32_t qty)
 {
-    change(market, order, 0, (int64_t)qty - (int64_t)order->qty);
+    change(market, order, 0, order->price, (int64_t)qty - (int64_t)order->qty);
     order->qty = qty;
 }
 
@@ -99,6 +102,7 @@ static void keep_larger(struct open_orders *open, struct market *market, const s
 static void drop(struct open_orders *open, struct market *market, struct open_order *order)
 {
     set_qty(market, order, 0);
+    open_disown(open, market, order);
     if (order->inherited) {
         open_remove_inherited(open, order);
         return;
@@ -179,6 +183,13 @@ static bool well_formed(const struct ouch_answer *answer)
            (answer->state == 'D' || (answer->state == 'L' && answer->qty > 0));
 }
 
+/* The order has the price that the venue says. */
+static void reprice(struct applying *a, struct open_order *order)
+{
+    order->price = price_of(a->answer->price);
+    open_own(a->open, a->market, order);
+}
+
 /* Is it an answer to this order, which has had none? */
 static bool answers(const struct ouch_answer *answer, const struct open_order *order)
 {
@@ -193,7 +204,7 @@ static enum answer_verdict accepted(struct applying *a, struct open_order *order
     if (!answers(answer, order))
         return ANSWER_IMPOSSIBLE;
     order->accepted = 1;
-    order->price = price_of(answer->price);
+    reprice(a, order);
     set_qty(a->market, order, answer->qty);
     if (answer->state == 'D') {
         tell_released(a, order, ORDER_RELEASE_DEAD, answer->qty, 0);
@@ -214,7 +225,7 @@ static enum answer_verdict replaced(struct applying *a, struct open_order *order
         return ANSWER_IMPOSSIBLE;
     struct open_order *orig = open_find(a->open, order->orig_ref);
     order->accepted = 1;
-    order->price = price_of(answer->price);
+    reprice(a, order);
     if (orig) {
         order->filled_qty = orig->filled_qty;
         drop(a->open, a->market, orig);
@@ -242,7 +253,7 @@ static enum answer_verdict executed(struct applying *a, struct open_order *order
         return ANSWER_IMPOSSIBLE;
     a->counters->fill_count++;
     a->counters->fill_qty += qty;
-    change(a->market, order, is_buy(order->side) ? (int64_t)qty : -(int64_t)qty, 0);
+    change(a->market, order, is_buy(order->side) ? (int64_t)qty : -(int64_t)qty, price_of(a->answer->price), 0);
     set_qty(a->market, order, order->qty - open_qty);
     struct order_event event = news(order, ORDER_FILLED, qty, a->now_ns);
     event.price = price_of(a->answer->price);
@@ -330,7 +341,7 @@ static enum answer_verdict told(struct applying *a, struct open_order *order)
     case OUCH_MODIFIED:
         return modified(a, order);
     case OUCH_PRIORITY:
-        order->price = price_of(a->answer->price);
+        reprice(a, order);
         go_on(order);
         tell_of(a, order, ORDER_RESTATED, order->qty);
         return ANSWER_APPLIED;
@@ -375,10 +386,11 @@ static enum answer_verdict inherit(struct applying *a)
     order->asked_qty = answer->qty;
     order->filled_qty = filled_qty;
     if (!market_symbol_find(a->market, order->symbol, &order->channel, &order->instrument) &&
-        !market_carry(a->market, order->symbol, 0, 0, 0)) {
+        !market_carry(a->market, order->symbol, 0, 0, 0, 0)) {
         open_remove_inherited(a->open, order);
         return ANSWER_FULL;
     }
+    open_own(a->open, a->market, order);
     set_qty(a->market, order, answer->qty);
     settle(order);
     return ANSWER_INHERITED;

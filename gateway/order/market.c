@@ -29,6 +29,12 @@ static void market_forget(struct market_instrument *instrument)
     instrument->operational = 0;
     instrument->short_sale = 0;
     instrument->untradable = false;
+    instrument->tick = REFERENCE_TICK_ANY;
+    instrument->reference = 0;
+    instrument->last_price = MD_PRICE_NONE;
+    instrument->close_price = MD_PRICE_NONE;
+    instrument->tick_size = 0;
+    instrument->lot = 0;
     instrument->collar_upper = MD_PRICE_NONE;
     instrument->collar_lower = MD_PRICE_NONE;
     instrument->ipo_release_s = 0;
@@ -43,7 +49,7 @@ void market_init(struct market *market, void *memory, const uint32_t *instrument
     for (uint32_t i = 0; i < channel_count; i++) {
         market->channel[i] = (struct market_channel){.instruments = next, .instrument_count = instrument_counts[i]};
         for (uint32_t j = 0; j < instrument_counts[i]; j++) {
-            next[j] = (struct market_instrument){.position = 0};
+            next[j] = (struct market_instrument){.mark = MD_PRICE_NONE};
             market_forget(&next[j]);
         }
         next += instrument_counts[i];
@@ -86,14 +92,17 @@ static void apply_channel(struct market *market, struct market_channel *channel,
     switch (event->type) {
     case MD_STALE_BEGIN:
         channel->stale = true;
+        channel->silent = event->qty == 0 && !refresh;
         channel->lost = channel->lost && !refresh;
         break;
     case MD_STALE_END:
+        channel->silent = false;
         channel->lost = channel->lost && !refresh;
         channel->stale = channel->lost; /* the feed is whole again; what this lcore has seen of it may not be */
         break;
     case MD_SESSION:
         channel->stale = false;
+        channel->silent = false;
         channel->lost = false;
         channel->session_ended = false;
         market->lapped_channels &= ~(1u << event->channel);
@@ -151,14 +160,39 @@ static void carried_move(struct market *market, struct market_instrument *instru
         return;
     carried->home = instrument;
     market->carried_count--;
-    instrument->position += carried->position;
-    instrument->open_buy_qty += carried->open_buy_qty;
-    instrument->open_sell_qty += carried->open_sell_qty;
+    account_move_in(market, instrument, carried->position, carried->cost, carried->open_buy_qty,
+                    carried->open_sell_qty);
     carried->position = 0; /* it is there now, and nowhere twice */
+    carried->cost = 0;
     carried->open_buy_qty = carried->open_sell_qty = 0;
+    if (market->own) {
+        own_merge(market->own, &instrument->own_buy, &carried->own_buy, true);
+        own_merge(market->own, &instrument->own_sell, &carried->own_sell, false);
+    }
 }
 
-bool market_carry(struct market *market, uint64_t symbol, int64_t position, int64_t open_buy_qty,
+struct own_side *market_carried_side(struct market *market, uint64_t symbol, bool buy)
+{
+    struct market_carried *carried = carried_slot(market, symbol);
+
+    if (!carried || carried->symbol == 0)
+        return NULL;
+    if (carried->home)
+        return buy ? &carried->home->own_buy : &carried->home->own_sell;
+    return buy ? &carried->own_buy : &carried->own_sell;
+}
+
+/* Nobody knows a price of it yet: it is worth its cost, and only what was closed is profit or loss. */
+static void carried_trade(struct market *market, struct market_carried *carried, int64_t position, int32_t price)
+{
+    struct account_total *total = &market->account.lcore;
+    const __int128 realised = account_lot(&carried->position, &carried->cost, position, price);
+
+    total->cash += realised;
+    total->realised += realised;
+}
+
+bool market_carry(struct market *market, uint64_t symbol, int64_t position, int32_t price, int64_t open_buy_qty,
                   int64_t open_sell_qty)
 {
     struct market_carried *carried = symbol != 0 ? carried_slot(market, symbol) : NULL;
@@ -171,15 +205,39 @@ bool market_carry(struct market *market, uint64_t symbol, int64_t position, int6
         carried->symbol = symbol;
         market->carried_count++;
     }
-    int64_t *its_position = carried->home ? &carried->home->position : &carried->position;
-    uint64_t *buy_qty = carried->home ? &carried->home->open_buy_qty : &carried->open_buy_qty;
-    uint64_t *sell_qty = carried->home ? &carried->home->open_sell_qty : &carried->open_sell_qty;
-    CHECK(open_buy_qty >= 0 || *buy_qty >= (uint64_t)-open_buy_qty); /* never more is given back than was taken */
-    CHECK(open_sell_qty >= 0 || *sell_qty >= (uint64_t)-open_sell_qty);
-    *its_position += position;
-    *buy_qty += (uint64_t)open_buy_qty;
-    *sell_qty += (uint64_t)open_sell_qty;
+    struct market_instrument *home = carried->home;
+    if (home) {
+        const uint8_t side = position > 0 ? 'B' : 'S';
+        if (position != 0)
+            account_trade(market, home, ACCOUNT_NOBODY, side, (uint32_t)(position > 0 ? position : -position), price);
+        if (open_buy_qty != 0)
+            account_reserve(market, home, ACCOUNT_NOBODY, 'B', open_buy_qty, price);
+        if (open_sell_qty != 0)
+            account_reserve(market, home, ACCOUNT_NOBODY, 'S', open_sell_qty, price);
+        return true;
+    }
+    CHECK(open_buy_qty >= 0 || carried->open_buy_qty >= (uint64_t)-open_buy_qty); /* never more than was taken */
+    CHECK(open_sell_qty >= 0 || carried->open_sell_qty >= (uint64_t)-open_sell_qty);
+    if (position != 0)
+        carried_trade(market, carried, position, price);
+    carried->open_buy_qty += (uint64_t)open_buy_qty;
+    carried->open_sell_qty += (uint64_t)open_sell_qty;
     return true;
+}
+
+/* What the reference file says of an instrument that has just got its symbol. */
+static void refer(const struct market *market, struct market_instrument *instrument)
+{
+    const struct reference_row *row =
+        market->reference ? reference_find(market->reference, instrument->symbol) : NULL;
+
+    if (!row)
+        return;
+    instrument->reference = row->flags;
+    instrument->tick = row->tick;
+    instrument->tick_size = row->tick_size;
+    instrument->lot = row->lot;
+    instrument->close_price = row->close_price;
 }
 
 bool market_symbol_find(const struct market *market, uint64_t symbol, uint16_t *ret_channel, uint16_t *ret_instrument)
@@ -224,8 +282,15 @@ void market_apply(struct market *market, const struct md_event *event)
     switch (event->type) {
     case MD_DEFINE:
         instrument->symbol = event->ref;
+        refer(market, instrument);
         if (UNLIKELY(market->carried_count > 0))
             carried_move(market, instrument);
+        break;
+    case MD_EXECUTE:
+    case MD_TRADE:
+    case MD_CROSS:
+        if (event->price != MD_PRICE_NONE && event->price > 0 && (event->flags & MD_HIDDEN) == 0)
+            instrument->last_price = event->price;
         break;
     case MD_STATE:
         instrument->state = event->side;
@@ -246,6 +311,8 @@ void market_apply(struct market *market, const struct md_event *event)
     default:
         break;
     }
+    if (UNLIKELY(instrument->ours))
+        account_mark(market, instrument);
 }
 
 void market_lost(struct market *market, uint32_t channels)

@@ -1,9 +1,12 @@
 /* What one strategy lcore knows of the market, from the events that it has consumed and from nothing else, together
- * with its own position in each instrument: what the risk gate decides on. One cache line per instrument, one owner.
- * Pure. */
+ * with its own position in each instrument: what the risk gate decides on. Two cache lines per instrument, of which most
+ * events touch the first alone; one owner. Pure. */
 #ifndef GATEWAY_ORDER_MARKET_H
 #define GATEWAY_ORDER_MARKET_H
 
+#include "gateway/order/account.h"
+#include "gateway/order/own.h"
+#include "gateway/order/reference.h"
 #include "ring/check.h"
 #include "ring/md_event.h"
 
@@ -25,31 +28,48 @@ struct market_instrument {
     uint8_t operational;    /* 'H' halted by operations, 'T', 0 unknown */
     uint8_t short_sale;     /* Reg SHO '0' '1' '2', 0 unknown */
     bool untradable;        /* its book is not to be trusted */
+    bool ours;              /* we hold or held some, or have or had orders: its mark follows the market */
+    uint8_t tick;           /* enum reference_tick */
+    uint8_t reference;      /* enum reference_flag, or-ed; 0 = the reference file does not know it */
+    uint8_t reserved;
+    int32_t last_price;     /* of the newest trade, MD_PRICE_NONE = unknown */
+    /* second line: what the gate asks beside the above, and what few events change */
+    alignas(CACHE_LINE_BYTES) __int128 cost; /* of the position, of its sign */
+    struct own_side own_buy, own_sell; /* our open orders */
+    int32_t mark;           /* price that position and open orders are valued at, MD_PRICE_NONE = none yet */
+    int32_t close_price;    /* previous close, MD_PRICE_NONE = unknown */
+    int32_t tick_size;      /* reference file, where tick says so */
+    uint32_t lot;           /* shares; 0 = any number */
     int32_t collar_upper, collar_lower; /* LULD auction collar, MD_PRICE_NONE = unknown */
     uint32_t ipo_release_s; /* IPO quotation release, s since midnight; 0 = unknown, or cancelled */
 };
-_Static_assert(sizeof(struct market_instrument) == CACHE_LINE_BYTES, "one line per instrument");
+_Static_assert(sizeof(struct market_instrument) == 2 * CACHE_LINE_BYTES, "two lines per instrument");
+_Static_assert(offsetof(struct market_instrument, cost) == CACHE_LINE_BYTES, "the gate's line");
 
 struct market_channel {
     struct market_instrument *instruments;
     uint64_t *known;        /* a bit for each instrument that an event was about since the channel began anew */
     uint32_t instrument_count;
     bool stale;             /* between MD_STALE_BEGIN and MD_STALE_END, or events were lost to an overrun */
+    bool silent;            /* stale because no line of the feed says anything, as its rx lcore knows by its clock */
     bool lost;              /* events were lost to an overrun and have not been made good by a refresh */
     bool session_ended;
     uint8_t system;         /* code of the newest system event, 0 = unknown */
     uint8_t mwcb_breached;  /* market-wide circuit breakers: level '1' '2' '3', 0 = none known */
     uint64_t mwcb_level_e8[3]; /* their prices, 8 decimals; 0 = unknown */
+    uint64_t midnight_ns;   /* exchange's midnight, ns since the UTC epoch; the caller's */
 };
 
 /* Shares of a symbol whose instrument no event has defined yet: what orders of earlier lives of the gateway bought,
  * sold and still have open. Moved into the instrument when the first event names it; from then on it is the home of the
  * symbol's orders that were entered here, whatever becomes of its name. */
-#define MARKET_CARRIED_MAX 1024u /* a power of two */
+#define MARKET_CARRIED_MAX 2048u /* a power of two */
 struct market_carried {
     uint64_t symbol;        /* 0 = free */
     int64_t position;
     uint64_t open_buy_qty, open_sell_qty;
+    __int128 cost;
+    struct own_side own_buy, own_sell;
     struct market_instrument *home; /* NULL = not defined yet */
 };
 
@@ -58,6 +78,9 @@ struct market {
     uint32_t channel_count;
     uint32_t lapped_channels; /* a bit for each that has lost events since its session began, made good or not */
     uint64_t now_ns;        /* decision time: the newest MD_TIME */
+    const struct reference *reference; /* NULL: no reference file */
+    struct own_node *own;   /* nodes of our open orders, those of struct open_orders; NULL: none are entered here */
+    struct account account;
     struct market_carried carried[MARKET_CARRIED_MAX];
     uint32_t carried_count; /* without a home; 0: nothing to look for when an instrument is defined */
     uint64_t carried_full_count; /* symbols that there was no room for: their positions are not known */
@@ -83,10 +106,12 @@ void market_lost(struct market *market, uint32_t channels);
 /* The instrument that `symbol` names, of the first channel that knows it; false: none does yet. Walks: not for the hot
  * path. */
 bool market_symbol_find(const struct market *market, uint64_t symbol, uint16_t *ret_channel, uint16_t *ret_instrument);
-/* Change what is carried for a symbol without an instrument; where it has got one since, change that. False: no room,
- * counted. Only the first call for a symbol can find no room. */
-bool market_carry(struct market *market, uint64_t symbol, int64_t position, int64_t open_buy_qty,
+/* Change what is carried for a symbol without an instrument, bought or sold at `price`; where it has got one since,
+ * change that. False: no room, counted. Only the first call for a symbol can find no room. */
+bool market_carry(struct market *market, uint64_t symbol, int64_t position, int32_t price, int64_t open_buy_qty,
                   int64_t open_sell_qty);
+/* Our open orders of one side of a symbol: of its home, or carried. NULL: nothing is carried for it. */
+struct own_side *market_carried_side(struct market *market, uint64_t symbol, bool buy);
 
 /* The instrument, or NULL when there is no such one. */
 static inline struct market_instrument *market_find(struct market *market, uint16_t channel, uint16_t instrument)

@@ -11,7 +11,8 @@ size_t open_footprint(uint32_t orders_max)
 {
     if (orders_max == 0 || orders_max > OPEN_ORDERS_LIMIT || (orders_max & (orders_max - 1)) != 0)
         return 0;
-    return (size_t)orders_max * 3 * sizeof(struct open_order);
+    return (size_t)orders_max * 3 * sizeof(struct open_order) +
+           ((size_t)orders_max * 2 + 1) * sizeof(struct own_node);
 }
 
 void open_init(struct open_orders *open, void *memory, uint32_t orders_max, uint32_t first_ref, uint64_t timeout_ns)
@@ -25,6 +26,11 @@ void open_init(struct open_orders *open, void *memory, uint32_t orders_max, uint
                                  .timeout_ns = timeout_ns};
     open->inherited = open->slots + orders_max;
     memset(memory, 0, open_footprint(orders_max));
+    open->own = (struct own_node *)(open->inherited + 2 * (size_t)orders_max);
+    for (uint32_t i = 2 * orders_max; i > orders_max; i--) {
+        open->own[i].left = open->own_free;
+        open->own_free = i;
+    }
 }
 
 bool open_room(struct open_orders *open)
@@ -175,6 +181,55 @@ bool open_replaceable(const struct open_order *order)
 {
     return order->state == OPEN_LIVE || order->state == OPEN_PARTLY_FILLED ||
            (order->state == OPEN_PENDING && order->orig_ref == 0);
+}
+
+/* Where an order stands, by its instrument, or by its symbol while no event has defined that. NULL: nowhere. */
+static struct own_side *side_of(struct open_orders *open, struct market *market, const struct open_order *order)
+{
+    const bool buy = order->side == 'B';
+
+    if (order->channel == OPEN_INSTRUMENT_NONE) {
+        market->own = open->own; /* what is carried may have to move */
+        return market_carried_side(market, order->symbol, buy);
+    }
+    struct market_instrument *instrument = market_find(market, order->channel, order->instrument);
+    if (!instrument)
+        return NULL;
+    return buy ? &instrument->own_buy : &instrument->own_sell;
+}
+
+void open_own(struct open_orders *open, struct market *market, struct open_order *order)
+{
+    struct own_side *side = side_of(open, market, order);
+
+    if (!side)
+        return;
+    if (order->own != 0) {
+        own_remove(open->own, side, order->own, order->side == 'B');
+    } else {
+        if (order->inherited) {
+            CHECK(open->own_free != 0); /* there are as many as inherited orders */
+            order->own = open->own_free & 0x7fffffff;
+            open->own_free = open->own[order->own].left;
+        } else {
+            order->own = (uint32_t)(order - open->slots + 1) & 0x7fffffff;
+        }
+        account_count(&market->account, open_strategy(order), 1);
+    }
+    own_insert(open->own, side, order->own, order->side == 'B', order->price);
+}
+
+void open_disown(struct open_orders *open, struct market *market, struct open_order *order)
+{
+    if (order->own == 0)
+        return;
+    own_remove(open->own, side_of(open, market, order), order->own, order->side == 'B');
+    account_count(&market->account, open_strategy(order), -1);
+    if (order->inherited) {
+        open->own[order->own].left = open->own_free;
+        open->own_free = order->own;
+    }
+    order->own = 0;
 }
 
 /* The oldest order that is still open, or NULL. References grow, so what lies behind oldest_ref never comes back and

@@ -12,6 +12,7 @@
 #ifndef GATEWAY_ORDER_OPEN_H
 #define GATEWAY_ORDER_OPEN_H
 
+#include "gateway/order/market.h"
 #include "ring/order_intent.h"
 
 #include <stdbool.h>
@@ -47,8 +48,8 @@ struct open_order {
     uint32_t asked_qty;   /* shares that the strategy asked for */
     uint32_t filled_qty;  /* executed, of the orders that it replaced too; saturated */
     uint32_t cancel_qty;  /* PENDING_CANCEL: what the cancel shall leave, 0 = nothing */
-    uint8_t accepted;     /* the venue has said that it has it; holds while the state is UNKNOWN */
-    uint8_t reserved[3];
+    uint32_t accepted : 1; /* the venue has said that it has it; holds while the state is UNKNOWN */
+    uint32_t own : 31;    /* its node among our own prices, 0 = none */
     uint64_t symbol;      /* as md_symbol() */
     uint64_t sent_ns;     /* decision time of the send */
 };
@@ -64,6 +65,8 @@ struct open_orders {
     uint32_t inherited_count;
     uint64_t timeout_ns; /* 0 = never */
     struct open_order *inherited; /* hash table by user_ref: 2 * orders_max slots behind the others */
+    struct own_node *own;  /* of each order of this life, by slot from 1 on, then orders_max of inherited ones */
+    uint32_t own_free;     /* first of these that is free, 0 = none; the next hangs to its left */
 };
 
 size_t open_footprint(uint32_t orders_max); /* a power of two; 0 if it is not */
@@ -108,6 +111,16 @@ bool open_replaceable(const struct open_order *order);
 struct open_order *open_expired(struct open_orders *open, uint64_t now_ns);
 /* Earliest time at which open_expired will find one; UINT64_MAX if none will. */
 uint64_t open_deadline_ns(struct open_orders *open);
+
+/* From here on the order counts as ours at its price, which no order of ours may meet, and as an open one; again after
+ * its price has changed, and after it was entered. Then, before it is removed, not any more. */
+void open_own(struct open_orders *open, struct market *market, struct open_order *order);
+void open_disown(struct open_orders *open, struct market *market, struct open_order *order);
+/* Who is accounted for it: its strategy, or nobody for an order of an earlier life. */
+static inline uint8_t open_strategy(const struct open_order *order)
+{
+    return order->inherited ? ACCOUNT_NOBODY : order->strategy;
+}
 
 const char *open_state_name(enum open_state state);
 

@@ -1,6 +1,9 @@
 /* The risk gate: the only door to the wire. Each refusal has a reason and a counter; cancels pass a closed gate. It
  * uses only state seen in events that its lcore has consumed, and integers only. One owner: the strategy lcore; the
- * kill word is written by the control thread.
+ * kill word is written by the control thread. docs/RISK.md has each check, its rule, its cost and its test.
+ *
+ * Three scopes: an order has to be within the limits of its strategy, where that has some of its own, of its lcore, and
+ * of the share that this lcore has of the gateway's (budget.h).
  *
  * risk_reserve is called before an order is encoded and books the order into position and rate; whatever does not
  * reach the wire, or stops trading, gives its reservation back with risk_release. */
@@ -8,6 +11,8 @@
 #define GATEWAY_ORDER_RISK_H
 
 #include "gateway/order/market.h"
+#include "gateway/order/recent.h"
+#include "gateway/order/risk_bucket.h"
 #include "gateway/order/risk_limits.h"
 #include "ring/order_intent.h"
 
@@ -45,7 +50,8 @@ enum risk_verdict {
     RISK_SILENT,         /* nothing comes on any line of the instrument's feed */
     RISK_CLOCK,          /* frame time has jumped and was not steady for clock_steady_ms since */
     RISK_HOURS,          /* outside hours_from_s ... hours_to_s of the exchange's day */
-    RISK_MARKET_HOURS,   /* before the venue's start of market hours, or after their end, and market_hours asked for */
+    RISK_EARLY,          /* before the venue's start of market hours, and no_early is set */
+    RISK_LATE,           /* after their end, and no_late is set */
     RISK_NO_REFERENCE,   /* the reference file lacks the symbol, and no_reference says refuse */
     RISK_RESTRICTED,     /* the reference file says that it is not to be traded */
     RISK_TICK,           /* price is no multiple of the tick */
@@ -81,27 +87,54 @@ struct risk_post {
                                      * read the above; reader: control thread, acquired before it writes them again */
 };
 
-#define RISK_LCORE       0u        /* scopes of one gate: the lcore ... */
-#define RISK_STRATEGY(i) (1u + (i)) /* ... and its strategies */
-#define RISK_SCOPES_MAX  (1u + RISK_STRATEGIES_MAX)
+#define RISK_LCORE       0u         /* scopes of one gate: the lcore ... */
+#define RISK_STRATEGY(i) (1u + (i)) /* ... its strategies ... */
+#define RISK_GATEWAY     (1u + RISK_STRATEGIES_MAX) /* ... and its share of the gateway's limits */
+#define RISK_SCOPES_MAX  (RISK_GATEWAY + 1u)
+
+struct risk_strategy {
+    struct risk_limits limits;
+    struct risk_bucket rate;
+    struct recent recent; /* also of strategies without limits of their own */
+};
 
 struct risk {
-    struct risk_limits limits;   /* of the lcore; read-mostly: the owner changes it in risk_take alone */
-    uint64_t token_ns;           /* ns that one order costs: 10^9 / rate_per_s, at least 1 */
-    uint64_t bucket_ns;          /* rate_burst * token_ns: what a full bucket holds */
+    /* read-mostly: the owner changes these in risk_take alone */
+    struct risk_limits limits;   /* of the lcore */
+    uint32_t limited;            /* a bit for each strategy that has limits of its own */
+    bool shared;                 /* `share` has a meaning */
     bool session_up;             /* orders can be sent. Writer: the owner */
-    alignas(CACHE_LINE_BYTES) uint64_t level_ns; /* owner: what the bucket holds now */
-    uint64_t refilled_ns;        /* frame time of the last refill; 0 = never */
-    uint64_t verdict_count[RISK_VERDICT_COUNT]; /* intents by verdict */
+    /* changed by orders; owner */
+    alignas(CACHE_LINE_BYTES) struct risk_bucket rate;
+    struct risk_bucket messages; /* as the venue counts them */
+    __int128 profit_base[RISK_SCOPES_MAX]; /* profit of each scope when its loss limit began to count */
+    uint64_t jumped_ns;          /* frame time of the last jump of frame time */
+    bool jumped;                 /* and it was not steady for clock_steady_ms since */
+    uint32_t rearming;           /* a bit for each scope whose loss counts from the next look on */
     uint32_t lost;               /* a bit for each scope whose loss limit was reached: it is closed. Writer: owner;
                                   * reader: control thread, relaxed, which cancels what is open and may arm it again */
+    uint64_t verdict_count[RISK_VERDICT_COUNT]; /* intents by verdict */
+    uint64_t clock_jump_count;
+    /* owner writes, once a frame in which something changed; control thread reads, relaxed, word by word: money cut to
+     * 64 bits */
+    alignas(CACHE_LINE_BYTES) struct risk_shown {
+        int64_t gross, net_long, net_short, profit, realised;
+        uint32_t open_count;
+        uint32_t taken;          /* newest post that these know of: they are what it is after it. Released */
+    } now;
     alignas(CACHE_LINE_BYTES) uint32_t killed;  /* writer: control thread; reader: owner, relaxed, once an intent */
     struct risk_limits shown[RISK_SCOPES_MAX];  /* the newest limits posted; control thread's own */
     struct risk_post post;
+    struct risk_limits share;    /* of the gateway's limits: gross, net, open orders, rate, position. Owner */
+    struct risk_bucket share_rate;
+    struct risk_strategy strategy[RISK_STRATEGIES_MAX];
 };
 
 /* Orders are blocked by `session_up` until the caller sets it. */
 void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed);
+/* A strategy gets limits of its own, the lcore a share of the gateway's. Before the gate is armed; later by a post. */
+void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits);
+void risk_limit_share(struct risk *risk, const struct risk_limits *share);
 
 /* Open or close the gate. Any thread. */
 void risk_kill(struct risk *risk, bool killed);
@@ -132,24 +165,38 @@ static inline void risk_take(struct risk *risk)
         risk_take_post(risk);
 }
 
-/* Decide on a new order. RISK_PASS: qty is reserved in the instrument and one token is taken. Counts nothing: the
- * caller counts the final verdict once with risk_count, since frames and queues may refuse after it. `now_ns` may
- * run backwards: then no token is added.
+/* A frame has begun: market->now_ns is its time, `before_ns` that of the one before, 0 = none. Looks for jumps of time
+ * and at losses, and tells the control thread what is held and open. */
+void risk_frame(struct risk *risk, const struct market *market, uint64_t before_ns);
+
+/* Decide on a new order of `strategy`. RISK_PASS: qty is reserved in the instrument, tokens are taken, and the order is
+ * remembered. Counts nothing: the caller counts the final verdict once with risk_count, since frames and queues may
+ * refuse after it. `now_ns` may run backwards: then no token is added.
  *
- * The collar: a buy may cost at most ask * (1 + collar_bps / 10^4), a sell must bring at least bid * (1 - collar_bps
- * / 10^4), rounded towards the BBO, so that the gate is never wider than the rule. The side that it needs is the
- * opposite one; where that is empty the answer is RISK_NO_BBO. */
+ * The collar: a buy may cost at most touch * (1 + collar_bps / 10^4), a sell must bring at least touch * (1 - collar_bps
+ * / 10^4), rounded towards the touch, so that the gate is never wider than the rule. The touch is the opposite best
+ * price; where that is not to be had, or the BBO is locked or crossed, the rules of the limits say what happens. */
 enum risk_verdict risk_reserve(struct risk *risk, struct market *market, const struct order_intent *intent,
-                               uint64_t now_ns);
+                               uint8_t strategy, uint64_t now_ns);
 
 /* The same for a replace of an open order of `open_qty` shares on `side` of (channel, instrument), which `intent`
- * gives a new price and quantity: every check of a new order, but position and reservation are about the increase
- * alone, so that the larger of the two quantities is reserved while nobody has answered. */
+ * gives a new price and quantity: every check of a new order, but position, money and reservation are about the increase
+ * alone, so that the larger of the two quantities is reserved while nobody has answered. It is no duplicate, and open
+ * orders do not become more. */
 enum risk_verdict risk_reserve_replace(struct risk *risk, struct market *market, const struct order_intent *intent,
-                                       uint32_t open_qty, uint64_t now_ns);
+                                       uint32_t open_qty, uint8_t strategy, uint64_t now_ns);
 
-/* Give `qty` of a reservation back: refused later, filled (after the position was changed), cancelled or timed out. */
-void risk_release(struct market *market, uint16_t channel, uint16_t instrument, uint8_t side, uint32_t qty);
+/* What risk_reserve or risk_reserve_replace has just passed does not go out: `reserved` shares go back, and it is
+ * forgotten. Tokens stay taken. */
+void risk_undo(struct risk *risk, struct market *market, const struct order_intent *intent, uint32_t reserved,
+               uint8_t strategy);
+
+/* A cancel goes out: it is never refused, but the venue counts it. */
+void risk_cancel(struct risk *risk, uint64_t now_ns);
+
+/* Give `qty` of a reservation back: filled (after the position was changed), cancelled or timed out. */
+void risk_release(struct market *market, uint16_t channel, uint16_t instrument, uint8_t side, uint8_t strategy,
+                  uint32_t qty);
 
 static inline void risk_count(struct risk *risk, enum risk_verdict verdict)
 {

@@ -17,8 +17,9 @@ enum risk_scope {
 
 /* What the gate does where the price that a limit is measured against cannot be had as usual. */
 enum risk_rule {
-    RISK_RULE_REFUSE = 0,
-    RISK_RULE_ACCEPT,   /* one-sided: the opposite side alone is asked for, as always. Locked, crossed: as any other */
+    RISK_RULE_USUAL = 0, /* one-sided: the opposite side must be there, the own one need not. No BBO: refuse. Locked,
+                         * crossed: as any other. No reference: any tick and lot, not borrowable */
+    RISK_RULE_REFUSE,
     RISK_RULE_OTHER,    /* one-sided: where the opposite side is missing, measure against the own one */
     RISK_RULE_LAST,     /* measure against the last trade; without one, refuse */
     RISK_RULE_CLOSE,    /* measure against the previous close of the reference file; without one, refuse */
@@ -52,14 +53,15 @@ struct risk_limits {
     uint32_t clock_ahead_ms;     /* forward, from one frame to the next; 0 = off */
     uint32_t clock_steady_ms;    /* after a jump orders wait until time was steady for so long */
     /* rules, enum risk_rule; of the config, not changed while running */
-    uint8_t no_bbo;              /* both sides are empty: REFUSE, LAST, CLOSE */
-    uint8_t one_sided;           /* one is: REFUSE, ACCEPT, OTHER, LAST, CLOSE */
-    uint8_t locked;              /* bid = ask: REFUSE, ACCEPT */
-    uint8_t crossed;             /* bid > ask: REFUSE, ACCEPT */
-    uint8_t no_reference;        /* a symbol that the reference file lacks: REFUSE, ACCEPT */
+    uint8_t no_bbo;              /* both sides are empty: USUAL (refuse), LAST, CLOSE */
+    uint8_t one_sided;           /* one is: USUAL, REFUSE, OTHER, LAST, CLOSE */
+    uint8_t locked;              /* bid = ask: USUAL, REFUSE */
+    uint8_t crossed;             /* bid > ask: USUAL, REFUSE */
+    uint8_t no_reference;        /* a symbol that the reference file lacks: USUAL, REFUSE */
     bool self_cross;             /* an order that would meet one of our own is refused */
     bool short_sale;             /* rules of short sales are checked */
-    bool market_hours;           /* only between the venue's start and end of market hours (its system events) */
+    bool no_early;               /* not before the venue's start of market hours (its system events) */
+    bool no_late;                /* not after their end */
     bool allow_stale;            /* orders pass while the feed has a hole: laboratories */
 };
 

@@ -21,7 +21,7 @@ static uint64_t now_ns = 1700000000000000000u;
 static enum risk_verdict reserve(const struct order_intent *intent)
 {
     now_ns += 10000;
-    return risk_reserve(&risk, &market, intent, now_ns);
+    return risk_reserve(&risk, &market, intent, 0, now_ns);
 }
 
 static void run_gate(void *unused, double *ret_ns)
@@ -32,7 +32,7 @@ static void run_gate(void *unused, double *ret_ns)
     for (uint32_t i = 0; i < INTENTS; i++) {
         const struct order_intent *intent = &intents[i];
         passed_count += reserve(intent) == RISK_PASS;
-        risk_release(&market, intent->channel, intent->instrument, intent->side, intent->qty);
+        risk_release(&market, intent->channel, intent->instrument, intent->side, 0, intent->qty);
     }
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / INTENTS;
     CHECK(passed_count == INTENTS);
@@ -81,7 +81,7 @@ static void run_both(void *unused, double *ret_ns)
         if (reserve(intent) == RISK_PASS)
             sum += order_frame_encode(&template, frames[i % FRAMES], intent,
                                       market_find(&market, 0, intent->instrument)->symbol, id_of(i + 1), nowhere);
-        risk_release(&market, intent->channel, intent->instrument, intent->side, intent->qty);
+        risk_release(&market, intent->channel, intent->instrument, intent->side, 0, intent->qty);
     }
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / INTENTS;
     bench_keep(sum);

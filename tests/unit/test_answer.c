@@ -664,7 +664,7 @@ Test(answer, an_inherited_order_that_there_is_no_room_for_reserves_nothing)
     RESERVED(rig, 0, 10u * TABLE, 0u);
     begin(rig, 100000);
     for (uint32_t i = 0; i < MARKET_CARRIED_MAX; i++)
-        cr_assert(market_carry(&rig->market, 1 + i, 0, 0, 0));
+        cr_assert(market_carry(&rig->market, 1 + i, 0, 0, 0, 0));
     cr_assert_eq(apply(rig, accept_of(0, 1, 'B', 10)), ANSWER_FULL, "nor for its symbol");
     cr_assert(rig->open.inherited_count == 0 && rig->market.carried_full_count == 1);
     rig_close(rig);

@@ -378,9 +378,9 @@ Test(market, what_is_carried_moves_in_with_the_name_and_stays_there)
 {
     struct market *market = market_make();
     const uint64_t abc = md_symbol("ABC"), xyz = md_symbol("XYZ");
-    cr_assert(market_carry(market, abc, -30, 0, 70));
-    cr_assert(market_carry(market, abc, 5, 20, -10));
-    cr_assert(market_carry(market, xyz, 1, 2, 3));
+    cr_assert(market_carry(market, abc, -30, 10, 0, 70));
+    cr_assert(market_carry(market, abc, 5, 10, 20, -10));
+    cr_assert(market_carry(market, xyz, 1, 10, 2, 3));
     cr_assert_eq(market->carried_count, 2u);
     struct market_instrument *instrument = market_find(market, 1, 0), *other = market_find(market, 0, 2);
     instrument->position = 1000;
@@ -397,7 +397,7 @@ Test(market, what_is_carried_moves_in_with_the_name_and_stays_there)
     send(market, MD_DEFINE, 1, 0, 0, abc);
     cr_assert(other->position == 0 && other->open_buy_qty == 0 && instrument->position == 975);
     send_flags(market, MD_SESSION, 1, 0);
-    cr_assert(market_carry(market, abc, 15, -20, -60), "its home has no name now");
+    cr_assert(market_carry(market, abc, 15, 10, -20, -60), "its home has no name now");
     cr_assert(instrument->position == 990 && instrument->open_buy_qty == 0 && instrument->open_sell_qty == 0);
     send(market, MD_DEFINE, 1, 1, 0, 0);
     cr_assert_eq(market->carried_count, 1u, "no name is not a name");
@@ -409,15 +409,15 @@ Test(market, what_is_carried_moves_in_with_the_name_and_stays_there)
 Test(market, symbols_beyond_the_table_are_refused_and_counted)
 {
     struct market *market = market_make();
-    cr_assert_not(market_carry(market, 0, 1, 1, 1));
+    cr_assert_not(market_carry(market, 0, 1, 10, 1, 1));
     for (uint64_t i = 0; i < MARKET_CARRIED_MAX; i++)
-        cr_assert(market_carry(market, (i + 1) * 0x123456789u, 1, 2, 3));
-    cr_assert_not(market_carry(market, 5, 1, 2, 3));
+        cr_assert(market_carry(market, (i + 1) * 0x123456789u, 1, 10, 2, 3));
+    cr_assert_not(market_carry(market, 5, 1, 10, 2, 3));
     cr_assert_eq(market->carried_full_count, 2u);
     send(market, MD_DEFINE, 0, 0, 0, 5);
     cr_assert_eq(market_find(market, 0, 0)->position, 0);
     for (uint64_t i = 0; i < MARKET_CARRIED_MAX; i++)
-        cr_assert(market_carry(market, (i + 1) * 0x123456789u, (int64_t)i, -2, 0), "those that are there stay");
+        cr_assert(market_carry(market, (i + 1) * 0x123456789u, (int64_t)i, 10, -2, 0), "those that are there stay");
     for (uint64_t i = 0; i < MARKET_CARRIED_MAX; i++) {
         struct market_instrument *instrument = market_find(market, 0, 1);
         instrument->position = 0;

@@ -280,7 +280,7 @@ Test(resync, orders_wait_for_the_end_of_the_refresh)
         for (uint16_t i = 0; i < feed[0].instrument_count; i++) {
             struct order_intent intent = {.action = ORDER_NEW, .side = 'S', .instrument = i, .qty = 1};
             intent.price = market_find(&lcore->market, 0, i)->bid_price;
-            const enum risk_verdict verdict = risk_reserve(&lcore->risk, &lcore->market, &intent, 1);
+            const enum risk_verdict verdict = risk_reserve(&lcore->risk, &lcore->market, &intent, 0, 1);
             cr_assert_neq(verdict, RISK_PASS);
             refused += verdict == RISK_STALE;
         }
@@ -293,7 +293,7 @@ Test(resync, orders_wait_for_the_end_of_the_refresh)
     for (uint16_t i = 0; i < feed[0].instrument_count; i++) {
         intent.instrument = i;
         intent.price = market_find(&lcore->market, 0, i)->bid_price;
-        passed += risk_reserve(&lcore->risk, &lcore->market, &intent, 1) == RISK_PASS;
+        passed += risk_reserve(&lcore->risk, &lcore->market, &intent, 0, 1) == RISK_PASS;
     }
     cr_assert_gt(passed, SYMBOLS / 2);
 }

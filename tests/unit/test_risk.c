@@ -51,7 +51,7 @@ static struct order_intent order(uint8_t side, int32_t price, uint32_t qty)
 
 static enum risk_verdict ask(struct rig *rig, struct order_intent intent)
 {
-    return risk_reserve(&rig->risk, &rig->market, &intent, 1000);
+    return risk_reserve(&rig->risk, &rig->market, &intent, 0, 1000);
 }
 
 #define REFUSED(rig, intent, reason)                                                                                   \
@@ -71,8 +71,8 @@ Test(risk, a_good_order_passes_and_is_reserved_on_its_side)
     cr_assert_eq(ask(&rig, order('T', BID, 7)), RISK_PASS);
     cr_assert_eq(ask(&rig, order('E', BID, 3)), RISK_PASS);
     cr_assert_eq(rig.abc->open_sell_qty, 80u);
-    risk_release(&rig.market, 0, 1, 'T', 7);
-    risk_release(&rig.market, 0, 1, 'B', 100);
+    risk_release(&rig.market, 0, 1, 'T', 0, 7);
+    risk_release(&rig.market, 0, 1, 'B', 0, 100);
     cr_assert_eq(rig.abc->open_buy_qty, 0u);
     cr_assert_eq(rig.abc->open_sell_qty, 73u);
     free(rig.memory);
@@ -249,26 +249,26 @@ Test(risk, a_replace_reserves_the_increase_alone)
     cr_assert_eq(ask(&rig, intent), RISK_PASS);
     intent.action = ORDER_REPLACE;
     intent.qty = 450;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_PASS);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_PASS);
     cr_assert_eq(rig.abc->open_buy_qty, 450u);
     intent.qty = 100;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 1000), RISK_PASS);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 0, 1000), RISK_PASS);
     cr_assert_eq(rig.abc->open_buy_qty, 450u, "nobody has confirmed the smaller one");
     rig.abc->position = 9550;
     intent.qty = 451;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 1000), RISK_POSITION);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 0, 1000), RISK_POSITION);
     intent.qty = 1001;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 1001, 1000), RISK_QTY);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 1001, 0, 1000), RISK_QTY);
     intent.qty = 100;
     intent.action = ORDER_NEW;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 1000), RISK_BAD_INTENT);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 0, 1000), RISK_BAD_INTENT);
     free(rig.memory);
 }
 
 static enum risk_verdict ask_at(struct rig *rig, uint64_t now_ns)
 {
     const struct order_intent intent = order('B', ASK, 1);
-    return risk_reserve(&rig->risk, &rig->market, &intent, now_ns);
+    return risk_reserve(&rig->risk, &rig->market, &intent, 0, now_ns);
 }
 
 Test(risk, the_bucket_is_exact_to_the_nanosecond)
@@ -499,21 +499,21 @@ Test(risk, a_replace_goes_through_every_check_and_costs_a_token)
     cr_assert_eq(ask(&rig, intent), RISK_PASS);
     intent.action = ORDER_REPLACE;
     risk_kill(&rig.risk, true);
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_KILLED);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_KILLED);
     risk_kill(&rig.risk, false);
     rig.abc->state = 'H';
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_HALTED);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_HALTED);
     rig.abc->state = 'T';
     intent.price = BID / 2;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_COLLAR);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_COLLAR);
     intent.price = BID;
     rig.abc->position = -9700; /* with what is open: at the limit */
     intent.qty = 301;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_POSITION);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_POSITION);
     rig.abc->position = -20000; /* beyond it, but a replace that asks for no more adds nothing */
     intent.qty = 300;
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_PASS);
-    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 1000), RISK_RATE);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_PASS);
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 300, 0, 1000), RISK_RATE);
     cr_assert_eq(rig.abc->open_sell_qty, 300u);
     free(rig.memory);
 }
@@ -555,8 +555,8 @@ Test(risk, no_rate_makes_an_order_free_or_never)
         struct risk risk;
         limits.rate_per_s = cases[i].rate_per_s;
         risk_init(&risk, &limits, false);
-        cr_assert_eq(risk.token_ns, cases[i].token_ns, "%u a second: %lu ns", cases[i].rate_per_s, risk.token_ns);
-        cr_assert_eq(risk.bucket_ns, cases[i].token_ns * limits.rate_burst);
+        cr_assert_eq(risk.rate.token_ns, cases[i].token_ns, "%u a second: %lu ns", cases[i].rate_per_s, risk.rate.token_ns);
+        cr_assert_eq(risk.rate.full_ns, cases[i].token_ns * limits.rate_burst);
     }
 }
 
@@ -575,8 +575,8 @@ Test(risk, more_cannot_be_given_back_than_was_taken, .signal = SIGABRT)
 {
     struct rig rig = rig_open(&wide);
     cr_assert_eq(ask(&rig, order('B', ASK, 5)), RISK_PASS);
-    risk_release(&rig.market, 0, 1, 'B', 5);
-    risk_release(&rig.market, 0, 1, 'B', 1);
+    risk_release(&rig.market, 0, 1, 'B', 0, 5);
+    risk_release(&rig.market, 0, 1, 'B', 0, 1);
 }
 
 static uint64_t random_state;
@@ -823,7 +823,7 @@ Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
                     market_find(&rig.market, channel, instrument)->position += change;
                 }
                 *open_qty -= qty;
-                risk_release(&rig.market, channel, instrument, side, qty);
+                risk_release(&rig.market, channel, instrument, side, 0, qty);
             } else {
                 struct order_intent intent = order((uint8_t)"BBBBSSTEx"[random_below(9)],
                                                    (int32_t)random_below(1500) - 10, random_below(600));
@@ -842,9 +842,10 @@ Test(risk, random_events_and_intents_agree_with_the_model, .timeout = 60)
                 intent.action = replace ? ORDER_REPLACE : ORDER_NEW;
                 const enum risk_verdict expected = model_ask(&model, &intent, had, asked_ns);
                 const enum risk_verdict verdict =
-                    replace ? risk_reserve_replace(&rig.risk, &rig.market, &intent, had, asked_ns)
-                            : risk_reserve(&rig.risk, &rig.market, &intent, asked_ns);
-                cr_assert_eq(verdict, expected, "seed %lu, step %d: %s, the model says %s", seed, step,
+                    replace ? risk_reserve_replace(&rig.risk, &rig.market, &intent, had, 0, asked_ns)
+                            : risk_reserve(&rig.risk, &rig.market, &intent, 0, asked_ns);
+                cr_assert_eq(verdict == RISK_SILENT ? RISK_STALE : verdict, expected,
+                             "seed %lu, step %d: %s, the model says %s", seed, step,
                              risk_verdict_name(verdict), risk_verdict_name(expected));
                 verdicts[verdict]++;
             }

@@ -1,0 +1,154 @@
+/* The gate from outside: how it begins, how its limits are changed, who closes it. See risk.h. */
+#include "gateway/order/risk.h"
+
+const char *risk_verdict_name(enum risk_verdict verdict)
+{
+    static const char *const names[RISK_VERDICT_COUNT] = {
+        [RISK_PASS] = "pass",
+        [RISK_BAD_INTENT] = "bad_intent",
+        [RISK_KILLED] = "killed",
+        [RISK_NO_SESSION] = "no_session",
+        [RISK_UNKNOWN_INSTRUMENT] = "unknown_instrument",
+        [RISK_UNKNOWN_ORDER] = "unknown_order",
+        [RISK_STALE] = "stale",
+        [RISK_UNTRADABLE] = "untradable",
+        [RISK_HALTED] = "halted",
+        [RISK_NO_BBO] = "no_bbo",
+        [RISK_QTY] = "qty",
+        [RISK_NOTIONAL] = "notional",
+        [RISK_COLLAR] = "collar",
+        [RISK_POSITION] = "position",
+        [RISK_RATE] = "rate",
+        [RISK_OPEN_FULL] = "open_full",
+        [RISK_TX_FULL] = "tx_full",
+        [RISK_OVERRUN] = "overrun",
+        [RISK_ORDER_BUSY] = "order_busy",
+        [RISK_REFS_USED_UP] = "refs_used_up",
+        [RISK_WINDOW] = "window",
+        [RISK_LOG_FULL] = "log_full",
+        [RISK_LOSS] = "loss",
+        [RISK_SILENT] = "silent",
+        [RISK_CLOCK] = "clock",
+        [RISK_HOURS] = "hours",
+        [RISK_EARLY] = "early",
+        [RISK_LATE] = "late",
+        [RISK_NO_REFERENCE] = "no_reference",
+        [RISK_RESTRICTED] = "restricted",
+        [RISK_TICK] = "tick",
+        [RISK_LOT] = "lot",
+        [RISK_ONE_SIDED] = "one_sided",
+        [RISK_LOCKED] = "locked",
+        [RISK_CROSSED] = "crossed",
+        [RISK_COLLAR_LAST] = "collar_last",
+        [RISK_COLLAR_CLOSE] = "collar_close",
+        [RISK_SHORT_UNMARKED] = "short_unmarked",
+        [RISK_SHORT_LOCATE] = "short_locate",
+        [RISK_SHORT_PRICE] = "short_price",
+        [RISK_SELF_CROSS] = "self_cross",
+        [RISK_OPEN_ORDERS] = "open_orders",
+        [RISK_GROSS] = "gross",
+        [RISK_NET] = "net",
+        [RISK_MESSAGES] = "messages",
+        [RISK_DUPLICATE] = "duplicate",
+    };
+    return (unsigned)verdict < RISK_VERDICT_COUNT ? names[verdict] : "unknown";
+}
+
+static void limits_apply(struct risk *risk, const struct risk_limits *limits)
+{
+    risk->limits = *limits;
+    risk_bucket_set(&risk->rate, limits->rate_per_s, limits->rate_burst);
+    risk_bucket_set(&risk->messages, limits->messages_per_s, limits->messages_burst);
+}
+
+static void strategy_apply(struct risk *risk, uint32_t strategy, const struct risk_limits *limits)
+{
+    struct risk_strategy *its = &risk->strategy[strategy];
+
+    if ((risk->limited >> strategy & 1) == 0)
+        return; /* nothing is accounted for it apart: it has no limits of its own */
+    its->limits = *limits;
+    risk_bucket_set(&its->rate, limits->rate_per_s, limits->rate_burst);
+}
+
+static void share_apply(struct risk *risk, const struct risk_limits *share)
+{
+    risk->share = *share;
+    risk_bucket_set(&risk->share_rate, share->rate_per_s, share->rate_burst);
+}
+
+void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits)
+{
+    CHECK(strategy < RISK_STRATEGIES_MAX);
+    risk->limited |= 1u << strategy;
+    risk->strategy[strategy].rate.level_ns = INT64_MAX;
+    strategy_apply(risk, strategy, limits);
+    risk->shown[RISK_STRATEGY(strategy)] = *limits;
+}
+
+void risk_limit_share(struct risk *risk, const struct risk_limits *share)
+{
+    risk->shared = true;
+    risk->share_rate.level_ns = INT64_MAX;
+    share_apply(risk, share);
+    risk->shown[RISK_GATEWAY] = *share;
+}
+
+void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
+{
+    *risk = (struct risk){.killed = killed};
+    risk->rate.level_ns = risk->messages.level_ns = INT64_MAX;
+    limits_apply(risk, limits);
+    risk->shown[RISK_LCORE] = *limits;
+}
+
+void risk_kill(struct risk *risk, bool killed)
+{
+    __atomic_store_n(&risk->killed, killed ? 1u : 0u, __ATOMIC_RELAXED); /* paired with: check_session */
+}
+
+static bool post(struct risk *risk, enum risk_post_what what, uint32_t scope, const struct risk_limits *limits)
+{
+    struct risk_post *post = &risk->post;
+
+    CHECK(scope < RISK_SCOPES_MAX);
+    if (!risk_post_taken(risk))
+        return false;
+    post->what = what;
+    post->scope = scope;
+    if (limits)
+        risk->shown[scope] = post->limits = *limits;
+    __atomic_store_n(&post->posted, post->posted + 1, __ATOMIC_RELEASE); /* paired with: risk_take_post */
+    return true;
+}
+
+bool risk_post_limits(struct risk *risk, uint32_t scope, const struct risk_limits *limits)
+{
+    return post(risk, RISK_POST_LIMITS, scope, limits);
+}
+
+bool risk_post_rearm(struct risk *risk, uint32_t scope)
+{
+    return post(risk, RISK_POST_REARM, scope, NULL);
+}
+
+bool risk_post_taken(const struct risk *risk)
+{
+    return __atomic_load_n(&risk->post.taken, __ATOMIC_ACQUIRE) == risk->post.posted; /* paired with: risk_take_post */
+}
+
+void risk_take_post(struct risk *risk)
+{
+    const struct risk_post *post = &risk->post;
+    const uint32_t posted = __atomic_load_n(&post->posted, __ATOMIC_ACQUIRE); /* paired with: post */
+
+    if (post->what == RISK_POST_REARM)
+        risk->rearming |= 1u << post->scope;
+    else if (post->scope == RISK_LCORE)
+        limits_apply(risk, &post->limits);
+    else if (post->scope == RISK_GATEWAY)
+        share_apply(risk, &post->limits);
+    else
+        strategy_apply(risk, post->scope - 1, &post->limits);
+    __atomic_store_n(&risk->post.taken, posted, __ATOMIC_RELEASE); /* paired with: risk_post_taken */
+}
