@@ -197,6 +197,8 @@ void config_free(struct config *config)
     free(config->orders.refs_file);
     free(config->admin.socket);
     free(config->admin.audit_file);
+    free(config->risk.reference_file);
+    free(config->risk.positions_file);
     free(config->fault_list);
     free(config->path);
     free(config);

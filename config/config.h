@@ -178,6 +178,25 @@ struct config_feed {
     uint32_t line;
 };
 
+/* Limits of one scope: a strategy, each strategy lcore, the gateway. Money in 1/10,000 of the currency. 0 = off but for
+ * order_qty_max, order_notional_max, collar_bps, position_max, rate_per_s and rate_burst. */
+struct config_limits {
+    bool present;
+    uint32_t order_qty_max;          /* shares an order, 1 ... 999,999 */
+    uint64_t order_notional_max;     /* 1 ... 10^15 */
+    uint32_t collar_bps;             /* furthest limit beyond the opposite side of the BBO, 1/100 %, 0 ... 10,000 */
+    uint32_t collar_last_bps;        /* from the last trade, 0 ... 10,000 */
+    uint32_t collar_close_bps;       /* from the previous close, 0 ... 10,000 */
+    uint32_t position_max;           /* shares long or short an instrument, open orders counted, 1 ... 2^31 - 1 */
+    uint32_t open_orders_max;        /* 0 ... 1,048,576 */
+    uint64_t gross_max, net_max, loss_max; /* 0 ... 10^18 */
+    uint32_t rate_per_s;             /* new orders and replaces a second; 1 ... 10,000,000 */
+    uint32_t rate_burst;             /* 1 ... 1,000,000 */
+    uint32_t duplicate_ms;           /* 0 ... 3,600,000 */
+    uint32_t hours_from_s, hours_to_s; /* of the exchange's day, 0 ... 86,400; both 0: at any time */
+    uint32_t line;
+};
+
 struct config_param { const char *key, *value; uint32_t line; };
 
 struct config_strategy {
@@ -191,6 +210,7 @@ struct config_strategy {
     struct config_param *param_list; /* read by the strategy, which refuses what it does not know */
     uint32_t param_count;
     enum config_overrun on_overrun;  /* after events were lost: be brought up to date, or send no new orders any more */
+    struct config_limits risk;       /* present: limits of its own, not wider than those of its lcore */
     uint32_t line;
 };
 
@@ -255,15 +275,24 @@ struct config_orders {               /* the order session; present = false: no s
     uint32_t line;
 };
 
-struct config_risk {                 /* for each strategy lcore */
-    bool kill;                       /* start with new orders blocked */
-    uint32_t order_qty_max;          /* shares an order */
-    uint64_t order_notional_max;     /* in 1/10,000 of the currency */
-    uint32_t collar_bps;             /* furthest limit beyond the opposite side of the BBO, 1/100 %, 0 ... 10,000 */
-    uint32_t rate_per_s;             /* new orders and replaces a second; 1 ... 10,000,000 */
-    uint32_t rate_burst;             /* 1 ... 1,000,000 */
-    uint32_t position_max;           /* shares long or short an instrument, open orders counted */
+/* What an opinion about a price may be where the usual one is not to be had. */
+enum config_rule { CONFIG_RULE_USUAL, CONFIG_RULE_REFUSE, CONFIG_RULE_OTHER, CONFIG_RULE_LAST, CONFIG_RULE_CLOSE };
+enum config_permission { CONFIG_ALLOW, CONFIG_REFUSE };
+enum config_mark { CONFIG_MARK_LAST, CONFIG_MARK_MID };
+enum config_short_sale { CONFIG_SHORT_SALE_OFF, CONFIG_SHORT_SALE_CHECK };
+
+struct config_risk {
+    bool kill;                    /* start with new orders blocked */
+    struct config_limits limits;  /* of each strategy lcore */
+    struct config_limits gateway; /* of all strategy lcores together: position, open orders, gross, net, loss, rate */
+    uint32_t messages_per_s, messages_burst, messages_reserve; /* as the venue counts them, cancels too */
+    uint32_t clock_back_ms, clock_ahead_ms, clock_steady_ms;   /* jumps of frame time, 0 ... 3,600,000 */
+    enum config_rule no_bbo, one_sided, locked, crossed, missing_symbol;
+    enum config_permission self_cross, early, late;
+    enum config_short_sale short_sale;
+    enum config_mark mark;
     bool allow_stale;                /* let new orders pass on stale instruments: for laboratories only */
+    char *reference_file, *positions_file; /* NULL = none */
     uint32_t line;
 };
 
@@ -327,7 +356,7 @@ struct config {
 };
 
 /* One thing that is wrong or doubtful: a whole sentence, "FILE:LINE: key: what; the fix". */
-struct config_finding { char text[768]; bool warning; };
+struct config_finding { char text[1024]; bool warning; };
 #define CONFIG_FINDINGS_MAX 32u
 struct config_findings {
     struct config_finding finding[CONFIG_FINDINGS_MAX];

@@ -458,7 +458,6 @@ static void check_session(const struct config_load *load, const struct config *c
 static void check_orders(const struct config_load *load, const struct config *config)
 {
     const struct config_orders *orders = &config->orders;
-    const struct config_risk *risk = &config->risk;
 
     if (!orders->present)
         return;
@@ -468,14 +467,7 @@ static void check_orders(const struct config_load *load, const struct config *co
                    "there is no strategy that could send; add one under strategies, or remove orders");
     else if (config_lines_key(&load->lines, 0, "risk") == CONFIG_NODE_NONE)
         config_say(load, true, "risk", "is missing, so the small default limits apply; write the limits that you want");
-    if (risk->order_qty_max > risk->position_max)
-        config_say(load, true, "risk.order_qty_max",
-                   "%u is more than position_max %u, so orders that large are always refused; "
-                   "lower one or raise the other",
-                   risk->order_qty_max, risk->position_max);
-    if (risk->allow_stale)
-        config_say(load, true, "risk.allow_stale",
-                   "lets orders pass while the feed has a hole; set false outside a laboratory");
+    config_risk_check(load, config);
 }
 
 static void check_faults(const struct config_load *load, const struct config *config)

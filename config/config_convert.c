@@ -801,25 +801,6 @@ static int convert_orders(const struct config_load *load, const struct raw_order
     return orders->refs_file ? 0 : -ENOMEM;
 }
 
-/* The defaults are small on purpose: whoever wants more has to write it down. */
-static void convert_risk(const struct config_load *load, const struct raw_risk *raw, struct config_risk *risk)
-{
-    static const struct raw_risk nothing;
-
-    risk->line = line_of(load, config_at("risk"));
-    if (!raw)
-        raw = &nothing;
-    risk->kill = OR(raw->kill, false);
-    risk->order_qty_max = (uint32_t)number(load, config_at("risk.order_qty_max"), raw->order_qty_max, 1, 999999, 100);
-    risk->order_notional_max =
-        number(load, config_at("risk.order_notional_max"), raw->order_notional_max, 1, 1000000000000000, 500000000);
-    risk->collar_bps = (uint32_t)number(load, config_at("risk.collar_bps"), raw->collar_bps, 0, 10000, 100);
-    risk->rate_per_s = (uint32_t)number(load, config_at("risk.rate_per_s"), raw->rate_per_s, 1, 10000000, 10);
-    risk->rate_burst = (uint32_t)number(load, config_at("risk.rate_burst"), raw->rate_burst, 1, 1000000, 10);
-    risk->position_max = (uint32_t)number(load, config_at("risk.position_max"), raw->position_max, 1, INT32_MAX, 1000);
-    risk->allow_stale = OR(raw->allow_stale, false);
-}
-
 static int convert_faults(const struct config_load *load, const struct raw_faults *raw, struct config *config)
 {
     config->fault_seed = number(load, config_at("faults.seed"), raw ? raw->seed : NULL, 0, UINT64_MAX, 1);
@@ -857,6 +838,22 @@ static int convert_faults(const struct config_load *load, const struct raw_fault
     return 0;
 }
 
+bool config_bad(const struct config_load *load, const struct config_at *at)
+{
+    return bad(load, at);
+}
+
+uint64_t config_number(const struct config_load *load, struct config_at at, const uint64_t *raw, uint64_t min,
+                       uint64_t max, uint64_t fallback)
+{
+    return number(load, at, raw, min, max, fallback);
+}
+
+uint32_t config_line_of(const struct config_load *load, struct config_at at)
+{
+    return line_of(load, at);
+}
+
 int config_convert(struct config_load *load, const struct raw *raw, struct config *config)
 {
     convert_gateway(load, raw->gateway, &config->gateway);
@@ -864,7 +861,8 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
     if (convert_ports(load, raw, config) != 0 || convert_feeds(load, raw, config) != 0 ||
         convert_strategies(load, raw, config) != 0 || convert_orders(load, raw->orders, config, &config->orders) != 0)
         return -ENOMEM;
-    convert_risk(load, raw->risk, &config->risk);
+    if (config_risk_convert(load, raw, config) != 0)
+        return -ENOMEM;
     if (config_admin(load, raw->admin, &config->admin) != 0)
         return -ENOMEM;
     config->latency.stages = raw->latency && OR(raw->latency->stages, false);

@@ -28,6 +28,19 @@ static const cyaml_strval_t on_overrun_words[] = {{"resync", CONFIG_OVERRUN_RESY
 static const cyaml_strval_t carrier_words[] = {
     {"udp", CONFIG_CARRIER_UDP}, {"tcp", CONFIG_CARRIER_TCP}, {"kernel", CONFIG_CARRIER_KERNEL}};
 static const cyaml_strval_t slow_path_words[] = {{"send", CONFIG_SLOW_PATH_SEND}, {"refuse", CONFIG_SLOW_PATH_REFUSE}};
+static const cyaml_strval_t no_bbo_words[] = {
+    {"refuse", CONFIG_RULE_USUAL}, {"last", CONFIG_RULE_LAST}, {"close", CONFIG_RULE_CLOSE}};
+static const cyaml_strval_t one_sided_words[] = {{"opposite", CONFIG_RULE_USUAL}, {"either", CONFIG_RULE_OTHER},
+                                                 {"last", CONFIG_RULE_LAST},      {"close", CONFIG_RULE_CLOSE},
+                                                 {"refuse", CONFIG_RULE_REFUSE}};
+static const cyaml_strval_t locked_words[] = {{"accept", CONFIG_RULE_USUAL}, {"refuse", CONFIG_RULE_REFUSE}};
+#define crossed_words        locked_words
+#define missing_symbol_words locked_words
+static const cyaml_strval_t self_cross_words[] = {{"allow", CONFIG_ALLOW}, {"refuse", CONFIG_REFUSE}};
+#define early_words self_cross_words
+#define late_words  self_cross_words
+static const cyaml_strval_t short_sale_words[] = {{"off", CONFIG_SHORT_SALE_OFF}, {"check", CONFIG_SHORT_SALE_CHECK}};
+static const cyaml_strval_t mark_words[] = {{"last", CONFIG_MARK_LAST}, {"mid", CONFIG_MARK_MID}};
 static const cyaml_strval_t fills_words[] = {{"none", CONFIG_FILLS_NONE}, {"immediate", CONFIG_FILLS_IMMEDIATE}};
 
 #define STRING(type, key)  CYAML_FIELD_STRING_PTR(#key, KEY, type, key, 0, CYAML_UNLIMITED)
@@ -36,6 +49,17 @@ static const cyaml_strval_t fills_words[] = {{"none", CONFIG_FILLS_NONE}, {"imme
 #define WORD(type, key)                                                                                                \
     CYAML_FIELD_ENUM_PTR(#key, KEY | CYAML_FLAG_STRICT, type, key, key##_words,                                        \
                          sizeof(key##_words) / sizeof(key##_words[0]))
+
+/* Limits of one scope; `at`: where the struct that holds them has them. */
+#define LIMIT(type, at, key) CYAML_FIELD_UINT_PTR(#key, KEY, type, at key)
+#define LIMITS(type, at)                                                                                               \
+    LIMIT(type, at, order_qty_max), LIMIT(type, at, order_notional_max), LIMIT(type, at, collar_bps),                  \
+        LIMIT(type, at, collar_last_bps), LIMIT(type, at, collar_close_bps), LIMIT(type, at, position_max),            \
+        LIMIT(type, at, open_orders_max), LIMIT(type, at, gross_max), LIMIT(type, at, net_max),                        \
+        LIMIT(type, at, loss_max), LIMIT(type, at, rate_per_s), LIMIT(type, at, rate_burst),                           \
+        LIMIT(type, at, duplicate_ms),                                                                                 \
+        CYAML_FIELD_STRING_PTR("hours_from", KEY, type, at hours_from, 0, CYAML_UNLIMITED),                            \
+        CYAML_FIELD_STRING_PTR("hours_to", KEY, type, at hours_to, 0, CYAML_UNLIMITED)
 
 static const cyaml_schema_field_t gateway_fields[] = {STRING(struct raw_gateway, name),
                                                       WORD(struct raw_gateway, mode),
@@ -142,6 +166,7 @@ static const cyaml_schema_field_t feed_fields[] = {
 static const cyaml_schema_value_t feed_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_feed, feed_fields)};
 
 static const cyaml_schema_value_t symbol_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+static const cyaml_schema_field_t strategy_limit_fields[] = {LIMITS(struct raw_limits, ), CYAML_FIELD_END};
 static const cyaml_schema_field_t strategy_fields[] = {
     STRING(struct raw_strategy, name),
     STRING(struct raw_strategy, kind),
@@ -150,6 +175,7 @@ static const cyaml_schema_field_t strategy_fields[] = {
     STRING(struct raw_strategy, feed),
     CYAML_FIELD_SEQUENCE("symbols", LIST, struct raw_strategy, symbols, &symbol_value, 0, CONFIG_INSTRUMENTS_MAX),
     WORD(struct raw_strategy, on_overrun),
+    CYAML_FIELD_MAPPING_PTR("risk", KEY, struct raw_strategy, risk, strategy_limit_fields),
     CYAML_FIELD_IGNORE("params", CYAML_FLAG_OPTIONAL), /* a free map: the strategy knows its own keys */
     CYAML_FIELD_END};
 static const cyaml_schema_value_t strategy_value = {
@@ -192,15 +218,38 @@ static const cyaml_schema_field_t orders_fields[] = {
     CYAML_FIELD_MAPPING_PTR("sim", KEY, struct raw_orders, sim, sim_fields),
     CYAML_FIELD_END};
 
-static const cyaml_schema_field_t risk_fields[] = {BOOLEAN(struct raw_risk, kill),
-                                                   NUMBER(struct raw_risk, order_qty_max),
-                                                   NUMBER(struct raw_risk, order_notional_max),
-                                                   NUMBER(struct raw_risk, collar_bps),
-                                                   NUMBER(struct raw_risk, rate_per_s),
-                                                   NUMBER(struct raw_risk, rate_burst),
-                                                   NUMBER(struct raw_risk, position_max),
-                                                   BOOLEAN(struct raw_risk, allow_stale),
-                                                   CYAML_FIELD_END};
+static const cyaml_schema_field_t gateway_limit_fields[] = {LIMIT(struct raw_limits, , position_max),
+                                                            LIMIT(struct raw_limits, , open_orders_max),
+                                                            LIMIT(struct raw_limits, , gross_max),
+                                                            LIMIT(struct raw_limits, , net_max),
+                                                            LIMIT(struct raw_limits, , loss_max),
+                                                            LIMIT(struct raw_limits, , rate_per_s),
+                                                            LIMIT(struct raw_limits, , rate_burst),
+                                                            CYAML_FIELD_END};
+static const cyaml_schema_field_t risk_fields[] = {
+    BOOLEAN(struct raw_risk, kill),
+    LIMITS(struct raw_risk, limits.),
+    NUMBER(struct raw_risk, messages_per_s),
+    NUMBER(struct raw_risk, messages_burst),
+    NUMBER(struct raw_risk, messages_reserve),
+    NUMBER(struct raw_risk, clock_back_ms),
+    NUMBER(struct raw_risk, clock_ahead_ms),
+    NUMBER(struct raw_risk, clock_steady_ms),
+    WORD(struct raw_risk, no_bbo),
+    WORD(struct raw_risk, one_sided),
+    WORD(struct raw_risk, locked),
+    WORD(struct raw_risk, crossed),
+    WORD(struct raw_risk, missing_symbol),
+    WORD(struct raw_risk, self_cross),
+    WORD(struct raw_risk, early),
+    WORD(struct raw_risk, late),
+    WORD(struct raw_risk, short_sale),
+    WORD(struct raw_risk, mark),
+    BOOLEAN(struct raw_risk, allow_stale),
+    STRING(struct raw_risk, reference_file),
+    STRING(struct raw_risk, positions_file),
+    CYAML_FIELD_MAPPING_PTR("gateway", KEY, struct raw_risk, gateway, gateway_limit_fields),
+    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t admin_fields[] = {STRING(struct raw_admin, socket), STRING(struct raw_admin, mode),
                                                     STRING(struct raw_admin, group),
@@ -369,7 +418,7 @@ struct walk {
 static void __attribute__((format(printf, 3, 4))) complain(struct walk *walk, uint32_t node, const char *format, ...)
 {
     char key[CONFIG_PATH_MAX];
-    char text[640];
+    char text[900];
     va_list args;
 
     va_start(args, format);
@@ -385,7 +434,7 @@ static void check_value(struct walk *walk, uint32_t node, const cyaml_schema_val
 static void check_mapping(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
 {
     struct config_lines *lines = walk->lines;
-    char known[512] = "";
+    char known[800] = "";
     size_t len = 0;
 
     for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key && len < sizeof(known); field++)

@@ -72,11 +72,17 @@ struct raw_feed {
     struct raw_line *lines;
     uint32_t lines_count;
 };
+struct raw_limits {
+    uint64_t *order_qty_max, *order_notional_max, *collar_bps, *collar_last_bps, *collar_close_bps, *position_max;
+    uint64_t *open_orders_max, *gross_max, *net_max, *loss_max, *rate_per_s, *rate_burst, *duplicate_ms;
+    char *hours_from, *hours_to;
+};
 struct raw_strategy {
     char *name, *kind, *plugin, *lcore, *feed;
     char **symbols;
     uint32_t symbols_count;
     enum config_overrun *on_overrun;
+    struct raw_limits *risk;
 };
 struct raw_sim {
     uint64_t *order_us, *answer_us;
@@ -99,8 +105,15 @@ struct raw_orders {
 };
 struct raw_risk {
     bool *kill;
-    uint64_t *order_qty_max, *order_notional_max, *collar_bps, *rate_per_s, *rate_burst, *position_max;
+    struct raw_limits limits;
+    uint64_t *messages_per_s, *messages_burst, *messages_reserve, *clock_back_ms, *clock_ahead_ms, *clock_steady_ms;
+    enum config_rule *no_bbo, *one_sided, *locked, *crossed, *missing_symbol;
+    enum config_permission *self_cross, *early, *late;
+    enum config_short_sale *short_sale;
+    enum config_mark *mark;
     bool *allow_stale;
+    char *reference_file, *positions_file;
+    struct raw_limits *gateway;
 };
 struct raw_admin {
     char *socket, *mode, *group, *audit_file;

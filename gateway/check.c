@@ -8,6 +8,7 @@
 #include "gateway/json.h"
 #include "gateway/params.h"
 #include "gateway/plugin.h"
+#include "gateway/reference_file.h"
 #include "gateway/strategy/strategy_table.h"
 #include "ring/check.h"
 #include "ring/md_ring.h"
@@ -285,7 +286,7 @@ static void text_orders(const struct config *config, FILE *out)
         text_udp(config, out);
     else
         text_session(config, out);
-    money_text(risk->order_notional_max, notional);
+    money_text(risk->limits.order_notional_max, notional);
     const char *where = orders->carrier == CONFIG_CARRIER_UDP ? "" : "in a replay without --venue sim ";
     if (orders->fills == CONFIG_FILLS_IMMEDIATE)
         fprintf(out, "  %severy order is taken as filled at once: for laboratories\n", where);
@@ -295,8 +296,8 @@ static void text_orders(const struct config *config, FILE *out)
     fprintf(out,
             "risk, for each strategy lcore: %sorder up to %u shares and %s, collar %u bps, %u orders/s (burst %u), "
             "position up to %u%s\n",
-            risk->kill ? "starts with new orders blocked, " : "", risk->order_qty_max, notional, risk->collar_bps,
-            risk->rate_per_s, risk->rate_burst, risk->position_max,
+            risk->kill ? "starts with new orders blocked, " : "", risk->limits.order_qty_max, notional,
+            risk->limits.collar_bps, risk->limits.rate_per_s, risk->limits.rate_burst, risk->limits.position_max,
             risk->allow_stale ? ", orders on stale instruments pass" : "");
 }
 
@@ -610,12 +611,12 @@ static void json_orders(struct json *json, const struct config *config)
     }
     json_open(json, "risk", '{');
     json_bool(json, "kill", risk->kill);
-    json_u64(json, "order_qty_max", risk->order_qty_max);
-    json_u64(json, "order_notional_max", risk->order_notional_max);
-    json_u64(json, "collar_bps", risk->collar_bps);
-    json_u64(json, "rate_per_s", risk->rate_per_s);
-    json_u64(json, "rate_burst", risk->rate_burst);
-    json_u64(json, "position_max", risk->position_max);
+    json_u64(json, "order_qty_max", risk->limits.order_qty_max);
+    json_u64(json, "order_notional_max", risk->limits.order_notional_max);
+    json_u64(json, "collar_bps", risk->limits.collar_bps);
+    json_u64(json, "rate_per_s", risk->limits.rate_per_s);
+    json_u64(json, "rate_burst", risk->limits.rate_burst);
+    json_u64(json, "position_max", risk->limits.position_max);
     json_bool(json, "allow_stale", risk->allow_stale);
     json_close(json, '}');
 }
@@ -713,6 +714,18 @@ static void help(FILE *out)
         fprintf(out, "  %-11s %s\n", ops->name, ops->summary);
 }
 
+/* The files of the day, as a run would read them. */
+static void check_daily(const struct config *config, struct config_findings *findings)
+{
+    char error[REFERENCE_FILE_ERROR_MAX];
+    struct reference_file daily;
+
+    if (reference_file_load(&daily, config, error) == 0)
+        reference_file_free(&daily);
+    else
+        config_find(findings, false, config->path, config->risk.line, "risk", "%s", error);
+}
+
 int cmd_check(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -747,6 +760,7 @@ int cmd_check(int argc, char **argv)
     const char *path = argv[optind];
     if (config_load(path, &config, &findings) == 0) {
         (void)check_strategies(config, &findings);
+        check_daily(config, &findings);
         if (host)
             (void)config_check_host(config, &findings);
     }

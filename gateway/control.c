@@ -214,7 +214,8 @@ static int session_open(struct control *control, char ret_error[TOPOLOGY_ERROR_M
 
     if (!owner)
         return 0;
-    const struct orders_setup setup = {.owner = owner, .link = owner->link, .stack = topology->stack};
+    const struct orders_setup setup = {.owner = owner, .link = owner->link, .stack = topology->stack,
+                                       .daily = &topology->daily};
     return orders_open(&control->orders, topology->config, &setup, monotonic_ns(), ret_error);
 }
 

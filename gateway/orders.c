@@ -110,7 +110,7 @@ static int tcp_open(struct orders *orders, const struct orders_setup *setup, uin
     return 0;
 }
 
-static int book_open(struct orders *orders, char ret_error[ORDERS_ERROR_MAX])
+static int book_open(struct orders *orders, const struct reference_file *daily, char ret_error[ORDERS_ERROR_MAX])
 {
     void *memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(ORDERS_BOOK_MAX));
 
@@ -121,6 +121,8 @@ static int book_open(struct orders *orders, char ret_error[ORDERS_ERROR_MAX])
     /* No order is of this life for it: all are found by what the venue says of them. */
     open_init(&orders->book, memory, ORDERS_BOOK_MAX, UINT32_MAX, 0);
     market_init(&orders->positions, NULL, NULL, 0);
+    if (daily)
+        reference_file_carry(daily, &orders->positions);
     return 0;
 }
 
@@ -148,7 +150,7 @@ int orders_open(struct orders *orders, const struct config *config, const struct
     if (error)
         return error;
     orders->refs_open = true;
-    error = book_open(orders, ret_error);
+    error = book_open(orders, setup->daily, ret_error);
     if (error)
         return error;
     orders->owner->open.next_ref = orders->owner->open.oldest_ref = orders->refs.first;

@@ -15,6 +15,7 @@
 #include "gateway/order/answer.h"
 #include "gateway/order/order_session.h"
 #include "gateway/order_link.h"
+#include "gateway/reference_file.h"
 #include "gateway/refs.h"
 #include "gateway/strategy_loop.h"
 #include "gateway/tcp_line.h"
@@ -70,6 +71,7 @@ struct orders_setup {
     struct strategy_lcore *owner;
     struct order_link *link;
     struct stack_params stack;   /* tcp */
+    const struct reference_file *daily; /* positions at the start of the day; NULL: none */
 };
 
 /* Open stack and file of numbers, before armed; the owner's first UserRefNum is set. 0, or -errno and one sentence;

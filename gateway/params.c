@@ -58,3 +58,70 @@ void params_strategy(const struct config *config, uint32_t strategy_idx, struct 
         .symbols_channel = (uint16_t)strategy->feed_idx,
     };
 }
+
+/* Numbers of a scope; what belongs to the lcore alone is left as it is. */
+static void limits_of(const struct config_limits *limits, struct risk_limits *ret_limits)
+{
+    ret_limits->order_qty_max = limits->order_qty_max;
+    ret_limits->order_notional_max = limits->order_notional_max;
+    ret_limits->collar_bps = limits->collar_bps;
+    ret_limits->collar_last_bps = limits->collar_last_bps;
+    ret_limits->collar_close_bps = limits->collar_close_bps;
+    ret_limits->position_max = limits->position_max;
+    ret_limits->open_orders_max = limits->open_orders_max;
+    ret_limits->gross_max = limits->gross_max;
+    ret_limits->net_max = limits->net_max;
+    ret_limits->loss_max = limits->loss_max;
+    ret_limits->rate_per_s = limits->rate_per_s;
+    ret_limits->rate_burst = limits->rate_burst;
+    ret_limits->duplicate_ms = limits->duplicate_ms;
+    ret_limits->hours_from_s = limits->hours_from_s;
+    ret_limits->hours_to_s = limits->hours_to_s;
+}
+
+static uint8_t rule_of(enum config_rule rule)
+{
+    static const uint8_t rules[] = {
+        [CONFIG_RULE_USUAL] = RISK_RULE_USUAL, [CONFIG_RULE_REFUSE] = RISK_RULE_REFUSE,
+        [CONFIG_RULE_OTHER] = RISK_RULE_OTHER, [CONFIG_RULE_LAST] = RISK_RULE_LAST,
+        [CONFIG_RULE_CLOSE] = RISK_RULE_CLOSE,
+    };
+    return rules[rule];
+}
+
+void params_limits(const struct config *config, struct risk_limits *ret_limits)
+{
+    const struct config_risk *risk = &config->risk;
+
+    *ret_limits = (struct risk_limits){
+        .messages_per_s = risk->messages_per_s,
+        .messages_burst = risk->messages_burst,
+        .messages_reserve = risk->messages_reserve,
+        .clock_back_ms = risk->clock_back_ms,
+        .clock_ahead_ms = risk->clock_ahead_ms,
+        .clock_steady_ms = risk->clock_steady_ms,
+        .no_bbo = rule_of(risk->no_bbo),
+        .one_sided = rule_of(risk->one_sided),
+        .locked = rule_of(risk->locked),
+        .crossed = rule_of(risk->crossed),
+        .no_reference = rule_of(risk->missing_symbol),
+        .self_cross = risk->self_cross == CONFIG_REFUSE,
+        .short_sale = risk->short_sale == CONFIG_SHORT_SALE_CHECK,
+        .no_early = risk->early == CONFIG_REFUSE,
+        .no_late = risk->late == CONFIG_REFUSE,
+        .allow_stale = risk->allow_stale,
+    };
+    limits_of(&risk->limits, ret_limits);
+}
+
+void params_strategy_limits(const struct config *config, uint32_t strategy_idx, struct risk_limits *ret_limits)
+{
+    *ret_limits = (struct risk_limits){.no_bbo = 0};
+    limits_of(&config->strategy[strategy_idx].risk, ret_limits);
+}
+
+void params_gateway_limits(const struct config *config, struct risk_limits *ret_limits)
+{
+    *ret_limits = (struct risk_limits){.no_bbo = 0};
+    limits_of(&config->risk.gateway, ret_limits);
+}

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "feed/channel.h"
+#include "gateway/order/risk_limits.h"
 #include "gateway/strategy/strategy.h"
 
 /* What feed `feed_idx` is to its channel. `ask_servers`: with its re-request and snapshot servers; a replay has none to
@@ -19,5 +20,10 @@ struct params_strategy {
 
 /* `ret_params` must outlive the call of init; it points into itself and into the config. */
 void params_strategy(const struct config *config, uint32_t strategy_idx, struct params_strategy *ret_params);
+
+/* Limits of the risk gate: of each strategy lcore, of a strategy that has some of its own, of the gateway. */
+void params_limits(const struct config *config, struct risk_limits *ret_limits);
+void params_strategy_limits(const struct config *config, uint32_t strategy_idx, struct risk_limits *ret_limits);
+void params_gateway_limits(const struct config *config, struct risk_limits *ret_limits);
 
 #endif

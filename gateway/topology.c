@@ -212,17 +212,67 @@ static int readers_build(struct topology *topology, struct strategy_lcore *lcore
     return 0;
 }
 
-static struct risk_limits limits_of(const struct config *config)
+/* Limits of a strategy of its own, and its account. */
+static int limits_build(struct topology *topology, struct strategy_lcore *lcore, uint32_t strategy_idx, int node,
+                        char ret_error[TOPOLOGY_ERROR_MAX])
 {
-    return (struct risk_limits){
-        .order_qty_max = config->risk.order_qty_max,
-        .order_notional_max = config->risk.order_notional_max,
-        .collar_bps = config->risk.collar_bps,
-        .rate_per_s = config->risk.rate_per_s,
-        .rate_burst = config->risk.rate_burst,
-        .position_max = config->risk.position_max,
-        .allow_stale = config->risk.allow_stale,
-    };
+    const struct config *config = topology->config;
+    const uint8_t slot = (uint8_t)(lcore->strategy_count - 1);
+    struct risk_limits limits;
+    uint32_t instrument_count = 0;
+
+    if (!config->strategy[strategy_idx].risk.present)
+        return 0;
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        instrument_count += config->feed[i].instruments_max;
+    void *memory = place_alloc(&topology->place, account_footprint(instrument_count), node);
+    if (!memory)
+        return topology_no_memory(ret_error, "account of strategy", config->strategy[strategy_idx].name,
+                                  account_footprint(instrument_count));
+    account_strategy(&lcore->market, slot, memory);
+    params_strategy_limits(config, strategy_idx, &limits);
+    risk_limit_strategy(&lcore->risk, slot, &limits);
+    return 0;
+}
+
+/* The lcore's part of what the gateway may do: an equal one, so that all lcores together never do more, whoever races
+ * whom. A loss counts whole: no lcore may lose alone what the gateway may lose. */
+static void share_build(const struct topology *topology, struct strategy_lcore *lcore)
+{
+    const struct config *config = topology->config;
+    struct risk_limits share;
+    uint32_t lcores = 0;
+
+    if (!config->risk.gateway.present)
+        return;
+    for (uint32_t i = 0; i < config->lcore_count; i++)
+        lcores += config->gateway.mode == CONFIG_INLINE || config->lcore[i].role == CONFIG_STRATEGY;
+    if (config->orders.carrier != CONFIG_CARRIER_UDP)
+        lcores = 1; /* the owner of the session: nobody else can send */
+    params_gateway_limits(config, &share);
+    risk_share_of(&share, lcores);
+    risk_limit_share(&lcore->risk, &share);
+}
+
+/* The gate of an lcore, and what it knows before the first event. */
+static void gate_build(const struct topology *topology, struct strategy_lcore *lcore)
+{
+    const struct config *config = topology->config;
+    struct market *market = &lcore->market;
+    struct risk_limits limits;
+
+    params_limits(config, &limits);
+    risk_init(&lcore->risk, &limits, config->risk.kill);
+    share_build(topology, lcore);
+    lcore->risk.session_up = config->orders.present;
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        market->channel[i].midnight_ns = config->feed[i].midnight_ns;
+    market->account.mark = config->risk.mark == CONFIG_MARK_MID ? ACCOUNT_MARK_MID : ACCOUNT_MARK_LAST;
+    market->reference = topology->daily.has_reference ? &topology->daily.reference : NULL;
+    /* What is held at the start of the day is the session's owner's, and without one the first lcore's. */
+    if (config->orders.carrier == CONFIG_CARRIER_UDP ? topology->strategies_count == 1
+                                                     : lcore->lcore_id == config->orders.lcore_idx)
+        reference_file_carry(&topology->daily, market);
 }
 
 static int strategies_build(struct topology *topology, uint32_t lcore_idx, char ret_error[TOPOLOGY_ERROR_MAX])
@@ -257,9 +307,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
         return topology_no_memory(ret_error, "market of lcore", lcore->name, market_bytes);
     market_init(&lcore->market, memory, instrument_counts, config->feed_count);
 
-    const struct risk_limits limits = limits_of(config);
-    risk_init(&lcore->risk, &limits, config->risk.kill);
-    lcore->risk.session_up = config->orders.present;
+    gate_build(topology, lcore);
     const uint32_t open_max = config->orders.present ? config->orders.open_orders_max : 16;
     memory = place_alloc(&topology->place, open_footprint(open_max), node);
     if (!memory)
@@ -272,7 +320,9 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         if (config->strategy[i].lcore_idx != lcore_idx)
             continue;
-        const int strategy_error = strategy_build(topology, lcore, i, node, ret_error);
+        int strategy_error = strategy_build(topology, lcore, i, node, ret_error);
+        if (strategy_error == 0)
+            strategy_error = limits_build(topology, lcore, i, node, ret_error);
         if (strategy_error)
             return strategy_error;
     }
@@ -461,7 +511,9 @@ int topology_build(struct topology *topology, const struct config *config, const
     topology->config = config;
     topology->options = *options;
 
-    int error = options->replay ? 0 : topology_devices_check(topology, ret_error);
+    int error = reference_file_load(&topology->daily, config, ret_error);
+    if (error == 0 && !options->replay)
+        error = topology_devices_check(topology, ret_error);
     if (error == 0)
         error = eal_start(&topology->eal, config, options->replay, ret_error);
     if (error)
@@ -564,5 +616,6 @@ void topology_close(struct topology *topology)
     for (uint32_t i = 0; i < topology->pool_count; i++)
         rte_mempool_free(topology->pool[i]);
     eal_stop(&topology->eal, topology->options.proof);
+    reference_file_free(&topology->daily);
     place_free(&topology->place);
 }

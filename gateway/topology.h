@@ -7,13 +7,14 @@
 #include "config/config.h"
 #include "gateway/eal.h"
 #include "gateway/port.h"
+#include "gateway/reference_file.h"
 #include "gateway/request_tx.h"
 #include "gateway/rx_loop.h"
 #include "gateway/stack.h"
 #include "gateway/strategy_loop.h"
 #include "gateway/xdp/xdp_guard.h"
 
-#define TOPOLOGY_ERROR_MAX 1024u
+#define TOPOLOGY_ERROR_MAX 1024u /* not less than REFERENCE_FILE_ERROR_MAX */
 
 struct topology_options {
     bool replay;
@@ -30,6 +31,7 @@ struct topology {
     struct topology_options options;
     struct eal eal;
     struct place place;
+    struct reference_file daily; /* what the day begins with */
     struct clock clock;
     struct rx *rx[CONFIG_LCORES_MAX];
     uint32_t rx_count;

@@ -53,8 +53,8 @@ static void parts(struct market *market, const struct market_instrument *instrum
     for (uint32_t bits = account->shared; bits != 0; bits &= bits - 1) {
         const uint32_t strategy = (uint32_t)__builtin_ctz(bits);
         const struct account_share *share = its_share(market, strategy, instrument);
-        part(&account->strategy[strategy], share->position, share->open_buy_qty, share->open_sell_qty,
-             instrument->mark, times);
+        part(&account->strategy[strategy], share->position, share->open_buy_qty, share->open_sell_qty, instrument->mark,
+             times);
     }
 }
 

@@ -19,18 +19,19 @@
 #include <stdint.h>
 
 #define ACCOUNT_STRATEGIES_MAX 16u
-#define ACCOUNT_NOBODY UINT8_MAX  /* strategy of what no strategy owns: of earlier lives of the gateway, of start of day */
+#define ACCOUNT_NOBODY                                                                                                 \
+    UINT8_MAX /* strategy of what no strategy owns: of earlier lives of the gateway, of start of day */
 
 enum account_mark { ACCOUNT_MARK_LAST, ACCOUNT_MARK_MID };
 
 struct account_total {
-    __int128 gross;     /* of each instrument the larger of what it would be long or short, were all buys or all sells
+    __int128 gross;      /* of each instrument the larger of what it would be long or short, were all buys or all sells
                          * to trade; times its mark */
-    __int128 bought;    /* net value of all positions, were all open buys to trade ... */
-    __int128 sold;      /* ... all open sells */
-    __int128 value;     /* of positions at their marks */
-    __int128 cash;      /* received less paid, what was held at the start of the day taken as bought then */
-    __int128 realised;  /* part of the profit that average cost calls realised */
+    __int128 bought;     /* net value of all positions, were all open buys to trade ... */
+    __int128 sold;       /* ... all open sells */
+    __int128 value;      /* of positions at their marks */
+    __int128 cash;       /* received less paid, what was held at the start of the day taken as bought then */
+    __int128 realised;   /* part of the profit that average cost calls realised */
     uint32_t open_count; /* open orders */
 };
 
@@ -38,14 +39,14 @@ struct account_total {
 struct account_share {
     int64_t position;
     uint64_t open_buy_qty, open_sell_qty;
-    __int128 cost;      /* of the position, of its sign */
+    __int128 cost; /* of the position, of its sign */
 };
 
 struct market;
 struct market_instrument;
 struct account {
     enum account_mark mark;
-    uint32_t shared;    /* a bit for each strategy that is accounted for apart */
+    uint32_t shared; /* a bit for each strategy that is accounted for apart */
     struct account_total lcore;
     struct account_total strategy[ACCOUNT_STRATEGIES_MAX]; /* of those alone; open_count of all */
     struct account_share *share[ACCOUNT_STRATEGIES_MAX];   /* of each instrument, channel by channel */

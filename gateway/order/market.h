@@ -1,6 +1,6 @@
 /* What one strategy lcore knows of the market, from the events that it has consumed and from nothing else, together
- * with its own position in each instrument: what the risk gate decides on. Two cache lines per instrument, of which most
- * events touch the first alone; one owner. Pure. */
+ * with its own position in each instrument: what the risk gate decides on. Two cache lines per instrument, of which
+ * most events touch the first alone; one owner. Pure. */
 #ifndef GATEWAY_ORDER_MARKET_H
 #define GATEWAY_ORDER_MARKET_H
 

@@ -11,8 +11,9 @@ size_t open_footprint(uint32_t orders_max)
 {
     if (orders_max == 0 || orders_max > OPEN_ORDERS_LIMIT || (orders_max & (orders_max - 1)) != 0)
         return 0;
-    return (size_t)orders_max * 3 * sizeof(struct open_order) +
-           ((size_t)orders_max * 2 + 1) * sizeof(struct own_node);
+    const size_t bytes =
+        (size_t)orders_max * 3 * sizeof(struct open_order) + ((size_t)orders_max * 2 + 1) * sizeof(struct own_node);
+    return (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
 }
 
 void open_init(struct open_orders *open, void *memory, uint32_t orders_max, uint32_t first_ref, uint64_t timeout_ns)

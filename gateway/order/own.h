@@ -14,8 +14,8 @@ struct own_node {
 };
 
 struct own_side {
-    uint32_t root;                /* 0 = no open order */
-    int32_t best_price;           /* of the root; meaningless without one */
+    uint32_t root;      /* 0 = no open order */
+    int32_t best_price; /* of the root; meaningless without one */
 };
 
 /* `node` is free, > 0 and below what the memory holds; it is in one side at a time. */

@@ -17,8 +17,7 @@ static bool is_recent(const struct recent_order *order, uint64_t now_ns, uint64_
 bool recent_find(const struct recent *recent, const struct order_intent *intent, uint64_t now_ns, uint64_t window_ns)
 {
     const bool buy = intent->side == 'B';
-    uint64_t number =
-        recent->newest[hash_of(intent->channel, intent->instrument, buy, intent->price, intent->qty)];
+    uint64_t number = recent->newest[hash_of(intent->channel, intent->instrument, buy, intent->price, intent->qty)];
 
     while (number != 0 && number + RECENT_ORDERS > recent->count + 1) { /* older ones are, or were, written over */
         const struct recent_order *order = &recent->order[number % RECENT_ORDERS];
@@ -39,8 +38,7 @@ bool recent_room(const struct recent *recent, uint64_t now_ns, uint64_t window_n
 void recent_push(struct recent *recent, const struct order_intent *intent, uint64_t now_ns)
 {
     const bool buy = intent->side == 'B';
-    uint64_t *newest =
-        &recent->newest[hash_of(intent->channel, intent->instrument, buy, intent->price, intent->qty)];
+    uint64_t *newest = &recent->newest[hash_of(intent->channel, intent->instrument, buy, intent->price, intent->qty)];
 
     recent->count++;
     recent->order[recent->count % RECENT_ORDERS] = (struct recent_order){.sent_ns = now_ns,

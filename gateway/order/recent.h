@@ -8,8 +8,8 @@
 #define RECENT_ORDERS 256u /* one more than are remembered; a power of two */
 
 struct recent_order {
-    uint64_t sent_ns;     /* decision time */
-    uint64_t before;      /* number of the one before with the same hash, 0 = none */
+    uint64_t sent_ns; /* decision time */
+    uint64_t before;  /* number of the one before with the same hash, 0 = none */
     int32_t price;
     uint32_t qty;
     uint16_t channel, instrument;
@@ -17,8 +17,8 @@ struct recent_order {
 };
 
 struct recent {
-    uint64_t count;       /* orders so far; they are numbered from 1 */
-    uint64_t newest[RECENT_ORDERS]; /* number of the newest one of each hash, 0 = none */
+    uint64_t count;                           /* orders so far; they are numbered from 1 */
+    uint64_t newest[RECENT_ORDERS];           /* number of the newest one of each hash, 0 = none */
     struct recent_order order[RECENT_ORDERS]; /* by number */
 };
 

@@ -20,9 +20,9 @@ struct field {
 /* One file on its way. */
 struct reading {
     const char *at, *end;
-    uint32_t line;            /* of the fields in hand */
+    uint32_t line; /* of the fields in hand */
     struct field field[FIELDS_MAX];
-    uint32_t field_count;     /* FIELDS_MAX + 1: more than that */
+    uint32_t field_count; /* FIELDS_MAX + 1: more than that */
     struct reference_error *error;
 };
 
@@ -57,8 +57,7 @@ static bool next(struct reading *reading)
         for (bool more = true; more && reading->field_count <= FIELDS_MAX; reading->field_count++) {
             const char *comma = memchr(begin, ',', (size_t)(end - begin));
             if (reading->field_count < FIELDS_MAX)
-                reading->field[reading->field_count] =
-                    (struct field){begin, (size_t)((comma ? comma : end) - begin)};
+                reading->field[reading->field_count] = (struct field){begin, (size_t)((comma ? comma : end) - begin)};
             more = comma != NULL;
             begin = comma ? comma + 1 : end;
         }

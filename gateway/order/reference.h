@@ -10,8 +10,8 @@
  *
  * tick: a price step; nms: one cent from one dollar up, 0.0001 below (Regulation NMS, 242.612); any. lot: shares, 0 =
  * any number. close: of the day before, may be empty. price: average price paid, or received for what is short. Prices
- * have up to four decimals. Lines may end with CR LF; empty lines and those that begin with '#' are passed over. Symbols
- * are written once, without blanks, in any order. */
+ * have up to four decimals. Lines may end with CR LF; empty lines and those that begin with '#' are passed over.
+ * Symbols are written once, without blanks, in any order. */
 #ifndef GATEWAY_ORDER_REFERENCE_H
 #define GATEWAY_ORDER_REFERENCE_H
 
@@ -19,10 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REFERENCE_ROWS_MAX 65536u
+#define REFERENCE_ROWS_MAX      65536u
 #define REFERENCE_POSITIONS_MAX 1024u /* half of what a lcore carries before instruments are defined */
-#define REFERENCE_DATE_LEN 10u        /* YYYY-MM-DD */
-#define REFERENCE_SHARES_MAX 2147483647
+#define REFERENCE_DATE_LEN      10u   /* YYYY-MM-DD */
+#define REFERENCE_SHARES_MAX    2147483647
 
 enum reference_tick { REFERENCE_TICK_ANY = 0, REFERENCE_TICK_SIZE, REFERENCE_TICK_NMS };
 enum reference_flag {
@@ -32,19 +32,19 @@ enum reference_flag {
 };
 
 struct reference_row {
-    uint64_t symbol;      /* as md_symbol() */
-    int32_t close_price;  /* MD_PRICE_NONE = not given */
-    int32_t tick_size;    /* where tick says so */
-    uint32_t lot;         /* 0 = any number */
-    uint8_t tick;         /* enum reference_tick */
-    uint8_t flags;        /* enum reference_flag, or-ed */
+    uint64_t symbol;     /* as md_symbol() */
+    int32_t close_price; /* MD_PRICE_NONE = not given */
+    int32_t tick_size;   /* where tick says so */
+    uint32_t lot;        /* 0 = any number */
+    uint8_t tick;        /* enum reference_tick */
+    uint8_t flags;       /* enum reference_flag, or-ed */
     uint16_t reserved;
-    uint32_t line;        /* of the file */
+    uint32_t line; /* of the file */
 };
 
 struct reference_position {
     uint64_t symbol;
-    int64_t shares;       /* short < 0 */
+    int64_t shares; /* short < 0 */
     int32_t price;
     uint32_t line;
 };
@@ -56,7 +56,7 @@ struct reference {
 
 /* What is wrong, where, and how to write it. */
 struct reference_error {
-    uint32_t line;        /* from 1 */
+    uint32_t line; /* from 1 */
     char text[200];
 };
 

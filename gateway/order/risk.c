@@ -20,7 +20,7 @@ static inline bool well_formed(const struct order_intent *intent, uint8_t strate
            strategy < RISK_STRATEGIES_MAX;
 }
 
-/* --- losses and time ------------------------------------------------------------------------------------------------ */
+/* --- losses and time --- */
 
 static inline bool loses(const struct risk_limits *limits, const struct account_total *total, __int128 profit_base)
 {
@@ -97,7 +97,7 @@ static bool steady(struct risk *risk, uint64_t now_ns)
     return !risk->jumped;
 }
 
-/* --- the checks, in their order ------------------------------------------------------------------------------------- */
+/* --- the checks, in their order --- */
 
 /* May anything new be sent at all? */
 static inline enum risk_verdict check_session(struct risk *risk, const struct market *market, uint8_t strategy,
@@ -233,9 +233,9 @@ static inline enum risk_verdict check_order(const struct risk_limits *limits, co
     return RISK_PASS;
 }
 
-/* What is held and open, were everything open on this side, and the order, to trade. Only the bound that the order moves
- * towards is asked: an order that brings back is never refused for it. Money of the order itself is counted at its price
- * or at the mark, whichever is more. `more` shares; `fresh`: one more open order. */
+/* What is held and open, were everything open on this side, and the order, to trade. Only the bound that the order
+ * moves towards is asked: an order that brings back is never refused for it. Money of the order itself is counted at
+ * its price or at the mark, whichever is more. `more` shares; `fresh`: one more open order. */
 static inline enum risk_verdict check_held(const struct risk_limits *limits, const struct account_total *total,
                                            const struct account_share *held, int32_t mark,
                                            const struct order_intent *intent, uint32_t more, bool fresh)
@@ -289,6 +289,8 @@ static inline enum risk_verdict check_scopes(const struct risk *risk, const stru
     const struct risk_limits *limits = &risk->strategy[strategy].limits;
     if ((verdict = check_order(limits, channel, instrument, intent, touch, now_ns)) != RISK_PASS)
         return verdict;
+    if ((account->shared >> strategy & 1) == 0)
+        return RISK_PASS; /* its position and money are not counted apart */
     return check_held(limits, &account->strategy[strategy], account_share_of(market, strategy, instrument),
                       instrument->mark, intent, more, fresh);
 }

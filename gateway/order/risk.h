@@ -25,18 +25,18 @@
  * RISK_VERDICT_COUNT only: reports and audit logs know them by name, strategies by number. */
 enum risk_verdict {
     RISK_PASS = 0,
-    RISK_BAD_INTENT,     /* action, side, tif unknown; price <= 0; qty 0 */
-    RISK_KILLED,         /* kill switch: new orders and replaces are blocked, cancels pass */
-    RISK_NO_SESSION,     /* no order session is configured or up */
+    RISK_BAD_INTENT,         /* action, side, tif unknown; price <= 0; qty 0 */
+    RISK_KILLED,             /* kill switch: new orders and replaces are blocked, cancels pass */
+    RISK_NO_SESSION,         /* no order session is configured or up */
     RISK_UNKNOWN_INSTRUMENT, /* not one of ours, or its symbol has not been seen */
-    RISK_UNKNOWN_ORDER,  /* cancel or replace of an order that is not open, or is another strategy's */
-    RISK_STALE,          /* the instrument's channel has a hole */
-    RISK_UNTRADABLE,     /* its book is not to be trusted */
-    RISK_HALTED,         /* trading state known and not 'T', or operational halt, or session ended */
-    RISK_NO_BBO,         /* the side that the collar needs, the opposite one, is empty */
-    RISK_QTY,            /* qty > order_qty_max */
-    RISK_NOTIONAL,       /* price * qty > order_notional_max */
-    RISK_COLLAR,         /* buy above, or sell below, the collar around the opposite best price */
+    RISK_UNKNOWN_ORDER,      /* cancel or replace of an order that is not open, or is another strategy's */
+    RISK_STALE,              /* the instrument's channel has a hole */
+    RISK_UNTRADABLE,         /* its book is not to be trusted */
+    RISK_HALTED,             /* trading state known and not 'T', or operational halt, or session ended */
+    RISK_NO_BBO,             /* the side that the collar needs, the opposite one, is empty */
+    RISK_QTY,                /* qty > order_qty_max */
+    RISK_NOTIONAL,           /* price * qty > order_notional_max */
+    RISK_COLLAR,             /* buy above, or sell below, the collar around the opposite best price */
     RISK_POSITION,       /* position, what is open on this side and qty together go beyond position_max on this side */
     RISK_RATE,           /* token bucket empty */
     RISK_OPEN_FULL,      /* no room for one more open order */
@@ -80,15 +80,15 @@ enum risk_post_what { RISK_POST_LIMITS, RISK_POST_REARM };
 struct risk_post {
     alignas(CACHE_LINE_BYTES) uint32_t posted; /* number of the change in `what`, `scope`, `limits`. Writer: control
                                      * thread, released after these; reader: owner, acquired before it looks at them */
-    uint32_t what;                   /* enum risk_post_what */
-    uint32_t scope;                  /* RISK_LCORE, or RISK_STRATEGY(i) */
+    uint32_t what;                             /* enum risk_post_what */
+    uint32_t scope;                            /* RISK_LCORE, or RISK_STRATEGY(i) */
     struct risk_limits limits;
     alignas(CACHE_LINE_BYTES) uint32_t taken; /* newest change that is in force. Writer: owner, released after it has
                                      * read the above; reader: control thread, acquired before it writes them again */
 };
 
-#define RISK_LCORE       0u         /* scopes of one gate: the lcore ... */
-#define RISK_STRATEGY(i) (1u + (i)) /* ... its strategies ... */
+#define RISK_LCORE       0u                         /* scopes of one gate: the lcore ... */
+#define RISK_STRATEGY(i) (1u + (i))                 /* ... its strategies ... */
 #define RISK_GATEWAY     (1u + RISK_STRATEGIES_MAX) /* ... and its share of the gateway's limits */
 #define RISK_SCOPES_MAX  (RISK_GATEWAY + 1u)
 
@@ -100,18 +100,18 @@ struct risk_strategy {
 
 struct risk {
     /* read-mostly: the owner changes these in risk_take alone */
-    struct risk_limits limits;   /* of the lcore */
-    uint32_t limited;            /* a bit for each strategy that has limits of its own */
-    bool shared;                 /* `share` has a meaning */
-    bool session_up;             /* orders can be sent. Writer: the owner */
+    struct risk_limits limits; /* of the lcore */
+    uint32_t limited;          /* a bit for each strategy that has limits of its own */
+    bool shared;               /* `share` has a meaning */
+    bool session_up;           /* orders can be sent. Writer: the owner */
     /* changed by orders; owner */
     alignas(CACHE_LINE_BYTES) struct risk_bucket rate;
-    struct risk_bucket messages; /* as the venue counts them */
+    struct risk_bucket messages;           /* as the venue counts them */
     __int128 profit_base[RISK_SCOPES_MAX]; /* profit of each scope when its loss limit began to count */
-    uint64_t jumped_ns;          /* frame time of the last jump of frame time */
-    bool jumped;                 /* and it was not steady for clock_steady_ms since */
-    uint32_t rearming;           /* a bit for each scope whose loss counts from the next look on */
-    uint32_t lost;               /* a bit for each scope whose loss limit was reached: it is closed. Writer: owner;
+    uint64_t jumped_ns;                    /* frame time of the last jump of frame time */
+    bool jumped;                           /* and it was not steady for clock_steady_ms since */
+    uint32_t rearming;                     /* a bit for each scope whose loss counts from the next look on */
+    uint32_t lost; /* a bit for each scope whose loss limit was reached: it is closed. Writer: owner;
                                   * reader: control thread, relaxed, which cancels what is open and may arm it again */
     uint64_t verdict_count[RISK_VERDICT_COUNT]; /* intents by verdict */
     uint64_t clock_jump_count;
@@ -120,12 +120,12 @@ struct risk {
     alignas(CACHE_LINE_BYTES) struct risk_shown {
         int64_t gross, net_long, net_short, profit, realised;
         uint32_t open_count;
-        uint32_t taken;          /* newest post that these know of: they are what it is after it. Released */
+        uint32_t taken; /* newest post that these know of: they are what it is after it. Released */
     } now;
-    alignas(CACHE_LINE_BYTES) uint32_t killed;  /* writer: control thread; reader: owner, relaxed, once an intent */
-    struct risk_limits shown[RISK_SCOPES_MAX];  /* the newest limits posted; control thread's own */
+    alignas(CACHE_LINE_BYTES) uint32_t killed; /* writer: control thread; reader: owner, relaxed, once an intent */
+    struct risk_limits shown[RISK_SCOPES_MAX]; /* the newest limits posted; control thread's own */
     struct risk_post post;
-    struct risk_limits share;    /* of the gateway's limits: gross, net, open orders, rate, position. Owner */
+    struct risk_limits share; /* of the gateway's limits: gross, net, open orders, rate, position. Owner */
     struct risk_bucket share_rate;
     struct risk_strategy strategy[RISK_STRATEGIES_MAX];
 };
@@ -135,12 +135,16 @@ void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
 /* A strategy gets limits of its own, the lcore a share of the gateway's. Before the gate is armed; later by a post. */
 void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits);
 void risk_limit_share(struct risk *risk, const struct risk_limits *share);
+/* From the limits of the gateway to the equal share of each of `lcores` lcores: rounded down, so that all shares
+ * together are never more. A limit that is on is not less than `lcores` (config_risk_check). */
+void risk_share_of(struct risk_limits *limits, uint32_t lcores);
 
 /* Open or close the gate. Any thread. */
 void risk_kill(struct risk *risk, bool killed);
 
 /* Changes while the gateway runs. Control thread alone. The owner takes a change before its next order, and at the end
- * of each turn. False: it has not taken the one before; again in a moment, or it has stopped turning. */
+ * of each turn. False: it has not taken the one before; again in a moment, or it has stopped turning. Of a strategy
+ * whose position and money are not counted apart (account_strategy) the limits on these are not asked. */
 bool risk_post_limits(struct risk *risk, uint32_t scope, const struct risk_limits *limits);
 /* Open a scope that its loss limit has closed. Its loss is forgiven: the limit counts from here on. */
 bool risk_post_rearm(struct risk *risk, uint32_t scope);
@@ -173,16 +177,17 @@ void risk_frame(struct risk *risk, const struct market *market, uint64_t before_
  * remembered. Counts nothing: the caller counts the final verdict once with risk_count, since frames and queues may
  * refuse after it. `now_ns` may run backwards: then no token is added.
  *
- * The collar: a buy may cost at most touch * (1 + collar_bps / 10^4), a sell must bring at least touch * (1 - collar_bps
- * / 10^4), rounded towards the touch, so that the gate is never wider than the rule. The touch is the opposite best
- * price; where that is not to be had, or the BBO is locked or crossed, the rules of the limits say what happens. */
+ * The collar: a buy may cost at most touch * (1 + collar_bps / 10^4), a sell must bring at least touch * (1 -
+ * collar_bps / 10^4), rounded towards the touch, so that the gate is never wider than the rule. The touch is the
+ * opposite best price; where that is not to be had, or the BBO is locked or crossed, the rules of the limits say what
+ * happens. */
 enum risk_verdict risk_reserve(struct risk *risk, struct market *market, const struct order_intent *intent,
                                uint8_t strategy, uint64_t now_ns);
 
 /* The same for a replace of an open order of `open_qty` shares on `side` of (channel, instrument), which `intent`
- * gives a new price and quantity: every check of a new order, but position, money and reservation are about the increase
- * alone, so that the larger of the two quantities is reserved while nobody has answered. It is no duplicate, and open
- * orders do not become more. */
+ * gives a new price and quantity: every check of a new order, but position, money and reservation are about the
+ * increase alone, so that the larger of the two quantities is reserved while nobody has answered. It is no duplicate,
+ * and open orders do not become more. */
 enum risk_verdict risk_reserve_replace(struct risk *risk, struct market *market, const struct order_intent *intent,
                                        uint32_t open_qty, uint8_t strategy, uint64_t now_ns);
 

@@ -9,13 +9,10 @@
 #define ALL   (RISK_SCOPE_STRATEGY | RISK_SCOPE_LCORE | RISK_SCOPE_GATEWAY)
 #define ORDER (RISK_SCOPE_STRATEGY | RISK_SCOPE_LCORE)
 #define ROW(key, what, from, to, where)                                                                                \
-    {.name = #key,                                                                                                     \
-     .unit = what,                                                                                                     \
-     .min = from,                                                                                                      \
-     .max = to,                                                                                                        \
-     .scopes = where,                                                                                                  \
-     .offset = offsetof(struct risk_limits, key),                                                                      \
-     .size = sizeof(((struct risk_limits *)0)->key)}
+    {                                                                                                                  \
+        .name = #key, .unit = what, .min = from, .max = to, .scopes = where,                                           \
+        .offset = offsetof(struct risk_limits, key), .size = sizeof(((struct risk_limits *)0)->key)                    \
+    }
 
 #define MONEY_MAX UINT64_C(1000000000000000000) /* sums and products of it stay within 63 bits */
 #define DAY_S     86400

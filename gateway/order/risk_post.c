@@ -66,7 +66,8 @@ static void strategy_apply(struct risk *risk, uint32_t strategy, const struct ri
     struct risk_strategy *its = &risk->strategy[strategy];
 
     if ((risk->limited >> strategy & 1) == 0)
-        return; /* nothing is accounted for it apart: it has no limits of its own */
+        its->rate.level_ns = INT64_MAX; /* its first limits: the bucket begins full */
+    risk->limited |= 1u << strategy;
     its->limits = *limits;
     risk_bucket_set(&its->rate, limits->rate_per_s, limits->rate_burst);
 }
@@ -80,8 +81,6 @@ static void share_apply(struct risk *risk, const struct risk_limits *share)
 void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits)
 {
     CHECK(strategy < RISK_STRATEGIES_MAX);
-    risk->limited |= 1u << strategy;
-    risk->strategy[strategy].rate.level_ns = INT64_MAX;
     strategy_apply(risk, strategy, limits);
     risk->shown[RISK_STRATEGY(strategy)] = *limits;
 }
@@ -94,12 +93,26 @@ void risk_limit_share(struct risk *risk, const struct risk_limits *share)
     risk->shown[RISK_GATEWAY] = *share;
 }
 
+void risk_share_of(struct risk_limits *limits, uint32_t lcores)
+{
+    CHECK(lcores > 0 && (limits->open_orders_max == 0 || limits->open_orders_max >= lcores));
+    CHECK((limits->gross_max == 0 || limits->gross_max >= lcores) &&
+          (limits->net_max == 0 || limits->net_max >= lcores));
+    limits->position_max /= lcores;
+    limits->rate_per_s /= lcores;
+    limits->rate_burst /= lcores;
+    limits->open_orders_max /= lcores;
+    limits->gross_max /= lcores;
+    limits->net_max /= lcores;
+}
+
 void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
 {
     *risk = (struct risk){.killed = killed};
     risk->rate.level_ns = risk->messages.level_ns = INT64_MAX;
     limits_apply(risk, limits);
-    risk->shown[RISK_LCORE] = *limits;
+    for (uint32_t i = RISK_LCORE; i < RISK_GATEWAY; i++)
+        risk->shown[i] = *limits; /* what holds for a strategy until it has limits of its own */
 }
 
 void risk_kill(struct risk *risk, bool killed)

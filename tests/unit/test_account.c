@@ -114,8 +114,13 @@ Test(account, the_mark_is_the_last_trade_then_the_close_then_the_middle)
 
 Test(account, a_hidden_print_moves_no_mark)
 {
-    const struct md_event hidden = {.type = MD_TRADE, .flags = MD_HIDDEN, .instrument = 1, .price = 9, .qty = 1,
-                                    .bid_price = MD_PRICE_NONE, .ask_price = MD_PRICE_NONE};
+    const struct md_event hidden = {.type = MD_TRADE,
+                                    .flags = MD_HIDDEN,
+                                    .instrument = 1,
+                                    .price = 9,
+                                    .qty = 1,
+                                    .bid_price = MD_PRICE_NONE,
+                                    .ask_price = MD_PRICE_NONE};
     market_apply(market, &hidden);
     cr_assert_eq(its(1)->last_price, MD_PRICE_NONE);
 }
@@ -164,8 +169,12 @@ Test(account, what_was_carried_is_worth_its_cost_until_its_instrument_is_known)
     cr_assert_eq(profit(), 0);
     cr_assert(market_carry(market, symbol, -40, 60, 5, 0));
     cr_assert_eq(profit(), 400, "what was closed is profit");
-    const struct md_event define = {.type = MD_DEFINE, .instrument = 2, .ref = symbol, .price = MD_PRICE_NONE,
-                                    .bid_price = MD_PRICE_NONE, .ask_price = MD_PRICE_NONE};
+    const struct md_event define = {.type = MD_DEFINE,
+                                    .instrument = 2,
+                                    .ref = symbol,
+                                    .price = MD_PRICE_NONE,
+                                    .bid_price = MD_PRICE_NONE,
+                                    .ask_price = MD_PRICE_NONE};
     market_apply(market, &define);
     cr_assert(its(2)->position == 60 && its(2)->cost == 3000 && its(2)->open_buy_qty == 5 && its(2)->mark == 50);
     cr_assert_eq(profit(), 400);
@@ -179,7 +188,10 @@ Test(account, what_was_carried_is_worth_its_cost_until_its_instrument_is_known)
 
 Test(account, random_trades_agree_with_sums_over_all_of_them, .timeout = 60)
 {
-    struct { int64_t position, buys, sells, cash; int32_t last; } model[2][INSTRUMENTS]; /* lcore, strategy 1 */
+    struct {
+        int64_t position, buys, sells, cash;
+        int32_t last;
+    } model[2][INSTRUMENTS]; /* lcore, strategy 1 */
     uint64_t state = 3;
 
     memset(model, 0, sizeof(model));
@@ -187,7 +199,7 @@ Test(account, random_trades_agree_with_sums_over_all_of_them, .timeout = 60)
         state = state * 6364136223846793005u + 1442695040888963407u;
         const uint32_t dice = (uint32_t)(state >> 33);
         const uint16_t i = dice % INSTRUMENTS;
-        const uint8_t strategy = dice >> 2 & 1, side = (uint8_t)"BSTE"[dice >> 3 & 3];
+        const uint8_t strategy = dice >> 2 & 1, side = (uint8_t) "BSTE"[dice >> 3 & 3];
         const bool buy = side == 'B';
         const int32_t price = 1 + (int32_t)(dice >> 5) % 500;
         const uint32_t qty = 1 + (dice >> 14) % 90;
@@ -222,8 +234,8 @@ Test(account, random_trades_agree_with_sums_over_all_of_them, .timeout = 60)
             int64_t gross = 0, bought = 0, sold = 0, value = 0, cash = 0, cost = 0;
             for (uint16_t j = 0; j < INSTRUMENTS; j++) {
                 const int64_t p = model[k][j].position, mark = model[0][j].last;
-                const int64_t most = p + model[k][j].buys > model[k][j].sells - p ? p + model[k][j].buys
-                                                                                  : model[k][j].sells - p;
+                const int64_t most =
+                    p + model[k][j].buys > model[k][j].sells - p ? p + model[k][j].buys : model[k][j].sells - p;
                 gross += most * mark;
                 bought += (p + model[k][j].buys) * mark;
                 sold += (p - model[k][j].sells) * mark;

@@ -334,8 +334,8 @@ Test(config, good_config_comes_back_as_written)
     cr_expect_eq(config->orders.peer_port, 65535);
     cr_expect_eq(config->orders.fills, CONFIG_FILLS_IMMEDIATE);
     cr_expect(config->risk.kill);
-    cr_expect_eq(config->risk.order_qty_max, 7);
-    cr_expect_eq(config->risk.collar_bps, 0, "a zero that is written is not a default");
+    cr_expect_eq(config->risk.limits.order_qty_max, 7);
+    cr_expect_eq(config->risk.limits.collar_bps, 0, "a zero that is written is not a default");
     cr_expect_eq(config->risk.line, 54);
     cr_expect(config->latency.stages);
     cr_expect_not(config->telemetry.enabled);
@@ -619,12 +619,12 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->orders.frames, 256);
     cr_expect_eq(config->orders.open_orders_max, 4096);
     cr_expect_not(config->risk.kill);
-    cr_expect_eq(config->risk.order_qty_max, 100);
-    cr_expect_eq(config->risk.order_notional_max, 500000000);
-    cr_expect_eq(config->risk.collar_bps, 100);
-    cr_expect_eq(config->risk.rate_per_s, 10);
-    cr_expect_eq(config->risk.rate_burst, 10);
-    cr_expect_eq(config->risk.position_max, 1000);
+    cr_expect_eq(config->risk.limits.order_qty_max, 100);
+    cr_expect_eq(config->risk.limits.order_notional_max, 500000000);
+    cr_expect_eq(config->risk.limits.collar_bps, 100);
+    cr_expect_eq(config->risk.limits.rate_per_s, 10);
+    cr_expect_eq(config->risk.limits.rate_burst, 10);
+    cr_expect_eq(config->risk.limits.position_max, 1000);
     cr_expect_not(config->risk.allow_stale);
     cr_expect_not(config->latency.stages);
     cr_expect(config->telemetry.enabled);
@@ -782,7 +782,35 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"collar_bps", 100},
                 {"risk.rate_per_s", 10},
                 {"risk.rate_burst", 10},
-                {"position_max", 1000},
+                {"risk.position_max", 1000},
+                {"risk.open_orders_max", 0},
+                {"risk.collar_last_bps", 0},
+                {"risk.collar_close_bps", 0},
+                {"risk.gross_max", 0},
+                {"risk.net_max", 0},
+                {"risk.loss_max", 0},
+                {"risk.messages_per_s", 0},
+                {"risk.messages_burst", 100},
+                {"risk.messages_reserve", 20},
+                {"risk.duplicate_ms", 0},
+                {"risk.clock_back_ms", 1000},
+                {"risk.clock_ahead_ms", 0},
+                {"risk.clock_steady_ms", 1000},
+                {"risk.no_bbo", UINT64_MAX},
+                {"risk.one_sided", UINT64_MAX},
+                {"risk.locked", UINT64_MAX},
+                {"risk.crossed", UINT64_MAX},
+                {"risk.missing_symbol", UINT64_MAX},
+                {"risk.self_cross", UINT64_MAX},
+                {"risk.short_sale", UINT64_MAX},
+                {"risk.hours_from", UINT64_MAX},
+                {"risk.hours_to", UINT64_MAX},
+                {"risk.early", UINT64_MAX},
+                {"risk.late", UINT64_MAX},
+                {"risk.mark", UINT64_MAX},
+                {"risk.reference_file", UINT64_MAX},
+                {"risk.positions_file", UINT64_MAX},
+                {"risk.gateway", UINT64_MAX},
                 {"allow_stale", UINT64_MAX},
                 {"socket", UINT64_MAX},
                 {"admin.mode", UINT64_MAX},
@@ -928,7 +956,10 @@ Test(config, unknown_and_repeated_keys_name_their_line)
     refused_with(
         "  collar_bps: 0", "  colar_bps: 0",
         ":57: risk.colar_bps: there is no such key; use one of kill, order_qty_max, order_notional_max, collar_bps, "
-        "rate_per_s, rate_burst, position_max, allow_stale");
+        "collar_last_bps, collar_close_bps, position_max, open_orders_max, gross_max, net_max, loss_max, rate_per_s, "
+        "rate_burst, duplicate_ms, hours_from, hours_to, messages_per_s, messages_burst, messages_reserve, "
+        "clock_back_ms, clock_ahead_ms, clock_steady_ms, no_bbo, one_sided, locked, crossed, missing_symbol, "
+        "self_cross, early, late, short_sale, mark, allow_stale, reference_file, positions_file, gateway");
     refused_with("  memory_mb: 128", "  name: again", ":4: gateway.name: is given twice, first on line 2; remove one");
     refused_with("      text: 010", "      edge: 2",
                  ":45: strategies[0].params.edge: is given twice, first on line 44; remove one");
@@ -983,6 +1014,18 @@ Test(config, ranges_hold_at_both_ends)
         {GOOD, "risk.order_notional_max", "order_qty_max: 7", 56, 1, 1000000000000000, false},
         {GOOD, "risk.collar_bps", "collar_bps: 0", 57, 0, 10000, false},
         {GOOD, "risk.rate_per_s", "order_qty_max: 7", 56, 1, 10000000, false},
+        {GOOD, "risk.collar_last_bps", "order_qty_max: 7", 56, 0, 10000, false},
+        {GOOD, "risk.open_orders_max", "order_qty_max: 7", 56, 0, 1048576, false},
+        {GOOD, "risk.gross_max", "order_qty_max: 7", 56, 0, 1000000000000000000, false},
+        {GOOD, "risk.net_max", "order_qty_max: 7", 56, 0, 1000000000000000000, false},
+        {GOOD, "risk.loss_max", "order_qty_max: 7", 56, 0, 1000000000000000000, false},
+        {GOOD, "risk.duplicate_ms", "order_qty_max: 7", 56, 0, 3600000, false},
+        {GOOD, "risk.messages_per_s", "order_qty_max: 7", 56, 0, 10000000, false},
+        {GOOD, "risk.messages_burst", "order_qty_max: 7", 56, 1, 1000000, false},
+        {GOOD, "risk.messages_reserve", "order_qty_max: 7", 56, 0, 1000000, false},
+        {GOOD, "risk.clock_back_ms", "order_qty_max: 7", 56, 0, 3600000, false},
+        {GOOD, "risk.clock_ahead_ms", "order_qty_max: 7", 56, 0, 3600000, false},
+        {GOOD, "risk.clock_steady_ms", "order_qty_max: 7", 56, 0, 3600000, false},
         {GOOD, "risk.rate_burst", "order_qty_max: 7", 56, 1, 1000000, false},
         {GOOD, "risk.position_max", "order_qty_max: 7", 56, 7, 2147483647, false},
         {GOOD, "telemetry.report_s", "report_s: 0", 62, 0, 86400, false},
@@ -2251,4 +2294,42 @@ Test(config, numa_mismatches_are_warnings_unless_strict)
                  "unknown is no mismatch");
     cr_expect_eq(nodes.warning_count, 0);
     config_free(config);
+}
+
+/* The risk section of GOOD with more lines in it. */
+static void risk_refused(const char *more, const char *sentence)
+{
+    char lines[512];
+    snprintf(lines, sizeof(lines), "  order_qty_max: 7\n%s", more);
+    refused_with("  order_qty_max: 7\n", lines, sentence);
+}
+
+Test(config, what_cannot_be_right_in_the_risk_section_is_refused)
+{
+    risk_refused("  hours_from: \"9:30\"\n  hours_to: \"16:00\"\n",
+                 ":57: risk.hours_from: '9:30' is no time of day; write "
+                 "HH:MM or HH:MM:SS, up to 24:00");
+    risk_refused("  hours_from: \"09:60\"\n  hours_to: \"16:00\"\n",
+                 ":57: risk.hours_from: '09:60' is no time of day; write HH:MM or HH:MM:SS, up to 24:00");
+    risk_refused("  hours_from: \"24:01\"\n  hours_to: \"16:00\"\n",
+                 ":57: risk.hours_from: '24:01' is no time of day; write HH:MM or HH:MM:SS, up to 24:00");
+    risk_refused("  hours_from: \"09:30\"\n",
+                 ":57: risk.hours_from: does nothing without hours_to; give both or neither");
+    risk_refused("  hours_from: \"16:00\"\n  hours_to: \"16:00:00\"\n",
+                 ":58: risk.hours_to: is not after hours_from; write a later time of the same day");
+    risk_refused("  no_bbo: either\n",
+                 ":57: risk.no_bbo: 'either' is not one of the words known here; write one of refuse, last, close");
+    risk_refused(
+        "  messages_per_s: 10\n  messages_burst: 20\n  messages_reserve: 20\n",
+        ":59: risk.messages_reserve: 20 is not less than messages_burst 20, so no new order could ever be sent; "
+        "write less");
+    risk_refused("  collar_close_bps: 5\n",
+                 ":54: risk.reference_file: is missing, but a previous close is asked for; name the file that has it");
+    risk_refused("  gateway:\n    order_qty_max: 5\n",
+                 ":58: risk.gateway.order_qty_max: there is no such key; use one of "
+                 "position_max, open_orders_max, gross_max, net_max, loss_max, "
+                 "rate_per_s, rate_burst");
+    refused_with("    params:\n", "    risk: {order_qty_max: 8}\n    params:\n",
+                 ":43: strategies[0].risk.order_qty_max: 8 is more than risk.order_qty_max 7, which holds for every "
+                 "strategy; lower it, or raise the other");
 }

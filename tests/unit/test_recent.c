@@ -84,8 +84,8 @@ Test(recent, random_orders_agree_with_a_list, .timeout = 30)
     for (int step = 0; step < 4000; step++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
         const uint32_t dice = (uint32_t)(state >> 33);
-        const struct order_intent intent = intent_of(dice & 1 ? 'B' : 'S', (int32_t)(1 + (dice >> 1) % 12),
-                                                     1 + (dice >> 8) % 4);
+        const struct order_intent intent =
+            intent_of(dice & 1 ? 'B' : 'S', (int32_t)(1 + (dice >> 1) % 12), 1 + (dice >> 8) % 4);
         now_ns += (dice >> 12) % 20;
         bool expected = false;
         for (uint32_t i = count >= RECENT_ORDERS ? count + 1 - RECENT_ORDERS : 0; i < count; i++)

@@ -7,8 +7,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define ROWS 8u
-#define HEAD "date,2026-11-27\nsymbol,tick,lot,close,restricted,borrowable\n"
+#define ROWS           8u
+#define HEAD           "date,2026-11-27\nsymbol,tick,lot,close,restricted,borrowable\n"
 #define POSITIONS_HEAD "date,2026-11-27\nsymbol,shares,price\n"
 
 static struct reference_row rows[ROWS];
@@ -64,7 +64,11 @@ Test(reference, positions_are_long_and_short)
 
 Test(reference, what_is_wrong_is_said_with_its_line)
 {
-    static const struct { const char *text; uint32_t line; const char *sentence; } cases[] = {
+    static const struct {
+        const char *text;
+        uint32_t line;
+        const char *sentence;
+    } cases[] = {
         {"", 1, "the file does not begin with its date"},
         {"\n\n", 2, "the file does not begin with its date"},
         {"symbol,tick", 1, "the file does not begin with its date"},
@@ -100,14 +104,18 @@ Test(reference, what_is_wrong_is_said_with_its_line)
         {HEAD "A,nms,1,,no,", 3, "borrowable '' is neither yes nor no"},
         {HEAD "A,nms,1,,no,no\nB,nms,1,,no,no\nA,any,1,,no,no", 5, "A is listed twice, first on line 3"},
         {HEAD "A,nms,1,,no,no\nB,nms,1,,no,no\nC,nms,1,,no,no\nD,nms,1,,no,no\nE,nms,1,,no,no\nF,nms,1,,no,no\n"
-              "G,nms,1,,no,no\nH,nms,1,,no,no\nI,nms,1,,no,no\n", 11, "more than 8 symbols"},
+              "G,nms,1,,no,no\nH,nms,1,,no,no\nI,nms,1,,no,no\n",
+         11, "more than 8 symbols"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cr_assert_not(parse(cases[i].text), "case %zu", i);
         cr_assert_eq(error.line, cases[i].line, "case %zu: line %u", i, error.line);
         cr_assert_not_null(strstr(error.text, cases[i].sentence), "case %zu: %s", i, error.text);
     }
-    static const struct { const char *text; const char *sentence; } wrong[] = {
+    static const struct {
+        const char *text;
+        const char *sentence;
+    } wrong[] = {
         {POSITIONS_HEAD "A,0,1", "shares '0' is no number"},
         {POSITIONS_HEAD "A,-0,1", "shares '-0' is no number"},
         {POSITIONS_HEAD "A,-,1", "shares '-' is no number"},

@@ -555,7 +555,8 @@ Test(risk, no_rate_makes_an_order_free_or_never)
         struct risk risk;
         limits.rate_per_s = cases[i].rate_per_s;
         risk_init(&risk, &limits, false);
-        cr_assert_eq(risk.rate.token_ns, cases[i].token_ns, "%u a second: %lu ns", cases[i].rate_per_s, risk.rate.token_ns);
+        cr_assert_eq(risk.rate.token_ns, cases[i].token_ns, "%u a second: %lu ns", cases[i].rate_per_s,
+                     risk.rate.token_ns);
         cr_assert_eq(risk.rate.full_ns, cases[i].token_ns * limits.rate_burst);
     }
 }
