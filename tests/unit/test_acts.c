@@ -317,7 +317,7 @@ Test(acts, positions_and_orders_come_from_the_book_of_record_in_pages)
         order->side = 'B';
         order->price = 123400;
         order->qty = i + 1;
-        cr_assert(market_carry(&orders.positions, md_symbol(text), (int64_t)i - 300, i + 1, 0));
+        cr_assert(market_carry(&orders.positions, md_symbol(text), (int64_t)i - 300, 123400, i + 1, 0));
     }
     const char *const lists[] = {"orders", "positions"};
     for (uint32_t list = 0; list < 2; list++) {
