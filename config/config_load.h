@@ -41,8 +41,8 @@ void config_socket(const struct config_load *load, const char *key, const char *
 /* What a port of sockets cannot do: carry orders, requests, or keys of an Ethernet device. */
 void config_socket_check(const struct config_load *load, const struct config *config);
 
-/* Parts of config_convert for sections that have a file of their own: was the spelling of a key already found wrong; the
- * number of a key, `fallback` where it is absent or out of range, which is said; the line of an entry. */
+/* Parts of config_convert for sections that have a file of their own: was the spelling of a key already found wrong;
+ * the number of a key, `fallback` where it is absent or out of range, which is said; the line of an entry. */
 bool config_bad(const struct config_load *load, const struct config_at *at);
 uint64_t config_number(const struct config_load *load, struct config_at at, const uint64_t *raw, uint64_t min,
                        uint64_t max, uint64_t fallback);
