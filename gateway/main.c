@@ -2,6 +2,7 @@
 #include "gateway/cmd.h"
 #include "gateway/crash.h"
 #include "gateway/firewall.h"
+#include "gateway/hooks/hooks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static const struct {
     {"inspect", cmd_inspect, "say what is in a capture"},
     {"check", cmd_check, "check a config without touching hardware"},
     {"firewall", cmd_firewall, "guard this host's own interfaces; rules that nobody confirms are taken back"},
+    {"hooks", cmd_hooks, "count packets at the kernel's netfilter hooks, and drop them there on purpose"},
     {"admin", cmd_admin, "say a command to a running gateway"},
     {"audit", cmd_audit, "check an audit log"},
 };
