@@ -75,11 +75,11 @@ try:
         ip("netns", "add", namespace)
         ip("-n", namespace, "link", "set", "lo", "up")
     for idx, (namespace, device) in enumerate(((SENDER, "r1"), (RECEIVER, "r2")), 1):
-        ip("-n", ROUTER, "link", "add", device, "type", "veth", "peer", "name", "up", "netns", namespace)
+        ip("-n", ROUTER, "link", "add", device, "type", "veth", "peer", "name", "wire", "netns", namespace)
         ip("-n", ROUTER, "addr", "add", f"10.79.{idx}.1/24", "dev", device)
-        ip("-n", namespace, "addr", "add", f"10.79.{idx}.2/24", "dev", "up")
+        ip("-n", namespace, "addr", "add", f"10.79.{idx}.2/24", "dev", "wire")
         ip("-n", ROUTER, "link", "set", device, "up")
-        ip("-n", namespace, "link", "set", "up", "up")
+        ip("-n", namespace, "link", "set", "wire", "up")
         ip("-n", namespace, "route", "add", "default", "via", f"10.79.{idx}.1")
     subprocess.run(["ip", "netns", "exec", ROUTER, "sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
 
