@@ -16,6 +16,7 @@ static const struct {
     {"replay", cmd_replay, "run the same gateway on captures"},
     {"inspect", cmd_inspect, "say what is in a capture"},
     {"check", cmd_check, "check a config without touching hardware"},
+    {"doctor", cmd_doctor, "say what this host lacks, why it matters, and the fix"},
     {"firewall", cmd_firewall, "guard this host's own interfaces; rules that nobody confirms are taken back"},
     {"hooks", cmd_hooks, "count packets at the kernel's netfilter hooks, and drop them there on purpose"},
     {"admin", cmd_admin, "say a command to a running gateway"},

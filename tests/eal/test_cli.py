@@ -1,6 +1,7 @@
 """The command line: help, exit codes, one sentence for what is wrong, a clean stop, nothing left behind."""
 import gateway as g
 import glob
+import json
 import signal
 import subprocess
 
@@ -11,7 +12,7 @@ def tickgate(*arguments, **options):
     return subprocess.run([g.TICKGATE, *arguments], capture_output=True, text=True, timeout=60, **options)
 
 
-for command in ([], ["run"], ["replay"], ["inspect"], ["check"]):
+for command in ([], ["run"], ["replay"], ["inspect"], ["check"], ["doctor"]):
     done = tickgate(*command, "--help")
     g.check(done.returncode == 0 and done.stdout.startswith("usage: tickgate"), f"{' '.join(command)} --help")
 
@@ -25,6 +26,8 @@ for arguments, sentence in (
         (["run", "x.yaml", "y.yaml"], "one CONFIG"),
         (["run", work.path("none.yaml")], "none.yaml"),
         (["check", work.path("none.yaml")], "none.yaml"),
+        (["doctor", work.path("none.yaml")], "none.yaml"),
+        (["doctor", "x.yaml", "y.yaml"], "one CONFIG"),
 ):
     done = tickgate(*arguments)
     g.check(done.returncode == 2 and sentence in done.stderr, f"tickgate {' '.join(arguments)[:60]}: exit 2, {sentence!r}")
@@ -34,6 +37,15 @@ done = tickgate("check", config)
 g.check(done.returncode == 0, "check accepts the config of these tests")
 done = tickgate("replay", config, "--capture", work.path("none.pcap"))
 g.check(done.returncode == 1 and "none.pcap" in done.stderr, "a missing capture: exit 1 and its name")
+
+done = tickgate("doctor", config, "--json")
+findings = json.loads(done.stdout)["findings"]
+todo = [finding for finding in findings if finding["status"] in ("warn", "bad")]
+g.check(done.returncode == (1 if todo else 0) and len(findings) >= 27 and all({"id", "status", "why", "fix"} <= set(f) for f in findings),
+        f"doctor: {len(findings)} findings, {len(todo)} of them to do, and its exit code says so")
+g.check(all(finding["fix"] for finding in todo), "doctor: whatever is to be done has its fix")
+done = tickgate("doctor", "--root", work.path("nothing"))
+g.check(done.returncode in (0, 1) and "unknown" in done.stdout, "doctor: a host that tells nothing is unknown")
 
 empty = work.path("empty.pcap")
 g.pcap_write(empty, [])
