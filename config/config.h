@@ -264,9 +264,10 @@ struct config_orders {               /* the order session; present = false: no s
                                       * 1 ... 1,000 */
     uint32_t answer_timeout_ms;      /* an order without any answer for so long: the connection is aborted. 0 = never,
                                       * ... 600,000 */
-    uint32_t owner_timeout_ms;       /* no turn of the owner for so long: its session is shut. 0 = never, ... 60,000 */
+    uint32_t warm_us;                /* while idle, so often the way of an order is walked. 0 = never, ... 10,000,000 */
     char *refs_file;                 /* tcp, kernel: keeps UserRefNum; udp: may be NULL */
     uint32_t refs_headroom;          /* numbers reserved ahead, 1,000 ... 10,000,000 */
+    uint32_t refs_leap_max;          /* how far beyond them a venue's next number is believed, 1,000 ... 2^32 - 1 */
     enum config_fills fills;         /* udp, and replays of any carrier */
     uint32_t open_timeout_ms;        /* the same; fills: none: a reservation is released after this, 1 ... 86,400,000 */
     uint32_t frames;                 /* prepared order frames, a power of two, 16 ... 4096 */
@@ -304,6 +305,12 @@ struct config_admin {
     char group[CONFIG_NAME_MAX + 1]; /* who may beside root and the gateway's own user; empty = nobody */
     char *audit_file;
     uint32_t line;
+};
+
+struct config_kill {
+    uint32_t watchdog_ms;            /* no turn of an lcore for so long: killed. 0 = never, ... 60,000 */
+    uint32_t repeat_ms;              /* between two rounds of cancelling, 1 ... 60,000 */
+    uint32_t confirm_ms;             /* until the session is taken over, 10 ... 600,000 */
 };
 
 struct config_latency { bool stages; }; /* stage stamps beside tick-to-trade */
@@ -347,6 +354,7 @@ struct config {
     struct config_orders orders;
     struct config_risk risk;
     struct config_admin admin;
+    struct config_kill kill;
     struct config_latency latency;
     struct config_telemetry telemetry;
     struct config_firewall firewall;

@@ -341,9 +341,9 @@ static void check_carrier_keys(const struct config_load *load, enum config_carri
         {"cancel_on_disconnect", TCP | KERNEL},
         {"probe_ms", TCP},
         {"answer_timeout_ms", TCP | KERNEL},
-        {"owner_timeout_ms", TCP | KERNEL},
         {"refs_file", TCP | KERNEL},
         {"refs_headroom", TCP | KERNEL},
+        {"refs_leap_max", TCP | KERNEL},
     };
     const uint32_t section = config_lines_key(&load->lines, 0, "orders");
 

@@ -781,10 +781,11 @@ static int convert_orders(const struct config_load *load, const struct raw_order
     orders->probe_ms = (uint32_t)number(load, config_at("orders.probe_ms"), raw->probe_ms, 1, 1000, 10);
     orders->answer_timeout_ms =
         (uint32_t)number(load, config_at("orders.answer_timeout_ms"), raw->answer_timeout_ms, 0, 600000, 10000);
-    orders->owner_timeout_ms =
-        (uint32_t)number(load, config_at("orders.owner_timeout_ms"), raw->owner_timeout_ms, 0, 60000, 2000);
+    orders->warm_us = (uint32_t)number(load, config_at("orders.warm_us"), raw->warm_us, 0, 10000000, 0);
     orders->refs_headroom =
         (uint32_t)number(load, config_at("orders.refs_headroom"), raw->refs_headroom, 1000, 10000000, 100000);
+    orders->refs_leap_max =
+        (uint32_t)number(load, config_at("orders.refs_leap_max"), raw->refs_leap_max, 1000, UINT32_MAX, 10000000);
     orders->fills = OR(raw->fills, CONFIG_FILLS_NONE);
     orders->open_timeout_ms =
         (uint32_t)number(load, config_at("orders.open_timeout_ms"), raw->open_timeout_ms, 1, 86400000, 5000);
@@ -799,6 +800,17 @@ static int convert_orders(const struct config_load *load, const struct raw_order
         return 0;
     orders->refs_file = strdup(raw->refs_file);
     return orders->refs_file ? 0 : -ENOMEM;
+}
+
+static void convert_kill(const struct config_load *load, const struct raw_kill *raw, struct config_kill *kill)
+{
+    static const struct raw_kill nothing;
+
+    if (!raw)
+        raw = &nothing;
+    kill->watchdog_ms = (uint32_t)number(load, config_at("kill.watchdog_ms"), raw->watchdog_ms, 0, 60000, 2000);
+    kill->repeat_ms = (uint32_t)number(load, config_at("kill.repeat_ms"), raw->repeat_ms, 1, 60000, 20);
+    kill->confirm_ms = (uint32_t)number(load, config_at("kill.confirm_ms"), raw->confirm_ms, 10, 600000, 2000);
 }
 
 static int convert_faults(const struct config_load *load, const struct raw_faults *raw, struct config *config)
@@ -865,6 +877,7 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
         return -ENOMEM;
     if (config_admin(load, raw->admin, &config->admin) != 0)
         return -ENOMEM;
+    convert_kill(load, raw->kill, &config->kill);
     config->latency.stages = raw->latency && OR(raw->latency->stages, false);
     config->telemetry.enabled = !raw->telemetry || OR(raw->telemetry->enabled, true);
     config->telemetry.report_s = (uint32_t)number(load, config_at("telemetry.report_s"),

@@ -208,9 +208,10 @@ static const cyaml_schema_field_t orders_fields[] = {
     BOOLEAN(struct raw_orders, cancel_on_disconnect),
     NUMBER(struct raw_orders, probe_ms),
     NUMBER(struct raw_orders, answer_timeout_ms),
-    NUMBER(struct raw_orders, owner_timeout_ms),
+    NUMBER(struct raw_orders, warm_us),
     STRING(struct raw_orders, refs_file),
     NUMBER(struct raw_orders, refs_headroom),
+    NUMBER(struct raw_orders, refs_leap_max),
     WORD(struct raw_orders, fills),
     NUMBER(struct raw_orders, open_timeout_ms),
     NUMBER(struct raw_orders, frames),
@@ -254,6 +255,10 @@ static const cyaml_schema_field_t risk_fields[] = {
 static const cyaml_schema_field_t admin_fields[] = {STRING(struct raw_admin, socket), STRING(struct raw_admin, mode),
                                                     STRING(struct raw_admin, group),
                                                     STRING(struct raw_admin, audit_file), CYAML_FIELD_END};
+static const cyaml_schema_field_t kill_fields[] = {NUMBER(struct raw_kill, watchdog_ms),
+                                                   NUMBER(struct raw_kill, repeat_ms),
+                                                   NUMBER(struct raw_kill, confirm_ms), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t latency_fields[] = {BOOLEAN(struct raw_latency, stages), CYAML_FIELD_END};
 static const cyaml_schema_field_t telemetry_fields[] = {BOOLEAN(struct raw_telemetry, enabled),
                                                         NUMBER(struct raw_telemetry, report_s), CYAML_FIELD_END};
@@ -303,6 +308,7 @@ static const cyaml_schema_field_t root_fields[] = {
     CYAML_FIELD_MAPPING_PTR("orders", KEY, struct raw, orders, orders_fields),
     CYAML_FIELD_MAPPING_PTR("risk", KEY, struct raw, risk, risk_fields),
     CYAML_FIELD_MAPPING_PTR("admin", KEY, struct raw, admin, admin_fields),
+    CYAML_FIELD_MAPPING_PTR("kill", KEY, struct raw, kill, kill_fields),
     CYAML_FIELD_MAPPING_PTR("latency", KEY, struct raw, latency, latency_fields),
     CYAML_FIELD_MAPPING_PTR("telemetry", KEY, struct raw, telemetry, telemetry_fields),
     CYAML_FIELD_MAPPING_PTR("firewall", KEY, struct raw, firewall, firewall_fields),

@@ -96,9 +96,9 @@ struct raw_orders {
     uint64_t *heartbeat_ms, *timeout_ms, *login_timeout_ms, *retry_ms, *retry_max_ms;
     enum config_slow_path *slow_path;
     bool *cancel_on_disconnect;
-    uint64_t *probe_ms, *answer_timeout_ms, *owner_timeout_ms;
+    uint64_t *probe_ms, *answer_timeout_ms, *warm_us;
     char *refs_file;
-    uint64_t *refs_headroom;
+    uint64_t *refs_headroom, *refs_leap_max;
     enum config_fills *fills;
     uint64_t *open_timeout_ms, *frames, *open_orders_max;
     struct raw_sim *sim;
@@ -117,6 +117,9 @@ struct raw_risk {
 };
 struct raw_admin {
     char *socket, *mode, *group, *audit_file;
+};
+struct raw_kill {
+    uint64_t *watchdog_ms, *repeat_ms, *confirm_ms;
 };
 struct raw_latency {
     bool *stages;
@@ -162,6 +165,7 @@ struct raw {
     struct raw_orders *orders;
     struct raw_risk *risk;
     struct raw_admin *admin;
+    struct raw_kill *kill;
     struct raw_latency *latency;
     struct raw_telemetry *telemetry;
     struct raw_firewall *firewall;

@@ -1,6 +1,8 @@
 /* See acts.h. */
 #include "gateway/acts.h"
 
+#include "gateway/report_kill.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <sha2.h>
@@ -168,6 +170,7 @@ static void status(const struct acts *acts, struct json *reply)
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         lcore_json(topology->strategies[i], reply);
     json_close(reply, '}');
+    report_kill_json(reply, acts->kill);
     audit_json(acts, reply);
     json_open(reply, "admin", '{');
     json_u64(reply, "commands", admin->command_count);
@@ -270,35 +273,28 @@ static enum admin_outcome set(struct acts *acts, const struct admin_line *line, 
     return ADMIN_DONE;
 }
 
-/* How many gates are shut. */
-static uint32_t killed_count(const struct acts *acts)
+/* A kill is in force before the log knows of it. */
+static int kill_write(struct acts *acts, const char *who, const char *old_value, const char *new_value)
 {
-    uint32_t count = 0;
+    const int error = write_down(acts, who, "kill", old_value, new_value, "done");
 
-    for (uint32_t i = 0; i < acts->topology->strategies_count; i++)
-        count += __atomic_load_n(&acts->topology->strategies[i]->risk.killed, __ATOMIC_RELAXED) != 0;
-    return count;
-}
-
-static void gates_set(struct acts *acts, bool killed)
-{
-    for (uint32_t i = 0; i < acts->topology->strategies_count; i++)
-        risk_kill(&acts->topology->strategies[i]->risk, killed);
+    if (error)
+        audit_unlogged(&acts->audit);
+    return error;
 }
 
 static void kill_all(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
                      struct json *reply)
 {
-    const bool killed = killed_count(acts) == acts->topology->strategies_count;
+    const char *old_value = kill_state_name((enum kill_state)acts->kill->state);
     char now[ADMIN_REASON_MAX + 16];
 
-    gates_set(acts, true);
+    kill_request(acts->kill, KILL_COMMAND, peer->who, acts->kill->now_ns);
+    acts->kill_count = acts->kill->counters.kill_count;
     snprintf(now, sizeof(now), "killed%s%s", line->reason[0] ? ": " : "", line->reason);
-    const int error = write_down(acts, peer->who, "kill", killed ? "killed" : "armed", now, "done");
-    if (error)
-        audit_unlogged(&acts->audit);
-    json_text(reply, "old", killed ? "killed" : "armed");
-    json_text(reply, "new", "killed");
+    const int error = kill_write(acts, peer->who, old_value, now);
+    json_text(reply, "old", old_value);
+    json_text(reply, "new", kill_state_name((enum kill_state)acts->kill->state));
     json_text(reply, "by", peer->who);
     if (error)
         json_text(reply, "audit_error", strerror(-error));
@@ -306,17 +302,35 @@ static void kill_all(struct acts *acts, const struct admin_line *line, const str
         json_u64(reply, "audit_seq", acts->audit.seq);
 }
 
+void acts_kill(struct acts *acts)
+{
+    const struct kill *kill = acts->kill;
+    char text[64];
+
+    if (!acts->begun)
+        return;
+    if (kill->counters.kill_count != acts->kill_count) {
+        acts->kill_count = kill->counters.kill_count;
+        snprintf(text, sizeof(text), "killed by %s", kill_cause_name((enum kill_cause)kill->cause));
+        kill_write(acts, kill->who, "armed", text);
+    }
+    if (kill->counters.confirm_count != acts->confirm_count) {
+        acts->confirm_count = kill->counters.confirm_count;
+        snprintf(text, sizeof(text), "nothing is open, %" PRIu64 " us later", kill->confirmed_ns / 1000);
+        kill_write(acts, "gateway", "killing", text);
+    }
+}
+
 static bool arm(struct acts *acts, const struct admin_peer *peer, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
-    if (killed_count(acts) == 0) {
-        snprintf(ret_error, ADMIN_ERROR_MAX, "it is armed already");
-        return false;
-    }
+    _Static_assert(ADMIN_ERROR_MAX >= KILL_ERROR_MAX, "what stands against it fits");
+    if (kill_armable(acts->kill, ret_error) != 0)
+        return kill_arm(acts->kill, peer->who, ret_error) == 0; /* it counts that */
     if (write_down(acts, peer->who, "arm", "killed", "armed", "done") != 0) {
         not_logged(acts, ret_error);
         return false;
     }
-    gates_set(acts, false);
+    kill_arm(acts->kill, peer->who, ret_error);
     json_text(reply, "old", "killed");
     json_text(reply, "new", "armed");
     json_text(reply, "by", peer->who);
@@ -514,18 +528,20 @@ static int begin_write(struct acts *acts)
         scope_limits_text(&scope, text, sizeof(text));
         error = write_down(acts, "gateway", what, NULL, text, "done");
     }
-    if (error == 0 && killed_count(acts) > 0)
+    if (error == 0 && acts->kill->cause == KILL_CONFIG)
         error = write_down(acts, "gateway", "kill", NULL, "risk.kill of the config", "done");
+    acts->kill_count = acts->kill->counters.kill_count;
     return error;
 }
 
-int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders,
+int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders, struct kill *kill,
               char ret_error[TOPOLOGY_ERROR_MAX])
 {
     const struct config_admin *config = &topology->config->admin;
 
     acts->topology = topology;
     acts->orders = orders;
+    acts->kill = kill;
     acts->begin_ns = audit_wall_ns();
     if (!config->present)
         return 0;

@@ -6,12 +6,15 @@
 #define GATEWAY_ACTS_H
 
 #include "gateway/admin.h"
+#include "gateway/kill.h"
 #include "gateway/orders.h"
 #include "gateway/topology.h"
 
 struct acts {
     struct topology *topology;
     const struct orders *orders;
+    struct kill *kill;
+    uint64_t kill_count, confirm_count; /* of which the log says */
     struct audit audit;
     struct admin admin;
     uint64_t begin_ns;             /* wall clock */
@@ -24,8 +27,10 @@ struct acts {
 void acts_init(struct acts *acts);
 /* Open log and socket as the config says, nothing where it has no section admin, and write down that the gateway
  * starts, from which config, with which limits. Before armed. 0, or -errno and one sentence. */
-int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders,
+int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders, struct kill *kill,
               char ret_error[TOPOLOGY_ERROR_MAX]);
+/* A kill that nobody has commanded, and the confirmation of each: written down once. Called behind kill_step. */
+void acts_kill(struct acts *acts);
 /* The end of the run is asked for, on behalf of `who`; is written down once. */
 void acts_stop(struct acts *acts, const char *who);
 /* How the run ended. Closes log and socket. */

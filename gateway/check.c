@@ -299,6 +299,14 @@ static void text_orders(const struct config *config, FILE *out)
             risk->kill ? "starts with new orders blocked, " : "", risk->limits.order_qty_max, notional,
             risk->limits.collar_bps, risk->limits.rate_per_s, risk->limits.rate_burst, risk->limits.position_max,
             risk->allow_stale ? ", orders on stale instruments pass" : "");
+    if (orders->warm_us > 0)
+        fprintf(out, "  while idle the way of an order is walked every %u us\n", orders->warm_us);
+    if (config->kill.watchdog_ms > 0)
+        fprintf(out, "kill: when an lcore makes no turn for %u ms", config->kill.watchdog_ms);
+    else
+        fputs("kill: nobody watches whether lcores turn", out);
+    fprintf(out, "; what is open is cancelled every %u ms, and after %u ms on a connection of the control thread\n",
+            config->kill.repeat_ms, config->kill.confirm_ms);
 }
 
 static void text_admin(const struct config_admin *admin, FILE *out)
@@ -568,9 +576,9 @@ static void json_session(struct json *json, const struct config_orders *orders)
     json_u64(json, "retry_max_ms", orders->retry_max_ms);
     json_bool(json, "cancel_on_disconnect", orders->cancel_on_disconnect);
     json_u64(json, "answer_timeout_ms", orders->answer_timeout_ms);
-    json_u64(json, "owner_timeout_ms", orders->owner_timeout_ms);
     json_text(json, "refs_file", orders->refs_file);
     json_u64(json, "refs_headroom", orders->refs_headroom);
+    json_u64(json, "refs_leap_max", orders->refs_leap_max);
 }
 
 static void json_orders(struct json *json, const struct config *config)
@@ -600,6 +608,7 @@ static void json_orders(struct json *json, const struct config *config)
         json_text(json, "fills", orders->fills == CONFIG_FILLS_IMMEDIATE ? "immediate" : "none");
         json_u64(json, "open_timeout_ms", orders->open_timeout_ms);
         json_u64(json, "frames", orders->frames);
+        json_u64(json, "warm_us", orders->warm_us);
         json_u64(json, "open_orders_max", orders->open_orders_max);
         json_open(json, "sim", '{');
         json_u64(json, "order_us", orders->sim.order_us);
@@ -618,6 +627,11 @@ static void json_orders(struct json *json, const struct config *config)
     json_u64(json, "rate_burst", risk->limits.rate_burst);
     json_u64(json, "position_max", risk->limits.position_max);
     json_bool(json, "allow_stale", risk->allow_stale);
+    json_close(json, '}');
+    json_open(json, "kill", '{');
+    json_u64(json, "watchdog_ms", config->kill.watchdog_ms);
+    json_u64(json, "repeat_ms", config->kill.repeat_ms);
+    json_u64(json, "confirm_ms", config->kill.confirm_ms);
     json_close(json, '}');
 }
 

@@ -23,6 +23,7 @@
 #define CLOCK_UPDATE_NS 100000000u
 #define LINK_LOOK_NS 50000000u
 #define WATCH_TRIES 2000u /* of 50 us: a hot thread that is not in its loop by then is not watched */
+#define MS_NS UINT64_C(1000000)
 #define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
 
 static uint64_t monotonic_ns(void)
@@ -41,6 +42,8 @@ int control_init(struct control *control)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -errno;
     control->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -124,16 +127,26 @@ static bool records_write(struct control *control)
     return count > 0;
 }
 
+/* A signal that ends the run? SIGUSR1 kills; arming is an operator's act, and no signal's. */
 static bool signalled(struct control *control)
 {
     struct signalfd_siginfo info;
+    char who[KILL_WHO_MAX];
 
-    if (read(control->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return false;
-    control->signal_nr = (int)info.ssi_signo;
-    snprintf(control->signal_who, sizeof(control->signal_who), "signal:SIG%s,uid:%u,pid:%u",
-             sigabbrev_np(control->signal_nr), info.ssi_uid, info.ssi_pid);
-    return true;
+    while (read(control->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGUSR1) {
+            snprintf(who, sizeof(who), "signal:SIGUSR1,uid:%u,pid:%u", info.ssi_uid, info.ssi_pid);
+            kill_request(&control->kill, KILL_SIGNAL, who, monotonic_ns());
+        } else if (info.ssi_signo == SIGUSR2) {
+            fprintf(stderr, "tickgate: SIGUSR2 does nothing: SIGUSR1 kills, and a signal never arms\n");
+        } else {
+            control->signal_nr = (int)info.ssi_signo;
+            snprintf(control->signal_who, sizeof(control->signal_who), "signal:SIG%s,uid:%u,pid:%u",
+                     sigabbrev_np(control->signal_nr), info.ssi_uid, info.ssi_pid);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void status_line(const struct control *control)
@@ -157,6 +170,9 @@ static void status_line(const struct control *control)
     if (control->orders.config && control->orders.session.state != ORDER_SESSION_UP)
         fprintf(stderr, "; the order session is %s",
                 order_session_state_name((enum order_session_state)control->orders.session.state));
+    if (control->kill.state != KILL_ARMED)
+        fprintf(stderr, "; %s by %s", kill_state_name((enum kill_state)control->kill.state),
+                kill_cause_name((enum kill_cause)control->kill.cause));
     fputc('\n', stderr);
 }
 
@@ -195,7 +211,8 @@ static void rest(const struct control *control)
     const struct topology *topology = control->topology;
     struct pollfd fds[2 + RECOVERY_FDS_MAX + ADMIN_FDS_MAX] = {{.fd = control->signal_fd, .events = POLLIN}};
     const bool streaming = control->loader && !control->loader->ended;
-    const bool looking = streaming || topology->options.recording || control->recovery.feed_count > 0;
+    const bool looking = streaming || topology->options.recording || control->recovery.feed_count > 0 ||
+                         control->kill.state == KILL_KILLING;
     const uint64_t sleep_ns = control->orders.config ? topology->config->gateway.control_sleep_us * UINT64_C(1000)
                               : looking              ? SLEEP_BUSY_NS
                                                      : SLEEP_NS;
@@ -217,6 +234,62 @@ static int session_open(struct control *control, char ret_error[TOPOLOGY_ERROR_M
     const struct orders_setup setup = {.owner = owner, .link = owner->link, .stack = topology->stack,
                                        .daily = &topology->daily};
     return orders_open(&control->orders, topology->config, &setup, monotonic_ns(), ret_error);
+}
+
+/* --- the kill */
+
+static void kill_strategies_add(struct kill *kill, struct strategy_lcore *lcore, const struct strategy_lcore *owner)
+{
+    struct kill_lcore entry = {.name = lcore->name,
+                               .turn_count = &lcore->turn_count,
+                               .risk = &lcore->risk,
+                               .line = &lcore->kill,
+                               .calling = &lcore->calling,
+                               .open_count = &lcore->open.count,
+                               .inherited_count = &lcore->open.inherited_count,
+                               .strategy_count = lcore->strategy_count,
+                               .owner = lcore == owner};
+
+    for (uint32_t i = 0; i < lcore->strategy_count; i++)
+        entry.strategy_name[i] = lcore->strategy[i].name;
+    kill_lcore_add(kill, &entry);
+}
+
+/* Every hot lcore; in a replay nobody watches them, since it may stand still. */
+static void kill_open(struct control *control)
+{
+    const struct topology *topology = control->topology;
+    const struct config_kill *config = &topology->config->kill;
+    const struct kill_params params = {.watchdog_ns = control->loader ? 0 : config->watchdog_ms * MS_NS,
+                                       .repeat_ns = config->repeat_ms * MS_NS,
+                                       .confirm_ns = config->confirm_ms * MS_NS};
+
+    kill_init(&control->kill, &params, topology->config->risk.kill, monotonic_ns());
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        kill_strategies_add(&control->kill, topology->strategies[i], topology_orders_owner(topology));
+    for (uint32_t i = 0; i < topology->rx_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
+        kill_lcore_add(&control->kill, &(struct kill_lcore){.name = topology->rx[i]->name,
+                                                            .turn_count = &topology->rx[i]->turn_count});
+}
+
+static void kill_serve(struct control *control, uint64_t now_ns)
+{
+    struct kill_look look;
+
+    kill_watch(&control->kill, now_ns);
+    orders_look(&control->orders, &look);
+    switch (kill_step(&control->kill, &look, now_ns)) {
+    case KILL_OWNER_LOST:
+        orders_owner_lost(&control->orders, now_ns);
+        break;
+    case KILL_TAKE_OVER:
+        orders_take_over(&control->orders, now_ns);
+        break;
+    default:
+        break;
+    }
+    if (control->kill.state == KILL_ARMED)
+        orders_return(&control->orders);
 }
 
 /* A signal, a command, or the end of the time: the order session ends first, while the hot threads still run. A second
@@ -272,6 +345,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
 {
     struct topology *topology = control->topology;
 
+    kill_open(control);
     if (control->loader) { /* what fits is in memory before the first frame is due */
         while (loader_step(control->loader, topology, LOAD_FRAMES_A_STEP) && !signalled(control))
             ;
@@ -286,7 +360,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     if (error == 0)
         error = session_open(control, ret_error);
     if (error == 0 && !control->loader)
-        error = acts_open(&control->acts, topology, &control->orders, ret_error);
+        error = acts_open(&control->acts, topology, &control->orders, &control->kill, ret_error);
     if (error == 0 && disturb_open(&control->disturb, "") != 0)
         error = topology_fail(ret_error, -ENOMEM, "no memory to read /proc/interrupts");
     if (error == 0)
@@ -313,6 +387,8 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         busy |= recovery_step(&control->recovery, now_ns);
         busy |= orders_step(&control->orders, now_ns);
         busy |= admin_step(&control->acts.admin, now_ns);
+        kill_serve(control, now_ns);
+        acts_kill(&control->acts);
         if (now_ns >= clock_due_ns) {
             clock_update(&topology->clock);
             clock_due_ns = now_ns + CLOCK_UPDATE_NS;

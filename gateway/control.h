@@ -5,6 +5,7 @@
 
 #include "gateway/acts.h"
 #include "gateway/disturb.h"
+#include "gateway/kill.h"
 #include "gateway/loader.h"
 #include "gateway/orders.h"
 #include "gateway/recovery.h"
@@ -21,6 +22,7 @@ struct control {
     struct orders orders;            /* live runs: the order session */
     struct acts acts;                /* live runs: what operators do, and the log of it */
     struct disturb disturb;          /* what disturbed the hot threads */
+    struct kill kill;
     int signal_fd;
     int signal_nr;                   /* that ended the run, 0 = none ... */
     char signal_who[ADMIN_WHO_MAX];  /* ... and who sent it, as the audit log has it */
@@ -30,8 +32,8 @@ struct control {
     int write_error;                 /* -errno of a failed write of orders or journal */
 };
 
-/* Block SIGINT and SIGTERM for all threads to come: they are read, not delivered. Before the EAL starts. 0 or
- * -errno. */
+/* Block SIGINT and SIGTERM, which end the run, SIGUSR1, which kills, and SIGUSR2, for all threads to come: they are
+ * read, not delivered. Before the EAL starts. 0 or -errno. */
 int control_init(struct control *control);
 /* Arm, serve until the replay is finished, a signal comes or the time is over, then stop the hot threads. 0 or
  * -errno. */

@@ -245,6 +245,7 @@ static bool reopened(const struct kill *kill)
 static void confirmed(struct kill *kill, uint64_t now_ns)
 {
     kill->state = KILL_KILLED;
+    kill->counters.confirm_count++;
     kill->confirmed_ns = now_ns - kill->killed_ns;
     fprintf(stderr, "tickgate: killed: nothing is open, %" PRIu64 ".%03" PRIu64 " ms after it was asked for\n",
             kill->confirmed_ns / MS_NS, kill->confirmed_ns % MS_NS / 1000);
@@ -348,7 +349,7 @@ static void arm_objections(const struct kill *kill, char text[KILL_ERROR_MAX], s
     }
 }
 
-int kill_arm(struct kill *kill, const char *who, char ret_error[KILL_ERROR_MAX])
+int kill_armable(const struct kill *kill, char ret_error[KILL_ERROR_MAX])
 {
     size_t len;
 
@@ -360,9 +361,16 @@ int kill_arm(struct kill *kill, const char *who, char ret_error[KILL_ERROR_MAX])
     arm_objections(kill, ret_error, &len);
     if (len == 0 && kill->state != KILL_KILLED)
         say(ret_error, &len, "the kill is not confirmed yet");
-    if (len > 0) {
-        kill->counters.arm_refused_count++;
-        return -EBUSY;
+    return len > 0 ? -EBUSY : 0;
+}
+
+int kill_arm(struct kill *kill, const char *who, char ret_error[KILL_ERROR_MAX])
+{
+    const int error = kill_armable(kill, ret_error);
+
+    if (error) {
+        kill->counters.arm_refused_count += error == -EBUSY;
+        return error;
     }
     kill->state = KILL_ARMED;
     kill->counters.arm_count++;

@@ -31,7 +31,7 @@
 #define KILL_LCORES_MAX 16u
 #define KILL_STRATEGIES_MAX 16u
 #define KILL_WHO_MAX 96u
-#define KILL_ERROR_MAX 512u
+#define KILL_ERROR_MAX 256u
 
 /* Append before KILL_CAUSE_COUNT only. */
 enum kill_cause {
@@ -121,6 +121,7 @@ struct kill_counters {
     uint64_t arm_count;
     uint64_t arm_refused_count;
     uint64_t round_count;      /* rounds of cancelling */
+    uint64_t confirm_count;    /* KILLING to KILLED */
     uint64_t overdue_count;    /* times that confirm_ns was over */
     uint64_t reopened_count;   /* KILLED to KILLING: something was open after all */
 };
@@ -150,8 +151,10 @@ void kill_lcore_add(struct kill *kill, const struct kill_lcore *lcore);
 /* Kill: all gates are shut when it returns. Killed already: counted by cause, nothing else. `who`: name, signal, lcore;
  * is copied. */
 void kill_request(struct kill *kill, enum kill_cause cause, const char *who, uint64_t now_ns);
-/* Arm again, on behalf of `who`. 0; -EALREADY: it is armed; -EBUSY: something is open, not confirmed or not known, and
- * ret_error says what. */
+/* May it be armed now? 0; -EALREADY: it is armed; -EBUSY: something is open, not confirmed or not known, and ret_error
+ * says what. */
+int kill_armable(const struct kill *kill, char ret_error[KILL_ERROR_MAX]);
+/* Arm again, on behalf of `who`; the same results. A refusal is counted. */
 int kill_arm(struct kill *kill, const char *who, char ret_error[KILL_ERROR_MAX]);
 
 /* Lcores that have made no turn for watchdog_ns: kills, once for each, naming the lcore and what it was doing. */

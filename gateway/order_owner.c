@@ -62,14 +62,44 @@ static void sweep_begin(struct strategy_lcore *lcore, enum order_owner_cancel wh
     lcore->cancel_cursor = 0;
 }
 
+static bool killed(const struct strategy_lcore *lcore)
+{
+    return __atomic_load_n(&lcore->risk.killed, __ATOMIC_RELAXED) != 0; /* paired with: risk_kill */
+}
+
+/* What is under way goes on: orphans first, since the session is not open before, and a stop sweeps for good. */
+void order_owner_round(struct strategy_lcore *lcore)
+{
+    if (lcore->cancelling == ORDER_OWNER_CANCEL_ORPHANS || lcore->cancelling == ORDER_OWNER_CANCEL_ALL)
+        return;
+    sweep_begin(lcore, killed(lcore) && lcore->risk.session_up ? ORDER_OWNER_CANCEL_KILL : ORDER_OWNER_CANCEL_NONE);
+}
+
 static bool orphaned(const struct open_order *order)
 {
     return order->inherited || order->state == OPEN_UNKNOWN;
 }
 
+/* Nothing is left in the table to be cancelled now. */
+static void swept(struct strategy_lcore *lcore)
+{
+    switch (lcore->cancelling) {
+    case ORDER_OWNER_CANCEL_ORPHANS:
+        lcore->risk.session_up = true;
+        sweep_begin(lcore, killed(lcore) ? ORDER_OWNER_CANCEL_KILL : ORDER_OWNER_CANCEL_NONE);
+        break;
+    case ORDER_OWNER_CANCEL_ALL: /* what waited for an answer when it was passed may go on after it: look again */
+        lcore->cancel_cursor = 0;
+        break;
+    default: /* the next round looks again */
+        lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
+        break;
+    }
+}
+
 /* Cancel what is open, some of it each turn: everything, or only what nobody looks after. An order that could not be
  * cancelled now is tried again in the next turn. */
-static void sweep(struct strategy_lcore *lcore)
+void order_owner_sweep(struct strategy_lcore *lcore)
 {
     const struct md_event cause = {.type = MD_TIME, .rx_tsc = clock_tsc()};
     const uint64_t event_seq = lcore->event_seq;
@@ -79,16 +109,10 @@ static void sweep(struct strategy_lcore *lcore)
         uint32_t cursor = lcore->cancel_cursor;
         struct open_order *order = open_next(&lcore->open, &cursor);
         if (!order) {
-            if (lcore->cancelling == ORDER_OWNER_CANCEL_ORPHANS)
-                lcore->risk.session_up = true;
-            /* What waited for an answer when it was passed may go on after it: look again, until END. */
-            if (lcore->cancelling == ORDER_OWNER_CANCEL_ALL)
-                lcore->cancel_cursor = 0;
-            else
-                lcore->cancelling = ORDER_OWNER_CANCEL_NONE;
+            swept(lcore);
             break;
         }
-        if ((lcore->cancelling == ORDER_OWNER_CANCEL_ALL || orphaned(order)) && open_cancellable(order)) {
+        if ((lcore->cancelling != ORDER_OWNER_CANCEL_ORPHANS || orphaned(order)) && open_cancellable(order)) {
             if (!submit_cancel(lcore, order, &cause))
                 break;
             i++;
@@ -143,8 +167,6 @@ uint32_t order_owner_poll(struct strategy_lcore *lcore)
         hear(lcore, &news);
         news_count++;
     }
-    if (UNLIKELY(lcore->cancelling != ORDER_OWNER_CANCEL_NONE))
-        sweep(lcore);
     return news_count;
 }
 

@@ -13,6 +13,7 @@
 #define READ_BYTES 16384u
 #define NEWS_SPARE 8u               /* room that answers leave for news of the session */
 #define ROUTE_LOOK_NS UINT64_C(1000000000)
+#define OPEN_SAID_MAX 16u
 #define CANCEL_PATIENCE_NS UINT64_C(2000000000) /* of a clean stop, for the answers to its cancels */
 #define LEAVE_PATIENCE_NS UINT64_C(2000000000)  /* for the end of the connection */
 #define MS_NS UINT64_C(1000000)
@@ -126,6 +127,21 @@ static int book_open(struct orders *orders, const struct reference_file *daily, 
     return 0;
 }
 
+/* What of the venue's next number is believed: a wrong one would use up the numbers of the day. */
+static void bound_refs(struct orders *orders)
+{
+    const uint32_t limit = orders->refs.limit, leap = config_of(orders)->refs_leap_max;
+    const uint64_t leap_count = orders->session.loss_count[ORDER_SESSION_LOSS_USER_REF];
+
+    orders->session.params.user_ref_max = limit <= UINT32_MAX - leap ? limit + leap : UINT32_MAX;
+    if (leap_count == orders->leap_count)
+        return;
+    orders->leap_count = leap_count;
+    fprintf(stderr, "tickgate: the venue says that it expects order number %u next, ours are below %u: not believed, "
+                    "the session does not come up; if it is right, raise orders.refs_leap_max\n",
+            orders->session.leapt_user_ref, limit);
+}
+
 int orders_open(struct orders *orders, const struct config *config, const struct orders_setup *setup,
                 uint64_t now_ns, char ret_error[ORDERS_ERROR_MAX])
 {
@@ -156,6 +172,7 @@ int orders_open(struct orders *orders, const struct config *config, const struct
     orders->owner->open.next_ref = orders->owner->open.oldest_ref = orders->refs.first;
     order_link_init(orders->link, orders->refs.limit);
     order_session_init(&orders->session, &params, now_ns);
+    bound_refs(orders);
     return orders->tcp ? tcp_open(orders, setup, now_ns, ret_error) : 0;
 }
 
@@ -254,6 +271,13 @@ static void give(struct orders *orders, uint64_t now_ns)
 
 /* --- what the venue says */
 
+/* Answers that change what is open or held: one that cannot be read leaves that unknown. */
+static bool moves_orders(uint8_t type)
+{
+    return type == OUCH_ACCEPTED || type == OUCH_REPLACED || type == OUCH_EXECUTED || type == OUCH_CANCELED ||
+           type == OUCH_AIQ_CANCELED || type == OUCH_MODIFIED;
+}
+
 static void message(struct orders *orders, const struct order_session_message *message)
 {
     struct order_event events[ANSWER_EVENTS_MAX];
@@ -263,6 +287,7 @@ static void message(struct orders *orders, const struct order_session_message *m
     orders->counters.answer_count++;
     if (ouch_decode_answer(message->bytes, message->len, &news.answer) != 0) {
         orders->counters.malformed_count++;
+        orders->counters.unreadable_count += message->len > 0 && moves_orders(message->bytes[0]);
         return;
     }
     const uint8_t type = news.answer.type;
@@ -272,7 +297,9 @@ static void message(struct orders *orders, const struct order_session_message *m
         orders->answered_ref = news.answer.user_ref;
         orders->answered_ns = 0;
     }
-    answer_apply(&orders->book, &orders->positions, &news.answer, 0, &orders->answers, events, &event_count);
+    const enum answer_verdict verdict = answer_apply(&orders->book, &orders->positions, &news.answer, 0,
+                                                     &orders->answers, events, &event_count);
+    orders->counters.unreadable_count += type == OUCH_EXECUTED && verdict == ANSWER_UNKNOWN_ORDER;
     tell(orders, &news);
 }
 
@@ -373,32 +400,87 @@ static void watch_route(struct orders *orders, uint64_t now_ns)
     tell(orders, &news);
 }
 
-/* The owner has made no turn for so long: it may be in the middle of anything, and nobody looks after its orders. */
-static void watch_owner(struct orders *orders, uint64_t now_ns)
-{
-    const uint64_t turns = __atomic_load_n(&orders->owner->turn_count, __ATOMIC_RELAXED);
-    const uint64_t patience_ns = config_of(orders)->owner_timeout_ms * MS_NS;
-
-    if (turns != orders->owner_turns || orders->owner_turns_ns == 0) {
-        orders->owner_turns = turns;
-        orders->owner_turns_ns = now_ns;
-        return;
-    }
-    if (patience_ns == 0 || orders->owner_lost || now_ns - orders->owner_turns_ns < patience_ns)
-        return;
-    orders->counters.owner_lost_count++;
-    fprintf(stderr, "tickgate: lcore %s has made no turn for %u ms: its order session is shut, and its orders are "
-                    "cancelled\n", orders->owner->name, config_of(orders)->owner_timeout_ms);
-    if (orders->begun)
-        take_back(orders);
-    orders->owner_lost = true;
-    abort_line(orders, now_ns);
-}
-
 /* The owner has sent orders on this connection that the venue has said nothing of. */
 static bool unanswered(const struct orders *orders)
 {
     return orders->begun && (int32_t)(orders->sent_ref - orders->answered_ref) > 0;
+}
+
+/* --- for the kill */
+
+void orders_look(const struct orders *orders, struct kill_look *ret_look)
+{
+    const bool up = orders->config && orders->session.state == ORDER_SESSION_UP;
+
+    *ret_look = (struct kill_look){
+        .session = orders->config != NULL,
+        .up = up,
+        .taken_over = up && !orders->begun && (orders->owner_lost || orders->aside) &&
+                      orders->session.login_count > orders->aside_login,
+        .owner_lost = orders->owner_lost,
+        .in_flight = unanswered(orders),
+        .open_count = orders->book.inherited_count,
+        .unreadable_count = orders->counters.unreadable_count,
+        .full_count = orders->answers.verdict[ANSWER_FULL],
+    };
+}
+
+const struct open_order *orders_open_next(struct orders *orders, uint32_t *cursor)
+{
+    return open_next(&orders->book, cursor);
+}
+
+/* The numbers of what is open, as the venue has said it. */
+static void say_open(struct orders *orders)
+{
+    const struct open_order *order;
+    uint32_t cursor = 0, count = 0;
+    char symbol[9];
+
+    while (count < OPEN_SAID_MAX && (order = orders_open_next(orders, &cursor))) {
+        md_symbol_text(order->symbol, symbol);
+        fprintf(stderr, "tickgate: not confirmed: order %u, %c %u %s, %s\n", order->user_ref, order->side, order->qty,
+                symbol, open_state_name((enum open_state)order->state));
+        count++;
+    }
+    if (orders->book.inherited_count > count)
+        fprintf(stderr, "tickgate: not confirmed: %u more\n", orders->book.inherited_count - count);
+}
+
+/* Bytes that the owner may still write are of the past; what it has open is unknown until the next login has told. */
+static void seize(struct orders *orders, uint64_t now_ns)
+{
+    orders->aside_login = orders->session.login_count;
+    if (orders->begun)
+        take_back(orders);
+    abort_line(orders, now_ns);
+}
+
+void orders_owner_lost(struct orders *orders, uint64_t now_ns)
+{
+    if (!orders->config || orders->owner_lost)
+        return;
+    orders->counters.owner_lost_count++;
+    fprintf(stderr, "tickgate: lcore %s makes no turn: its order session is shut, and the control thread cancels its "
+                    "orders\n", orders->owner->name);
+    say_open(orders);
+    seize(orders, now_ns);
+    orders->owner_lost = true;
+}
+
+void orders_take_over(struct orders *orders, uint64_t now_ns)
+{
+    if (!orders->config || orders->stop != ORDERS_RUNNING)
+        return;
+    orders->counters.taken_over_count++;
+    say_open(orders);
+    seize(orders, now_ns);
+    orders->aside = true;
+}
+
+void orders_return(struct orders *orders)
+{
+    orders->aside = false;
 }
 
 /* Orders without any answer for so long: the connection is worth nothing. */
@@ -524,15 +606,15 @@ bool orders_step(struct orders *orders, uint64_t now_ns)
         take_back(orders);
     session_says(orders, now_ns);
     const bool up = orders->session.state == ORDER_SESSION_UP && line_quiet(orders);
-    if (up && !orders->begun && !orders->owner_lost && orders->stop == ORDERS_RUNNING &&
+    if (up && !orders->begun && !orders->owner_lost && !orders->aside && orders->stop == ORDERS_RUNNING &&
         order_link_room(orders->link) > NEWS_SPARE)
         give(orders, now_ns);
-    if (up && !orders->begun && (orders->owner_lost || orders->stop == ORDERS_CANCELLING))
+    if (up && !orders->begun && (orders->owner_lost || orders->aside || orders->stop == ORDERS_CANCELLING))
         cancel_for_owner(orders);
     watch_route(orders, now_ns);
-    watch_owner(orders, now_ns);
     watch_answers(orders, now_ns);
     watch_refs(orders);
+    bound_refs(orders);
     stop_step(orders, now_ns);
     return busy;
 }

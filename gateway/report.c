@@ -4,6 +4,7 @@
 #include "gateway/json.h"
 #include "gateway/plugin.h"
 #include "gateway/report_feed.h"
+#include "gateway/report_kill.h"
 #include "gateway/report_orders.h"
 #include "gateway/report_socket.h"
 #include "gateway/report_ports.h"
@@ -276,6 +277,7 @@ void report_text(const struct report *report, FILE *out)
         text_strategies(topology->strategies[i], out);
     if (report->control->orders.config)
         report_orders_text(&report->control->orders, out);
+    report_kill_text(&report->control->kill, out);
     text_latency(report, out);
     disturb_text(&report->control->disturb, out);
     if (!topology->options.hashing)
@@ -468,5 +470,6 @@ void report_json(const struct report *report, FILE *out)
     disturb_json(&json, &report->control->disturb);
     if (report->control->orders.config)
         report_orders_json(&json, &report->control->orders);
+    report_kill_json(&json, &report->control->kill);
     json_close(&json, '}');
 }

@@ -3,16 +3,18 @@
 
 #include <inttypes.h>
 
-#define SESSION_ROWS 8u
+#define SESSION_ROWS 10u
 static void session_rows(const struct orders *orders, struct report_orders_row ret_rows[SESSION_ROWS])
 {
     const struct report_orders_row rows[SESSION_ROWS] = {
         {"logins", "logins", orders->session.login_count},
         {"sequenced messages", "messages", orders->session.message_count},
         {"of them no OUCH", "malformed", orders->counters.malformed_count},
+        {"of them about what is open or held", "unreadable", orders->counters.unreadable_count},
         {"breaks", "breaks", orders->counters.break_count},
         {"aborts for want of answers", "late", orders->counters.late_count},
         {"owner lost", "owner_lost", orders->counters.owner_lost_count},
+        {"taken over", "taken_over", orders->counters.taken_over_count},
         {"heartbeats asked for", "heartbeats", orders->counters.heartbeat_count},
         {"cancelled for the owner", "own_cancels", orders->counters.own_cancel_count},
     };

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BUFFER_MB_DEFAULT 512u
 #define FAULT_OPTIONS_MAX 64u
@@ -343,7 +344,7 @@ static int gateway_run(const struct options *options, const struct config *confi
         if (options->replay)
             speed_set(&topology, options->speed);
         if (config->telemetry.enabled)
-            telemetry_register(&topology, &control.orders);
+            telemetry_register(&topology, &control.orders, &control.kill);
         clock_gettime(CLOCK_MONOTONIC, &begin);
         result = control_run(&control, error);
         clock_gettime(CLOCK_MONOTONIC, &end);
@@ -365,6 +366,10 @@ static int gateway_run(const struct options *options, const struct config *confi
         exit_code = report_failures(&report, stderr) ? CMD_FAILED : CMD_OK;
     } else if (error[0]) {
         fprintf(stderr, "tickgate: %s\n", error);
+    }
+    if (topology.hung) { /* it may still use all that would be given back here */
+        fflush(NULL);
+        _exit(CMD_FAILED);
     }
     orders_close(&control.orders); /* it stands on ports and memory of the topology */
     topology_close(&topology);

@@ -55,6 +55,10 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
 {
     if (lcore->link)
         busy |= order_owner_poll(lcore) > 0;
+    if (UNLIKELY(kill_lcore_turn(&lcore->kill)))
+        order_owner_round(lcore);
+    if (UNLIKELY(lcore->cancelling != ORDER_OWNER_CANCEL_NONE))
+        order_owner_sweep(lcore);
     risk_take(&lcore->risk);
     if (lcore->sink && lcore->sink->wire)
         order_sink_drain(lcore->sink);

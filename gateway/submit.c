@@ -249,7 +249,8 @@ bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const
     static const struct order_frame_id nobody;
     const struct order_intent intent = {.action = ORDER_CANCEL, .orig_ref = order->user_ref};
 
-    if (order_path_encode(lcore->path, &intent, 0, nobody) != RISK_PASS || order_path_send(lcore->path) != RISK_PASS)
+    if (order_path_encode(lcore->path, &intent, 0, nobody) != RISK_PASS || (lcore->sim && !simulate(lcore)) ||
+        order_path_send(lcore->path) != RISK_PASS)
         return false;
     open_cancel_sent(order, 0);
     risk_cancel(&lcore->risk, lcore->market.now_ns);

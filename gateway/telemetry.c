@@ -2,6 +2,7 @@
 #include "gateway/telemetry.h"
 
 #include "gateway/report_feed.h"
+#include "gateway/report_kill.h"
 #include "gateway/report_orders.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 
 static const struct topology *shown;
 static const struct orders *shown_orders;
+static const struct kill *shown_kill;
 
 static uint64_t load(const uint64_t *counter)
 {
@@ -164,15 +166,34 @@ static int xdp_show(const char *command, const char *params, struct rte_tel_data
     return 0;
 }
 
-void telemetry_register(const struct topology *topology, const struct orders *orders)
+static int kill_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    struct report_kill_row rows[REPORT_KILL_ROWS];
+
+    (void)command;
+    (void)params;
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "state", kill_state_name((enum kill_state)shown_kill->state));
+    rte_tel_data_add_dict_string(data, "cause", kill_cause_name((enum kill_cause)shown_kill->cause));
+    rte_tel_data_add_dict_string(data, "who", shown_kill->who);
+    rte_tel_data_add_dict_u64(data, "confirmed_ns", load(&shown_kill->confirmed_ns));
+    report_kill_rows(shown_kill, rows);
+    for (uint32_t i = 0; i < REPORT_KILL_ROWS; i++)
+        rte_tel_data_add_dict_u64(data, rows[i].key, rows[i].count);
+    return 0;
+}
+
+void telemetry_register(const struct topology *topology, const struct orders *orders, const struct kill *kill)
 {
     shown = topology;
     shown_orders = orders;
+    shown_kill = kill;
     rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/ports", ports_show, "Link and device counters of port N (from 0)");
     rte_telemetry_register_cmd("/tickgate/xdp", xdp_show, "Frames by rule of XDP guard N (from 0)");
     rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes and recovery of feed N (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/orders", orders_show, "State and counters of the order session");
+    rte_telemetry_register_cmd("/tickgate/kill", kill_show, "State and counters of the kill");
     rte_telemetry_register_cmd("/tickgate/latency", latency_show, "Tick-to-trade of strategy lcore N (from 0)");
 }

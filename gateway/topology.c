@@ -17,6 +17,7 @@
 #define POOL_CACHE 256u
 #define ORDER_RING_SLOTS 8192u /* replay: order frames on the wire between two turns */
 #define REQUEST_FRAMES 255u    /* retransmission requests beyond those that the driver keeps in its descriptors */
+#define END_WAIT_MS 2000u      /* for the end of a hot thread */
 #define FRAME_RING_SLOTS 256u  /* replay: frames on the wire between two turns; more than the largest burst */
 
 int topology_fail(char ret_error[TOPOLOGY_ERROR_MAX], int error, const char *format, ...)
@@ -583,12 +584,18 @@ bool topology_finished(const struct topology *topology)
 }
 
 /* A thread under proof never returns to the EAL: it says that it is out by its own word. */
-static void thread_wait(const struct armed *armed, unsigned lcore_id)
+static void thread_wait(struct topology *topology, const char *name, const struct armed *armed, unsigned lcore_id)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
+    uint32_t waited_ms = 0;
 
-    while (!__atomic_load_n(&armed->left, __ATOMIC_ACQUIRE)) /* paired with: armed_leave */
+    while (!__atomic_load_n(&armed->left, __ATOMIC_ACQUIRE) && waited_ms++ < END_WAIT_MS) /* paired with: armed_leave */
         nanosleep(&pause, NULL);
+    if (!__atomic_load_n(&armed->left, __ATOMIC_ACQUIRE)) {
+        fprintf(stderr, "tickgate: lcore %s does not end: a strategy has not returned; it is left behind\n", name);
+        topology->hung = true;
+        return;
+    }
     if (!armed->proof)
         rte_eal_wait_lcore(lcore_id);
 }
@@ -599,9 +606,10 @@ void topology_stop(struct topology *topology)
         return;
     __atomic_store_n(&topology->stop, 1u, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < topology->rx_count; i++)
-        thread_wait(&topology->rx[i]->armed, topology->rx[i]->lcore_id);
+        thread_wait(topology, topology->rx[i]->name, &topology->rx[i]->armed, topology->rx[i]->lcore_id);
     for (uint32_t i = 0; i < topology->strategies_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
-        thread_wait(&topology->strategies[i]->armed, topology->strategies[i]->lcore_id);
+        thread_wait(topology, topology->strategies[i]->name, &topology->strategies[i]->armed,
+                    topology->strategies[i]->lcore_id);
     topology->armed = false;
 }
 

@@ -54,6 +54,7 @@ struct topology {
     int dynfield;
     uint64_t dynflag;
     bool armed;
+    bool hung;           /* a hot thread has not ended */
     uint32_t stop;       /* writer: control thread; readers: hot threads, once a turn */
 };
 
@@ -66,7 +67,8 @@ int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
 bool topology_recovering(const struct topology *topology);
 /* Replay: every frame was delivered, every event consumed, every order recorded? */
 bool topology_finished(const struct topology *topology);
-/* Stop the hot threads and wait for them. */
+/* Stop the hot threads and wait for them. One that does not end within two seconds is left behind, and a line says so:
+ * then `hung` is set, and the process may only report and leave with _exit. */
 void topology_stop(struct topology *topology);
 /* Close ports, give memory back, stop the EAL. */
 void topology_close(struct topology *topology);

@@ -135,6 +135,8 @@ struct open_order *open_next(struct open_orders *open, uint32_t *cursor)
 {
     const uint32_t size = open->mask + 1;
 
+    if (open->count == 0 && *cursor < size) /* a table of 65,536 slots that hold none is not walked for it */
+        *cursor = size;
     while (*cursor < size) {
         struct open_order *order = &open->slots[(*cursor)++];
         if (order->user_ref != 0)

@@ -308,6 +308,11 @@ static void hear_query_answer(struct order_session *session, const struct soup_p
         return;
     }
     session->queries_unanswered--;
+    if (session->params.user_ref_max > 0 && answer.user_ref > session->params.user_ref_max) {
+        session->leapt_user_ref = answer.user_ref;
+        lose(session, ORDER_SESSION_LOSS_USER_REF);
+        return;
+    }
     session->next_user_ref = answer.user_ref;
     if (session->state == ORDER_SESSION_REPLAY)
         go_up(session, now_ns);
@@ -418,6 +423,7 @@ const char *order_session_loss_text(enum order_session_loss loss)
         [ORDER_SESSION_LOSS_SEQUENCE] = "messages missing",
         [ORDER_SESSION_LOSS_OTHER_SESSION] = "another session",
         [ORDER_SESSION_LOSS_ABORT] = "aborted",
+        [ORDER_SESSION_LOSS_USER_REF] = "implausible UserRefNum",
     };
 
     return (unsigned)loss < ORDER_SESSION_LOSS_COUNT ? texts[loss] : "unknown";

@@ -53,6 +53,7 @@ enum order_session_loss {
     ORDER_SESSION_LOSS_SEQUENCE,     /* Login Accepted behind the sequence that we asked for: messages are missing */
     ORDER_SESSION_LOSS_OTHER_SESSION, /* another session name than before: what is known is of the past, so ENDED */
     ORDER_SESSION_LOSS_ABORT,        /* by us: order_session_abort */
+    ORDER_SESSION_LOSS_USER_REF,     /* the answer to our query names a number beyond user_ref_max */
     ORDER_SESSION_LOSS_COUNT
 };
 
@@ -63,6 +64,7 @@ struct order_session_params {
     uint64_t timeout_ns;         /* the server is gone after so much silence of its */
     uint64_t login_timeout_ns;   /* for connecting, and again for the login */
     uint64_t retry_ns, retry_max_ns; /* back-off: doubles with each attempt that did not get UP */
+    uint32_t user_ref_max;       /* the venue's next UserRefNum is not believed beyond; 0 = any. May be changed later */
     bool query;                  /* Account Query behind the login; false: UP at once with Login Accepted */
 };
 
@@ -86,6 +88,7 @@ struct order_session {
     uint64_t stream_seq;             /* of the next sequenced message on this connection */
     uint64_t next_seq;               /* of the next one that is new to us, from 1 */
     uint32_t next_user_ref;          /* of the newest answer to our query; 0 = none yet */
+    uint32_t leapt_user_ref;         /* of the newest that was not believed */
     uint64_t state_ns;               /* when the state began */
     uint64_t received_ns, sent_ns;   /* newest bytes each way */
     uint64_t progress_ns;            /* newest sequenced message, or query of ours */

@@ -109,8 +109,8 @@ DEVICES = {
 }
 
 
-def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None, join="start", owner_timeout_ms=10000, every=25,
-                  answer_timeout_ms=5000, position_max=1000000, feed=n.FEED_DEVICE):
+def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None, join="start", watchdog_ms=10000, every=25,
+                  answer_timeout_ms=5000, position_max=1000000, confirm_ms=5000, feed=n.FEED_DEVICE):
     """A live config with an order session."""
     strategies = strategies if strategies is not None else (
         "  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, params: {distance: 0, requote: 100, quantity: 100, pause_us: 2000}}\n")
@@ -137,7 +137,6 @@ def config_orders(work, name, device="af_packet", carrier="tcp", more="", strate
   retry_ms: 50
   retry_max_ms: 400
   answer_timeout_ms: {answer_timeout_ms}
-  owner_timeout_ms: {owner_timeout_ms}
   refs_file: {refs or work.path(name + ".refs")}
   refs_headroom: 1000
   cancel_on_disconnect: true
@@ -145,8 +144,9 @@ def config_orders(work, name, device="af_packet", carrier="tcp", more="", strate
 """
     if carrier == "tcp":
         session += f"  port: orders\n  local_ip: {ORDER_IP}\n" + ("  control_port: control\n" if control_device else "")
+    kill = f"kill: {{watchdog_ms: {watchdog_ms}, confirm_ms: {confirm_ms}}}\n"
     with open(config, "w") as file:
-        file.write(head + session + more + risk)
+        file.write(head + session + more + risk + kill)
     return config
 
 

@@ -161,7 +161,7 @@ def threads_of(pid):
 def hung(work):
     """The lcore that owns the session hangs: the control thread shuts its session, logs in itself and cancels what is open, at a venue
     that does not cancel on a disconnect. The lcore that goes on later sends nothing more."""
-    path = config_orders(work, "hung", owner_timeout_ms=500)
+    path = config_orders(work, "hung", watchdog_ms=500)
     bridge = Impair()
     desk = Desk(work.path("hung.log"), "--messages", str(MESSAGES), "--symbols", str(SYMBOLS), "--seed", str(SEED), "--rate", "5000", *PAUSES)
     gateway = n.gateway_start(path)

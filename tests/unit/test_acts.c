@@ -17,6 +17,7 @@ static struct topology topology = {.config = &config};
 static struct strategy_lcore lcores[2];
 static struct orders orders;
 static struct acts acts;
+static struct kill killing;
 static char error[TOPOLOGY_ERROR_MAX];
 
 static void start(void)
@@ -41,7 +42,16 @@ static void start(void)
     lcores[1].strategy_count = 1;
     lcores[1].strategy[0].name = "probe";
     acts_init(&acts);
-    cr_assert_eq(acts_open(&acts, &topology, &orders, error), 0, "%s", error);
+    static const struct kill_params params = {.repeat_ns = 1000, .confirm_ns = 1000000};
+    kill_init(&killing, &params, false, 1);
+    for (uint32_t i = 0; i < 2; i++)
+        kill_lcore_add(&killing, &(struct kill_lcore){.name = lcores[i].name,
+                                                      .turn_count = &lcores[i].turn_count,
+                                                      .risk = &lcores[i].risk,
+                                                      .line = &lcores[i].kill,
+                                                      .open_count = &lcores[i].open.count,
+                                                      .inherited_count = &lcores[i].open.inherited_count});
+    cr_assert_eq(acts_open(&acts, &topology, &orders, &killing, error), 0, "%s", error);
 }
 
 static void end(void)
@@ -273,12 +283,27 @@ Test(acts, a_change_that_cannot_be_written_down_is_refused)
     done_is("status", "\"error\":null");
 }
 
+/* Both lcores have seen it, and the control thread has looked. */
+static void turn(void)
+{
+    static const struct kill_look nobody_answers;
+
+    for (uint32_t i = 0; i < 2; i++)
+        kill_lcore_turn(&lcores[i].kill);
+    kill_step(&killing, &nobody_answers, killing.now_ns + 1);
+    acts_kill(&acts);
+}
+
 Test(acts, a_kill_is_never_refused)
 {
-    done_is("kill fat finger", "\"old\":\"armed\",\"new\":\"killed\",\"by\":\"uid:0,pid:7\",\"audit_seq\":7");
+    done_is("kill fat finger", "\"old\":\"armed\",\"new\":\"killing\",\"by\":\"uid:0,pid:7\",\"audit_seq\":7");
     cr_assert(killed(0) && killed(1));
     last_line_is("uid:0,pid:7",
                  "\"what\":\"kill\",\"old\":\"armed\",\"new\":\"killed: fat finger\",\"result\":\"done\"");
+    refused_is("arm", "has not seen it yet");
+    turn();
+    last_line_is("gateway", "\"what\":\"kill\",\"old\":\"killing\",\"new\":\"nothing is open, 0 us later\","
+                            "\"result\":\"done\"");
     done_is("kill", "\"old\":\"killed\",\"new\":\"killed\"");
     done_is("arm", "\"old\":\"killed\",\"new\":\"armed\"");
     cr_assert(!killed(0) && !killed(1));
@@ -286,11 +311,27 @@ Test(acts, a_kill_is_never_refused)
     log_fails();
     done_is("kill", "\"audit_error\":\"File too large\"");
     cr_assert(killed(0) && killed(1));
+    turn();
     refused_is("arm", "the audit log cannot be written");
     cr_assert(killed(0) && killed(1));
     log_works();
     done_is("arm", "\"new\":\"armed\"");
-    cr_assert_not_null(strstr(log_text(), "\"what\":\"unlogged acts\",\"old\":null,\"new\":\"1\""));
+    cr_assert_not_null(strstr(log_text(), "\"what\":\"unlogged acts\",\"old\":null,\"new\":\"2\""));
+}
+
+Test(acts, a_kill_that_nobody_commanded_is_written_down_once)
+{
+    kill_request(&killing, KILL_SIGNAL, "signal:SIGUSR1,uid:0,pid:9", killing.now_ns);
+    acts_kill(&acts);
+    last_line_is("signal:SIGUSR1,uid:0,pid:9",
+                 "\"what\":\"kill\",\"old\":\"armed\",\"new\":\"killed by signal\",\"result\":\"done\"");
+    const uint64_t seq = acts.audit.seq;
+    acts_kill(&acts);
+    cr_assert_eq(acts.audit.seq, seq);
+    done_is("status", "\"state\":\"killing\",\"cause\":\"signal\"");
+    turn();
+    cr_assert_eq(acts.audit.seq, seq + 1);
+    done_is("status", "\"state\":\"killed\"");
 }
 
 Test(acts, without_a_session_there_is_no_book)
@@ -372,7 +413,7 @@ Test(acts, a_second_gateway_with_the_same_log_writes_nothing)
 
     acts_init(&second);
     const size_t len = strlen(log_text());
-    cr_assert_eq(acts_open(&second, &topology, &orders, error), -EBUSY);
+    cr_assert_eq(acts_open(&second, &topology, &orders, &killing, error), -EBUSY);
     acts_close(&second, "failed");
     cr_assert_eq(strlen(log_text()), len);
 }

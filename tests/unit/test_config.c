@@ -174,11 +174,13 @@ static const char TRADING[] =
              /* 40 */ "  cancel_on_disconnect: true\n"
              /* 41 */ "  probe_ms: 6\n"
              /* 42 */ "  answer_timeout_ms: 5\n"
-             /* 43 */ "  owner_timeout_ms: 4\n"
+             /* 43 */ "  warm_us: 4\n"
              /* 44 */ "  refs_file: refs/one\n"
              /* 45 */ "  refs_headroom: 3000\n"
-             /* 46 */ "  sim: {order_us: 1, answer_us: 0}\n"
-             /* 47 */ "risk: {kill: true}\n";
+             /* 46 */ "  refs_leap_max: 5000\n"
+             /* 47 */ "  sim: {order_us: 1, answer_us: 0}\n"
+             /* 48 */ "risk: {kill: true}\n"
+             /* 49 */ "kill: {watchdog_ms: 0, repeat_ms: 1, confirm_ms: 10}\n";
 
 static struct config_findings findings;
 static char shown_path[64];
@@ -434,9 +436,13 @@ Test(config, order_session_comes_back_as_written)
     cr_expect(orders->cancel_on_disconnect);
     cr_expect_eq(orders->probe_ms, 6);
     cr_expect_eq(orders->answer_timeout_ms, 5);
-    cr_expect_eq(orders->owner_timeout_ms, 4);
+    cr_expect_eq(orders->warm_us, 4);
     cr_expect_str_eq(orders->refs_file, "refs/one");
     cr_expect_eq(orders->refs_headroom, 3000);
+    cr_expect_eq(orders->refs_leap_max, 5000);
+    cr_expect_eq(config->kill.watchdog_ms, 0);
+    cr_expect_eq(config->kill.repeat_ms, 1);
+    cr_expect_eq(config->kill.confirm_ms, 10);
     cr_expect_eq(orders->sim.order_us, 1);
     cr_expect_eq(orders->sim.answer_us, 0);
     cr_expect_eq(orders->line, 19);
@@ -490,7 +496,8 @@ Test(config, absent_keys_of_an_order_session_get_their_documented_defaults)
         cr_expect_not(orders->cancel_on_disconnect);
         cr_expect_eq(orders->probe_ms, 10);
         cr_expect_eq(orders->answer_timeout_ms, 10000);
-        cr_expect_eq(orders->owner_timeout_ms, 2000);
+        cr_expect_eq(orders->warm_us, 0);
+        cr_expect_eq(orders->refs_leap_max, 10000000);
         cr_expect_eq(orders->refs_headroom, 100000);
         cr_expect_eq(orders->fills, CONFIG_FILLS_NONE);
         cr_expect_eq(orders->open_timeout_ms, 5000);
@@ -626,6 +633,9 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->risk.limits.rate_burst, 10);
     cr_expect_eq(config->risk.limits.position_max, 1000);
     cr_expect_not(config->risk.allow_stale);
+    cr_expect_eq(config->kill.watchdog_ms, 2000);
+    cr_expect_eq(config->kill.repeat_ms, 20);
+    cr_expect_eq(config->kill.confirm_ms, 2000);
     cr_expect_not(config->latency.stages);
     cr_expect(config->telemetry.enabled);
     cr_expect_eq(config->telemetry.report_s, 10);
@@ -766,9 +776,10 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"cancel_on_disconnect", UINT64_MAX},
                 {"probe_ms", 10},
                 {"answer_timeout_ms", 10000},
-                {"owner_timeout_ms", 2000},
+                {"warm_us", 0},
                 {"refs_file", UINT64_MAX},
                 {"refs_headroom", 100000},
+                {"refs_leap_max", 10000000},
                 {"fills", UINT64_MAX},
                 {"open_timeout_ms", 5000},
                 {"frames", 256},
@@ -776,7 +787,7 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"sim", UINT64_MAX},
                 {"order_us", 50},
                 {"answer_us", 50},
-                {"kill", UINT64_MAX},
+                {"risk.kill", UINT64_MAX},
                 {"order_qty_max", 100},
                 {"order_notional_max", 500000000},
                 {"collar_bps", 100},
@@ -816,6 +827,9 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"admin.mode", UINT64_MAX},
                 {"admin.group", UINT64_MAX},
                 {"audit_file", UINT64_MAX},
+                {"watchdog_ms", 2000},
+                {"repeat_ms", 20},
+                {"confirm_ms", 2000},
                 {"stages", UINT64_MAX},
                 {"enabled", UINT64_MAX},
                 {"report_s", 10},
@@ -1056,14 +1070,18 @@ Test(config, ranges_hold_at_both_ends)
         {TRADING, "orders.login_timeout_ms", "login_timeout_ms: 800", 36, 100, 60000, false},
         {TRADING, "orders.probe_ms", "probe_ms: 6", 41, 1, 1000, false},
         {TRADING, "orders.answer_timeout_ms", "answer_timeout_ms: 5", 42, 0, 600000, false},
-        {TRADING, "orders.owner_timeout_ms", "owner_timeout_ms: 4", 43, 0, 60000, false},
+        {TRADING, "orders.warm_us", "warm_us: 4", 43, 0, 10000000, false},
         {TRADING, "orders.refs_headroom", "refs_headroom: 3000", 45, 1000, 10000000, false},
         {TRADING, "orders.heartbeat_ms", "heartbeat_ms: 100\n  timeout_ms: 9000", 34, 100, 60000, false},
         {TRADING, "orders.timeout_ms", "timeout_ms: 9000", 35, 101, 600000, false},
         {TRADING, "orders.retry_ms", "retry_ms: 1\n  retry_max_ms: 70", 37, 1, 60000, false},
         {TRADING, "orders.retry_max_ms", "retry_max_ms: 70", 38, 1, 600000, false},
-        {TRADING, "orders.sim.order_us", "order_us: 1", 46, 0, 10000000, false},
-        {TRADING, "orders.sim.answer_us", "answer_us: 0", 46, 0, 10000000, false},
+        {TRADING, "orders.sim.order_us", "order_us: 1", 47, 0, 10000000, false},
+        {TRADING, "orders.sim.answer_us", "answer_us: 0", 47, 0, 10000000, false},
+        {TRADING, "orders.refs_leap_max", "refs_leap_max: 5000", 46, 1000, UINT32_MAX, false},
+        {TRADING, "kill.watchdog_ms", "watchdog_ms: 0", 49, 0, 60000, false},
+        {TRADING, "kill.repeat_ms", "repeat_ms: 1", 49, 1, 60000, false},
+        {TRADING, "kill.confirm_ms", "confirm_ms: 10", 49, 10, 600000, false},
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *key = strrchr(rows[i].key, '.') + 1;
@@ -1674,9 +1692,9 @@ Test(config, a_carrier_takes_no_keys_of_others)
         {"cancel_on_disconnect: true", "udp", "tcp or kernel"},
         {"probe_ms: 10", "udp", "tcp"},
         {"answer_timeout_ms: 10000", "udp", "tcp or kernel"},
-        {"owner_timeout_ms: 2000", "udp", "tcp or kernel"},
         {"refs_file: r", "udp", "tcp or kernel"},
         {"refs_headroom: 1000", "udp", "tcp or kernel"},
+        {"refs_leap_max: 1000", "udp", "tcp or kernel"},
         {"peer_mac: 02:00:00:00:00:0b", "tcp", "udp"},
         {"port: out", "kernel", "udp or tcp"},
         {"control_port: out", "kernel", "tcp"},
@@ -1928,8 +1946,8 @@ Test(config, all_keys_of_the_longest_section_are_named)
         ":21: orders.frame: there is no such key; use one of carrier, lcore, port, control_port, local_mac, "
         "peer_mac, local_ip, peer_ip, local_port, peer_port, prefix_len, gateway_ip, username, password, session, "
         "heartbeat_ms, timeout_ms, login_timeout_ms, retry_ms, retry_max_ms, slow_path, cancel_on_disconnect, "
-        "probe_ms, answer_timeout_ms, owner_timeout_ms, refs_file, refs_headroom, fills, open_timeout_ms, frames, "
-        "open_orders_max, sim");
+        "probe_ms, answer_timeout_ms, warm_us, refs_file, refs_headroom, refs_leap_max, fills, open_timeout_ms, "
+        "frames, open_orders_max, sim");
 }
 
 Test(config, shares_are_percentages_with_up_to_seven_decimals)
