@@ -106,6 +106,7 @@ class Desk(n.Venue):
 DEVICES = {
     "af_packet": ("net_af_packet,iface=vo,qpairs=2,blocksz=4096,framesz=2048,framecnt=4096", None),
     "af_xdp": ("net_af_xdp,iface=vo,start_queue=0,queue_count=1", "net_af_xdp,iface=vo,start_queue=1,queue_count=1"),
+    "tap": ("net_tap,iface=tgo", None), # bridged with vo by whoever runs it
 }
 
 
@@ -180,10 +181,12 @@ MESSAGES = 20000
 PAUSES = ("--pause-at", str(MESSAGES - 1000), "--pause-at", str(MESSAGES - 10))
 
 
-def run(work, name, device="af_packet", carrier="tcp", exchange=(), harm=(), middle=None, seconds=None, capture=None, **config):
+def run(work, name, device="af_packet", carrier="tcp", exchange=(), harm=(), middle=None, seconds=None, capture=None, path=None,
+        started=None, **config):
     """One session: the venue publishes it in real time and takes orders, the gateway trades; near its end the venue pauses, the gateway
-    is stopped, and both sides report. `middle(desk)` is called while orders are under way."""
-    path = config_orders(work, name, device, carrier, **config)
+    is stopped, and both sides report. `middle(desk)` is called while orders are under way, `started(gateway)` when it is armed.
+    `path`: a config that is made already."""
+    path = path or config_orders(work, name, device, carrier, **config)
     address = ["addr", "add", KERNEL_IP + "/24", "dev", "vo"]
     if carrier == "kernel":
         n.ip("-n", n.GATEWAY, *address)
@@ -192,6 +195,8 @@ def run(work, name, device="af_packet", carrier="tcp", exchange=(), harm=(), mid
                 "--cancel-on-disconnect", *PAUSES, *exchange)
     sniffed = Capture(work.path(name + ".pcap")) if capture else None
     gateway = n.gateway_start(path)
+    if started:
+        started(gateway)
     desk.wait("order_login")
     desk.go_on()
     if middle:
