@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define PATH_LEN 512u
@@ -138,27 +140,37 @@ static int check_path(const struct config_port *port, const char *key, const cha
     return fail(ret_error, port, -ENOENT, "%s is not there: %s", path, missing);
 }
 
-static bool is_server(const struct config_port *port, const char *key, const char *value)
+static bool argument_is(const struct config_port *port, const char *key, const char *value)
 {
     char text[16];
 
     return config_device_argument(port->device, key, text, sizeof(text)) && strcmp(text, value) == 0;
 }
 
-/* A socket of memif lies in a directory that must exist; one that a killed server left is in its successor's way. */
+/* A socket of memif that has a name in the file system (by default it has not): its directory must exist, and one
+ * that a killed server left, at which nobody listens, would be in its successor's way. */
 static int check_memif(const struct config_port *port, char ret_error[DEVICE_ERROR_MAX])
 {
-    char path[PATH_LEN];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char *path = address.sun_path;
 
-    if (!config_device_argument(port->device, "socket", path, sizeof(path)))
+    if (!argument_is(port, "socket-abstract", "no") ||
+        !config_device_argument(port->device, "socket", path, sizeof(address.sun_path)))
         return 0;
+    if (argument_is(port, "role", "server") && access(path, F_OK) == 0) {
+        const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 && errno == ECONNREFUSED)
+            unlink(path);
+        if (fd >= 0)
+            close(fd);
+    }
     char *slash = strrchr(path, '/');
-    if (!slash || slash == path || path[0] == '@')
+    if (!slash || slash == path)
         return 0;
     *slash = '\0';
-    if (access(path, W_OK) != 0)
-        return fail(ret_error, port, -ENOENT, "directory %s of its socket cannot be written to; make it", path);
-    return 0;
+    if (access(path, W_OK) == 0)
+        return 0;
+    return fail(ret_error, port, -ENOENT, "directory %s of its socket cannot be written to; make it", path);
 }
 
 int device_check(const struct config_port *port, const char *sysfs, char ret_error[DEVICE_ERROR_MAX])
@@ -175,7 +187,7 @@ int device_check(const struct config_port *port, const char *sysfs, char ret_err
                     strerror(errno));
     if (config_device_is(device, "net_memif"))
         return check_memif(port, ret_error);
-    if (config_device_is(device, "net_virtio_user") && !is_server(port, "server", "1"))
+    if (config_device_is(device, "net_virtio_user") && !argument_is(port, "server", "1"))
         return check_path(port, "path", "start the virtual switch that makes this vhost socket first, or add server=1",
                           ret_error);
     if (config_device_is(device, "net_pcap"))
@@ -208,5 +220,5 @@ int device_check_address(uint32_t ip, const char *what, char ret_error[DEVICE_ER
 bool device_wants_single_file(const struct config_port *port)
 {
     return config_device_is(port->device, "net_virtio_user") || config_device_is(port->device, "net_vhost") ||
-           (config_device_is(port->device, "net_memif") && is_server(port, "zero-copy", "yes"));
+           (config_device_is(port->device, "net_memif") && argument_is(port, "zero-copy", "yes"));
 }

@@ -1,6 +1,6 @@
 /* What must be so on this host before DPDK is asked for a port's device, so that what is missing is said in one
  * sentence that names the fix, where the driver would say "-22". Reads sysfs, devices and interfaces; changes
- * nothing. Control thread, before the EAL starts. */
+ * nothing, but that a dead socket of memif is removed. Control thread, before the EAL starts. */
 #ifndef GATEWAY_DEVICE_H
 #define GATEWAY_DEVICE_H
 

@@ -142,7 +142,11 @@ static int queues_start(struct port *port, struct rte_mempool *pool, int node, c
     }
     error = rte_eth_dev_start(port->id);
     if (error)
-        return fail(ret_error, config, "does not start", error);
+        return fail(ret_error, config,
+                    config_device_is(config->device, "net_memif")
+                        ? "does not start; is the other side, the server of its socket, there"
+                        : "does not start",
+                    error);
     port->started = true;
     struct rte_ether_addr mac;
     if (rte_eth_macaddr_get(port->id, &mac) == 0)

@@ -14,6 +14,9 @@ void port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint6
 {
     const uint32_t events = event_count - link->seen_count;
 
+    if (link->known && !link->up)
+        link->down_ns += now_ns - link->seen_ns;
+    link->seen_ns = now_ns;
     link->seen_count = event_count;
     if (!link->known) {
         link->known = link->up = link->said_up = up;
@@ -24,10 +27,8 @@ void port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint6
         count(&link->back_count);
     } else if (up && !link->up) {
         count(&link->back_count);
-        link->down_ns += now_ns - link->lost_ns;
     } else if (!up && link->up) {
         count(&link->lost_count);
-        link->lost_ns = now_ns;
     }
     link->up = up;
 }

@@ -13,8 +13,8 @@ struct port_link {
     bool known; /* it has been up: before that a peer that has not come yet is no loss */
     bool up;
     uint64_t lost_count, back_count; /* writer: control thread; readers: any */
-    uint64_t lost_ns;                /* when it was lost last */
-    uint64_t down_ns;                /* time without link, all losses that are over */
+    uint64_t seen_ns;                /* the newest look */
+    uint64_t down_ns;                /* time without link since it was up first */
     bool said_up;                    /* the newest that was told, and when */
     uint64_t said_ns;
     uint32_t event_count; /* link interrupts. writer: the EAL's interrupt thread; reader: control thread */

@@ -537,8 +537,10 @@ int topology_build(struct topology *topology, const struct config *config, const
     if (options->replay)
         error = ports_open_replay(topology, ret_error);
     else if ((error = topology_guards_open(topology, ret_error)) == 0 && /* before the first frame */
-             (error = ports_open(topology, ret_error)) == 0)
+             (error = ports_open(topology, ret_error)) == 0) {
+        topology_guards_begin(topology);
         error = topology_sockets_build(topology, ret_error);
+    }
     if (error == 0 && config->orders.present)
         error = topology_orders_build(topology, ret_error);
     if (error == 0 && options->replay && options->recording)

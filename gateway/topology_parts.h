@@ -20,8 +20,10 @@ int topology_sockets_build(struct topology *topology, char ret_error[TOPOLOGY_ER
 void topology_sockets_finish(struct topology *topology);
 /* Live runs, in topology_ports.c. Is everything there that the ports of this config need? Before the EAL starts. */
 int topology_devices_check(const struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
-/* The guards of all AF_XDP interfaces in use, before their ports are opened; off again after they are closed. */
+/* The guards of all AF_XDP interfaces in use, before their ports are opened; begun when they are; off again after they
+ * are closed. */
 int topology_guards_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX]);
+void topology_guards_begin(struct topology *topology);
 void topology_guards_close(struct topology *topology);
 /* Are the CPU that polls a port, the frames of its pool and its device on one NUMA node? gateway.numa_strict decides
  * between an error and a warning. */

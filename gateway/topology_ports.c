@@ -105,6 +105,12 @@ int topology_guards_open(struct topology *topology, char ret_error[TOPOLOGY_ERRO
     return 0;
 }
 
+void topology_guards_begin(struct topology *topology)
+{
+    for (uint32_t i = 0; i < topology->guard_count; i++)
+        xdp_guard_begin(&topology->guard[i]);
+}
+
 void topology_guards_close(struct topology *topology)
 {
     for (uint32_t i = 0; i < topology->guard_count; i++)

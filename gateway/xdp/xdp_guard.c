@@ -246,4 +246,15 @@ void xdp_guard_counts(const struct xdp_guard *guard, struct guard_count ret_coun
                 ret_counts[rule].bytes += cpus[i].bytes;
             }
     free(cpus);
+    ret_counts[GUARD_NO_SOCKET].frames -= guard->early.frames;
+    ret_counts[GUARD_NO_SOCKET].bytes -= guard->early.bytes;
+}
+
+void xdp_guard_begin(struct xdp_guard *guard)
+{
+    struct guard_count counts[GUARD_RULE_COUNT];
+
+    guard->early = (struct guard_count){0};
+    xdp_guard_counts(guard, counts);
+    guard->early = counts[GUARD_NO_SOCKET];
 }

@@ -32,6 +32,7 @@ struct xdp_guard {
     int program_fd, count_fd;
     int cpu_count; /* possible CPUs: each has its counts */
     int lock_fd;   /* nobody else guards this interface while we do */
+    struct guard_count early; /* of GUARD_NO_SOCKET: frames that came before the ports were open */
     void *object;  /* libbpf's */
 };
 
@@ -42,6 +43,8 @@ bool xdp_guard_built(void);
 bool xdp_guard_params(const struct config *config, const char *interface, struct xdp_guard_params *ret_params);
 /* Load, fill, attach. 0 or -errno and one sentence. */
 int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *params, char ret_error[XDP_GUARD_ERROR_MAX]);
+/* The ports are open: frames that came on a queue without socket until now were early, and are not counted. */
+void xdp_guard_begin(struct xdp_guard *guard);
 /* Take it off, if it is still ours that is attached. */
 void xdp_guard_close(struct xdp_guard *guard);
 /* Frames and bytes so far by rule, over all CPUs; zeros where they cannot be read. */

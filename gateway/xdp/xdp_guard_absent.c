@@ -33,6 +33,11 @@ int xdp_guard_open(struct xdp_guard *guard, const struct xdp_guard_params *param
     return xdp_guard_load(guard, params, ret_error);
 }
 
+void xdp_guard_begin(struct xdp_guard *guard)
+{
+    (void)guard;
+}
+
 void xdp_guard_close(struct xdp_guard *guard)
 {
     guard->attached = false;

@@ -45,6 +45,8 @@ def config(work, name, kind, **changes):
     rest = rest.split("\n", 1)[1]
     text = head + f"  - {{name: a, device: '{a}'}}\n  - {{name: b, device: '{b}'}}\n" + rest
     text = text.replace("{name: A, port: feed,", "{name: A, port: a,").replace("{name: B, port: feed,", "{name: B, port: b,")
+    if kind == "tap": # a bridge keeps frames for the address of one of its own ports to itself
+        text = text.replace("orders:\n", "orders:\n  local_mac: '02:00:00:00:00:0a'\n", 1)
     text = text.replace("memory: no-huge, memory_mb: 128", "memory: auto, memory_mb: 256")
     with open(path, "w") as file:
         file.write(text)

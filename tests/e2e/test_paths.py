@@ -191,7 +191,8 @@ def main():
     try:
         g.need_two_cpus()
         work = g.Work()
-        for kind in p.KINDS:
+        chosen = [argument for argument in sys.argv[1:] if argument in p.KINDS]
+        for kind in chosen or p.KINDS:
             if kind == "tap":
                 p.bridges_make() # last: the interfaces belong to bridges from here on
             starts(work, kind)

@@ -33,6 +33,7 @@ RULES = {
     "gateway/order/order_tx": (r"(ring/|feed/wire\.h|gateway/order/)", lambda h: re.fullmatch(CK, h), r"malloc|calloc|free"),
     "gateway/venue/": (r"(ring|feed|gateway/order|gateway/venue)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), PURE_CALLS),
     "gateway/capture/": (r"(ring|feed|gateway/capture)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+"),
+    "gateway/xdp/": (r"(config|gateway/xdp)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+|clock_gettime"),
     "gateway/": (r"(ring|feed|config|gateway)/", lambda h: False, None),
     "tests/": (r"(ring|feed|config|gateway|tests|tools)/", lambda h: False, None),
     "tools/": (r"(ring|feed|config|gateway|tools)/", lambda h: False, None),

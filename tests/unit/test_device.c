@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static char root[64];
@@ -93,12 +95,40 @@ Test(device, interfaces_and_files_must_be_there, .init = sysfs_begin, .fini = sy
     SAYS("net_af_xdp,iface=no_such_one", -ENODEV, "there is no interface 'no_such_one' in this network namespace");
     SAYS("net_af_packet", -EINVAL, "write net_af_packet,iface=eth1");
     (void)sentence("net_af_packet,iface=lo", 0);
-    SAYS("net_memif,role=server,socket=/no/such/place/md.sock", -ENOENT, "directory /no/such/place");
-    (void)sentence("net_memif,role=server,socket=/tmp/md.sock", 0);
+    SAYS("net_memif,role=server,socket=/no/such/place/md.sock,socket-abstract=no", -ENOENT,
+         "directory /no/such/place");
+    (void)sentence("net_memif,role=server,socket=/no/such/place/md.sock", 0); /* a name of no file system */
     SAYS("net_virtio_user,path=/no/such.sock", -ENOENT, "start the virtual switch that makes this vhost socket first");
     (void)sentence("net_virtio_user,path=/no/such.sock,server=1", 0);
     SAYS("net_pcap,rx_pcap=/no/such.pcap", -ENOENT, "name a capture that exists");
     (void)sentence("net_ring", 0);
+}
+
+/* A server's socket in the file system, bound and, if `alive`, listened at. */
+static int server(const char *path, bool alive)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    cr_assert_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert(!alive || listen(fd, 1) == 0);
+    return fd;
+}
+
+Test(device, a_dead_socket_of_memif_makes_room_and_a_living_one_does_not, .init = sysfs_begin, .fini = sysfs_end)
+{
+    char path[96], device[160];
+
+    snprintf(path, sizeof(path), "%s/md.sock", root);
+    snprintf(device, sizeof(device), "net_memif,role=server,socket-abstract=no,socket=%s", path);
+    close(server(path, false));
+    (void)sentence(device, 0);
+    cr_expect_neq(access(path, F_OK), 0, "the dead one is gone");
+    const int fd = server(path, true);
+    (void)sentence(device, 0);
+    cr_expect_eq(access(path, F_OK), 0, "the living one is not");
+    close(fd);
 }
 
 Test(device, an_address_is_the_kernels_or_ours)

@@ -345,6 +345,11 @@ Test(xdp_guard, a_queue_without_socket_is_counted_and_left_to_the_kernel)
     guard_begin(config_make(), false);
     EXPECT("feed", ipv4(0, UDP, STRANGER, 9, FEED_GROUP, 26477), XDP_PASS, GUARD_NO_SOCKET);
     EXPECT("a stranger's datagram all the same", ipv4(0, UDP, STRANGER, 9, KERNELS, 9), XDP_DROP, GUARD_OTHER);
+    xdp_guard_begin(&guard);
+    struct guard_count counts[GUARD_RULE_COUNT];
+    xdp_guard_counts(&guard, counts);
+    cr_expect_eq(counts[GUARD_NO_SOCKET].frames, 0u, "before the ports were open it is no mistake");
+    EXPECT("feed, later", ipv4(0, UDP, STRANGER, 9, FEED_GROUP, 26477), XDP_PASS, GUARD_NO_SOCKET);
     guard_end();
 }
 
