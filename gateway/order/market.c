@@ -110,6 +110,7 @@ static void apply_channel(struct market *market, struct market_channel *channel,
         break;
     case MD_RESET: /* all that is known follows: what was lost before is of no account, if we see it to its end */
         channel->lost = refresh;
+        channel->silent = false;
         channel->stale = refresh || (event->flags & MD_STALE) != 0;
         channel->session_ended = channel->session_ended && !refresh;
         channel_forget(channel);
