@@ -410,6 +410,8 @@ static void news_send(struct order_news news)
 {
     cr_assert(order_link_tell(lcore->link, &news));
     order_owner_poll(lcore);
+    if (lcore->cancelling != ORDER_OWNER_CANCEL_NONE)
+        order_owner_sweep(lcore);
 }
 
 static void answer_send(uint8_t type, uint32_t user_ref, uint32_t qty)
@@ -417,6 +419,14 @@ static void answer_send(uint8_t type, uint32_t user_ref, uint32_t qty)
     news_send((struct order_news){.type = ORDER_NEWS_ANSWER,
                                   .answer = {.type = type, .user_ref = user_ref, .qty = qty, .side = 'B', .state = 'L',
                                              .symbol = md_symbol("ABC"), .price = 1000200}});
+}
+
+/* The owner's part of a turn of the strategy loop. */
+static void turn(void)
+{
+    order_owner_poll(lcore);
+    if (lcore->cancelling != ORDER_OWNER_CANCEL_NONE)
+        order_owner_sweep(lcore);
 }
 
 Test(submit, a_stop_cancels_what_a_rejected_replace_leaves_open)
@@ -429,23 +439,189 @@ Test(submit, a_stop_cancels_what_a_rejected_replace_leaves_open)
     lcore->link = lcore->path->link = aligned_alloc(64, (sizeof(*lcore->link) + 63) / 64 * 64);
     order_link_init(lcore->link, UINT32_MAX);
     news_send((struct order_news){.type = ORDER_NEWS_BEGIN, .epoch = 1, .value = 1});
-    order_owner_poll(lcore);
+    turn();
     wish(buy(100));
     event_send(MD_ADD, 1, 1);
     answer_send(OUCH_ACCEPTED, 1, 100);
     wish(replace);
     event_send(MD_ADD, 1, 2);
     news_send((struct order_news){.type = ORDER_NEWS_CANCEL_ALL});
-    order_owner_poll(lcore);
+    turn();
     cr_assert_eq(lcore->own_cancel_count, 1u, "of the replacement");
     answer_send(OUCH_REJECTED, 2, 0);
-    order_owner_poll(lcore);
-    order_owner_poll(lcore);
+    turn();
+    turn();
     cr_assert_eq(lcore->own_cancel_count, 2u, "order 1 goes on, so it is cancelled, once");
     cr_assert_eq(open_find(&lcore->open, 1)->state, OPEN_PENDING_CANCEL);
     news_send((struct order_news){.type = ORDER_NEWS_END});
     cr_assert_eq(lcore->cancelling, ORDER_OWNER_CANCEL_NONE);
     free(lcore->link);
+}
+
+/* ---- what stops an order outside the gate, and that it stops no cancel ---- */
+
+static struct order_link *link_make(void)
+{
+    struct order_link *link = aligned_alloc(64, (sizeof(*link) + 63) / 64 * 64);
+
+    order_link_init(link, UINT32_MAX);
+    lcore->path->link = link;
+    return link;
+}
+
+static uint64_t refusals(enum risk_verdict verdict, struct order_intent intent)
+{
+    const uint64_t before = lcore->risk.verdict_count[verdict], buys = abc()->open_buy_qty;
+
+    wish(intent);
+    event_send(MD_ADD, 1, 9);
+    cr_assert_eq(abc()->open_buy_qty, buys, "what does not go out is not reserved");
+    return lcore->risk.verdict_count[verdict] - before;
+}
+
+Test(submit, an_order_that_waits_for_its_answer_is_left_alone)
+{
+    struct order_intent replace = buy(150), cancel = {.action = ORDER_CANCEL, .orig_ref = 1};
+
+    replace.action = ORDER_REPLACE;
+    replace.orig_ref = 1;
+    lcore->answered = true;
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    wish(cancel);
+    event_send(MD_ADD, 1, 2);
+    cr_assert_eq(open_find(&lcore->open, 1)->state, OPEN_PENDING_CANCEL);
+    cr_assert_eq(refusals(RISK_ORDER_BUSY, replace), 1u);
+    cr_assert_eq(refusals(RISK_ORDER_BUSY, cancel), 1u);
+    cr_assert_eq(lcore->order_count, 2u);
+}
+
+Test(submit, an_order_that_is_another_strategys_or_none_is_unknown)
+{
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    open_find(&lcore->open, 1)->strategy = 5;
+    const struct order_intent cancel = {.action = ORDER_CANCEL, .orig_ref = 1};
+    cr_assert_eq(refusals(RISK_UNKNOWN_ORDER, cancel), 1u);
+    struct order_intent what = buy(100);
+    what.action = 77;
+    cr_assert_eq(refusals(RISK_BAD_INTENT, what), 1u);
+}
+
+Test(submit, without_a_session_no_cancel_goes_out)
+{
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    lcore->risk.session_up = false;
+    const struct order_intent cancel = {.action = ORDER_CANCEL, .orig_ref = 1};
+    cr_assert_eq(refusals(RISK_NO_SESSION, cancel), 1u);
+}
+
+Test(submit, cancels_pass_whatever_closes_the_gate_and_are_counted_as_messages)
+{
+    const struct order_intent cancel = {.action = ORDER_CANCEL, .orig_ref = 1};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        wish(buy(1));
+        event_send(MD_ADD, 1, 1);
+    }
+    const uint64_t before = lcore->order_count;
+    lcore->risk.lost = 1u << RISK_LCORE;
+    cr_assert_eq(refusals(RISK_LOSS, buy(1)), 1u);
+    cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
+    lcore->risk.lost = 0;
+    lcore->risk.limits.no_early = true;
+    cr_assert_eq(refusals(RISK_EARLY, buy(1)), 1u);
+    cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
+    lcore->risk.limits.no_early = false;
+    lcore->risk.limits.messages_per_s = 1;
+    lcore->risk.limits.messages_reserve = 1;
+    risk_bucket_set(&lcore->risk.messages, 1, 2);
+    lcore->risk.messages.level_ns = (int64_t)lcore->risk.messages.full_ns;
+    lcore->risk.messages.refilled_ns = UINT64_MAX;
+    cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
+    cr_assert_eq(refusals(RISK_MESSAGES, buy(1)), 1u);
+    cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
+    cr_assert_eq(refusals(RISK_PASS, cancel), 1u, "also beyond what the venue allows");
+    cr_assert_lt(lcore->risk.messages.level_ns, 0);
+    cr_assert_eq(lcore->order_count, before + 5);
+}
+
+Test(submit, numbers_that_may_not_be_given_out_yet_stop_orders_and_no_cancel)
+{
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    lcore->open.ref_limit = lcore->open.next_ref;
+    cr_assert_eq(refusals(RISK_REFS_USED_UP, buy(100)), 1u);
+    const struct order_intent cancel = {.action = ORDER_CANCEL, .orig_ref = 1};
+    cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
+}
+
+Test(submit, what_a_duplicate_is_counts_from_what_was_sent)
+{
+    struct ouch_enter enter;
+
+    lcore->risk.limits.duplicate_ms = 1000;
+    lcore->open.ref_limit = lcore->open.next_ref;
+    cr_assert_eq(refusals(RISK_REFS_USED_UP, buy(100)), 1u);
+    lcore->open.ref_limit = UINT32_MAX;
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    cr_assert(wire_take(&enter), "the first one was not sent");
+    cr_assert_eq(refusals(RISK_DUPLICATE, buy(100)), 1u);
+}
+
+Test(submit, a_connection_that_takes_nothing_now_refuses_orders_where_the_slow_path_is_not_allowed)
+{
+    struct order_link *link = link_make();
+
+    lcore->path->carrier = CONFIG_CARRIER_TCP;
+    lcore->path->slow_allowed = false;
+    send_log_begin(&link->log, 1, 1); /* and no limit yet */
+    cr_assert_eq(refusals(RISK_WINDOW, buy(100)), 1u);
+    link->log.next_slot += SEND_LOG_SLOTS;
+    cr_assert_eq(refusals(RISK_LOG_FULL, buy(100)), 1u);
+    lcore->path->carrier = CONFIG_CARRIER_KERNEL;
+    cr_assert_eq(refusals(RISK_LOG_FULL, buy(100)), 1u);
+    cr_assert_eq(lcore->order_count, 0u);
+    free(link);
+}
+
+Test(submit, a_connection_without_a_free_frame_refuses_orders)
+{
+    struct order_link *link = link_make();
+
+    for (uint32_t i = 0; i < FRAMES; i++) { /* nobody takes them off the wire */
+        wish(buy(1));
+        event_send(MD_ADD, 1, 1);
+    }
+    cr_assert_eq(refusals(RISK_TX_FULL, buy(1)), 1u);
+    lcore->path->carrier = CONFIG_CARRIER_TCP;
+    lcore->path->slow_allowed = true;
+    send_log_begin(&link->log, 1, 1);
+    cr_assert_eq(refusals(RISK_TX_FULL, buy(1)), 1u);
+    free(link);
+}
+
+Test(submit, a_simulated_venue_that_has_too_many_requests_takes_no_more)
+{
+    const struct sim_params params = {.book = {{.instruments_max = 4, .orders_max = 1024, .levels_max = 1024}},
+                                      .channel_count = 1,
+                                      .orders_max = 16,
+                                      .requests_max = 1,
+                                      .answers_max = 64,
+                                      .order_ns = 1000,
+                                      .answer_ns = 1000};
+    void *memory = aligned_alloc(64, (sim_footprint(&params) + 63) / 64 * 64);
+
+    cr_assert_gt(sim_footprint(&params), 0u);
+    lcore->answered = true;
+    lcore->sim = sim_init(memory, &params);
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    cr_assert_eq(lcore->order_count, 1u);
+    cr_assert_eq(refusals(RISK_LOG_FULL, buy(100)), 1u);
+    free(memory);
 }
 
 Test(submit, hashes_cover_events_and_orders_but_not_time)

@@ -63,7 +63,11 @@ struct m_sent {
     uint64_t ns;
 };
 static struct {
-    struct { bool stale, silent, lost, ended; uint8_t system; struct m_instrument instrument[INSTRUMENTS]; } channel[CHANNELS];
+    struct {
+        bool stale, silent, lost, ended;
+        uint8_t system;
+        struct m_instrument instrument[INSTRUMENTS];
+    } channel[CHANNELS];
     struct m_order order[TABLE];
     struct risk_limits lcore, share, strategy[STRATEGIES]; /* of strategies 1 and 2 */
     struct m_bucket rate, share_rate, strategy_rate[STRATEGIES], messages;
@@ -342,7 +346,10 @@ static enum risk_verdict m_held(const struct risk_limits *limits, uint32_t scope
 
 static int32_t m_named(const struct m_instrument *its, uint8_t rule, int32_t other)
 {
-    return rule == RISK_RULE_OTHER ? other : rule == RISK_RULE_LAST ? its->last : rule == RISK_RULE_CLOSE ? its->close : NONE;
+    return rule == RISK_RULE_OTHER   ? other
+           : rule == RISK_RULE_LAST  ? its->last
+           : rule == RISK_RULE_CLOSE ? its->close
+                                     : NONE;
 }
 
 /* `had`: shares that a replace has already. */
@@ -490,8 +497,7 @@ static void answer(struct m_order *order, enum ouch_answer_type type, uint32_t q
                                  .price = (uint64_t)price};
     struct order_event events[ANSWER_EVENTS_MAX];
     uint32_t event_count;
-    const enum answer_verdict verdict =
-        answer_apply(&open, market, &answer, m.now_ns, &counters, events, &event_count);
+    const enum answer_verdict verdict = answer_apply(&open, market, &answer, m.now_ns, &counters, events, &event_count);
 
     cr_assert_eq(verdict, ANSWER_APPLIED, "seed %lu, step %d: %s", seed, step, answer_verdict_name(verdict));
 }
@@ -594,7 +600,7 @@ static void enter(const struct order_intent *intent, uint8_t strategy, struct m_
 static void ask(void)
 {
     struct order_intent intent = {.action = ORDER_NEW,
-                                  .side = (uint8_t)"BBBBSSTEx"[below(one_in(30) ? 9 : 8)],
+                                  .side = (uint8_t) "BBBBSSTEx"[below(one_in(30) ? 9 : 8)],
                                   .tif = one_in(60) ? 9 : ORDER_DAY,
                                   .channel = (uint16_t)(one_in(60) ? below(9) : below(CHANNELS)),
                                   .instrument = (uint16_t)(one_in(60) ? below(9) : below(INSTRUMENTS)),
@@ -672,32 +678,33 @@ static void broken(void)
 
 static void event(void)
 {
-    static const uint8_t types[] = {MD_DEFINE, MD_DEFINE, MD_ADD,   MD_ADD,   MD_EXECUTE,     MD_TRADE,
+    static const uint8_t types[] = {MD_DEFINE, MD_DEFINE, MD_ADD,   MD_ADD,    MD_EXECUTE,     MD_TRADE,
                                     MD_CROSS,  MD_STATE,  MD_STATE, MD_DELETE, MD_OPERATIONAL, MD_SHORT_SALE};
-    static const uint8_t channel_types[] = {MD_STALE_BEGIN, MD_STALE_END, MD_STALE_END, MD_STALE_END,
-                                            MD_SYSTEM,      MD_SYSTEM,    MD_SYSTEM,    MD_SESSION,
-                                            MD_RESET,       MD_SESSION_END};
+    static const uint8_t channel_types[] = {MD_STALE_BEGIN, MD_STALE_END, MD_STALE_END, MD_STALE_END, MD_SYSTEM,
+                                            MD_SYSTEM,      MD_SYSTEM,    MD_SESSION,   MD_RESET,     MD_SESSION_END};
     const int32_t middle = 490 + (int32_t)below(20);
     struct md_event event = {.type = types[below(sizeof(types))],
                              .channel = (uint16_t)below(CHANNELS),
                              .instrument = (uint16_t)below(INSTRUMENTS),
                              .flags = one_in(25) ? MD_UNTRADABLE : 0,
                              .ref = one_in(30) ? 3 + below(2) : 1 + below(2),
-                             .price = one_in(10) ? NONE : one_in(20) ? (int32_t)below(900) : middle,
+                             .price = one_in(10)   ? NONE
+                                      : one_in(20) ? (int32_t)below(900)
+                                                   : middle,
                              .bid_price = one_in(15) ? NONE : middle - (int32_t)below(6),
                              .ask_price = one_in(15) ? NONE : middle + (int32_t)below(8) - 1};
     if (event.type == MD_STATE)
-        event.side = (uint8_t)"TTTTTTTTTTTTTTTTTTTTTTTTTTTTTHPQ"[below(32)];
+        event.side = (uint8_t) "TTTTTTTTTTTTTTTTTTTTTTTTTTTTTHPQ"[below(32)];
     if (event.type == MD_OPERATIONAL)
-        event.side = (uint8_t)"TTTTTTTTTTTTTTTTTTTTTTTH"[below(24)];
+        event.side = (uint8_t) "TTTTTTTTTTTTTTTTTTTTTTTH"[below(24)];
     if (event.type == MD_SHORT_SALE)
-        event.side = (uint8_t)"0012"[below(4)];
+        event.side = (uint8_t) "0012"[below(4)];
     if (one_in(50)) {
         event.type = channel_types[below(one_in(12) ? sizeof(channel_types) : 7)];
         event.instrument = MD_INSTRUMENT_NONE;
         event.flags = event.type == MD_RESET && one_in(2) ? MD_STALE : 0;
         event.qty = below(2);
-        event.side = (uint8_t)"OSQQQQQQQQQQME"[below(14)];
+        event.side = (uint8_t) "OSQQQQQQQQQQME"[below(14)];
     }
     market_apply(market, &event);
     m_event(&event);
@@ -706,11 +713,12 @@ static void event(void)
 static void frame(void)
 {
     const uint64_t before_ns = market->now_ns;
-    struct md_event event = {.type = MD_TIME, .instrument = MD_INSTRUMENT_NONE,
-                             .exchange_ns = m.now_ns + below(40000000)};
+    struct md_event event = {
+        .type = MD_TIME, .instrument = MD_INSTRUMENT_NONE, .exchange_ns = m.now_ns + below(40000000)};
 
     if (one_in(150))
-        event.exchange_ns = m.now_ns + (one_in(2) ? below(2000) : (uint64_t)-(int64_t)below(2000)) * UINT64_C(1000000);
+        event.exchange_ns =
+            m.now_ns + (one_in(2) ? below(2000) : (uint64_t) - (int64_t)below(2000)) * UINT64_C(1000000);
     if (event.exchange_ns < START)
         event.exchange_ns = START;
     market_apply(market, &event);
@@ -778,15 +786,15 @@ static void compare(void)
                           its->open_sell_qty == open_qty(0, c, i, false),
                       "seed %lu, step %d, instrument %u.%u", seed, step, c, i);
             cr_assert(its->mark == mine->mark, "seed %lu, step %d: mark %d, %d", seed, step, its->mark, mine->mark);
-            cr_assert((its->own_buy.root != 0) == (best_buy != NONE) && (its->own_sell.root != 0) == (best_sell != NONE),
+            cr_assert((its->own_buy.root != 0) == (best_buy != NONE) &&
+                          (its->own_sell.root != 0) == (best_sell != NONE),
                       "seed %lu, step %d", seed, step);
             cr_assert((best_buy == NONE || its->own_buy.best_price == best_buy) &&
                           (best_sell == NONE || its->own_sell.best_price == best_sell),
                       "seed %lu, step %d", seed, step);
         }
     for (uint32_t scope = 0; scope <= STRATEGIES; scope++) {
-        const struct account_total *total =
-            scope == 0 ? &market->account.lcore : &market->account.strategy[scope - 1];
+        const struct account_total *total = scope == 0 ? &market->account.lcore : &market->account.strategy[scope - 1];
         cr_assert_eq(total->open_count, open_count(scope), "seed %lu, step %d", seed, step);
         if (!counted(scope))
             continue;
@@ -795,8 +803,8 @@ static void compare(void)
                       total->value == sum.value && total->cash == m.cash[scope],
                   "seed %lu, step %d, scope %u", seed, step, scope);
     }
-    cr_assert_eq(risk_lost(risk), (uint32_t)(m.lost[0] << RISK_LCORE | m.lost[2] << RISK_STRATEGY(1) |
-                                             m.lost_share << RISK_GATEWAY),
+    cr_assert_eq(risk_lost(risk),
+                 (uint32_t)(m.lost[0] << RISK_LCORE | m.lost[2] << RISK_STRATEGY(1) | m.lost_share << RISK_GATEWAY),
                  "seed %lu, step %d", seed, step);
 }
 

@@ -79,8 +79,12 @@ static enum risk_verdict probe(uint8_t side, int32_t price, uint32_t qty)
 
 static void trade(int32_t price)
 {
-    const struct md_event event = {.type = MD_TRADE, .instrument = 1, .price = price, .qty = 1,
-                                   .bid_price = abc->bid_price, .ask_price = abc->ask_price};
+    const struct md_event event = {.type = MD_TRADE,
+                                   .instrument = 1,
+                                   .price = price,
+                                   .qty = 1,
+                                   .bid_price = abc->bid_price,
+                                   .ask_price = abc->ask_price};
     market_apply(market, &event);
 }
 
@@ -95,8 +99,7 @@ static void time_goes_to(uint64_t ns)
 
 static struct open_order *rest(uint8_t side, int32_t price)
 {
-    const struct order_intent intent = {
-        .action = ORDER_NEW, .side = side, .instrument = 1, .price = price, .qty = 10};
+    const struct order_intent intent = {.action = ORDER_NEW, .side = side, .instrument = 1, .price = price, .qty = 10};
     struct open_order *order = open_find(&orders, open_insert(&orders, &intent, abc->symbol, 0, 0));
 
     open_own(&orders, market, order);
@@ -131,8 +134,12 @@ Test(risk_rules, a_symbol_that_the_file_lacks_is_refused_or_accepted)
 
 Test(risk_rules, a_definition_brings_what_the_file_says)
 {
-    static const struct reference_row row = {.symbol = 77, .close_price = 999, .tick = REFERENCE_TICK_SIZE,
-                                             .tick_size = 5, .lot = 10, .flags = REFERENCE_KNOWN};
+    static const struct reference_row row = {.symbol = 77,
+                                             .close_price = 999,
+                                             .tick = REFERENCE_TICK_SIZE,
+                                             .tick_size = 5,
+                                             .lot = 10,
+                                             .flags = REFERENCE_KNOWN};
     static const struct reference reference = {&row, 1};
     market->reference = &reference;
     abc->symbol = 0;
@@ -471,9 +478,12 @@ Test(risk_rules, hours_begin_and_end_with_the_nanosecond)
 
 Test(risk_rules, market_hours_are_the_venues)
 {
-    static const struct { uint8_t code; enum risk_verdict early, late; } rows[] = {
-        {0, RISK_EARLY, RISK_PASS},   {'O', RISK_EARLY, RISK_PASS}, {'S', RISK_EARLY, RISK_PASS},
-        {'Q', RISK_PASS, RISK_PASS},  {'M', RISK_PASS, RISK_LATE},  {'E', RISK_PASS, RISK_LATE},
+    static const struct {
+        uint8_t code;
+        enum risk_verdict early, late;
+    } rows[] = {
+        {0, RISK_EARLY, RISK_PASS},  {'O', RISK_EARLY, RISK_PASS}, {'S', RISK_EARLY, RISK_PASS},
+        {'Q', RISK_PASS, RISK_PASS}, {'M', RISK_PASS, RISK_LATE},  {'E', RISK_PASS, RISK_LATE},
         {'C', RISK_PASS, RISK_LATE},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
