@@ -34,6 +34,8 @@
 enum config_mode { CONFIG_INLINE, CONFIG_TWO_CORE };
 enum config_memory { CONFIG_MEMORY_AUTO, CONFIG_MEMORY_HUGEPAGES, CONFIG_MEMORY_NO_HUGE };
 enum config_role { CONFIG_RX, CONFIG_STRATEGY };
+enum config_membership { CONFIG_MEMBERSHIP_NONE, CONFIG_MEMBERSHIP_OWN, CONFIG_MEMBERSHIP_KERNEL };
+enum config_igmp { CONFIG_IGMP_AUTO = 0, CONFIG_IGMP_2 = 2, CONFIG_IGMP_3 = 3 };
 enum config_protocol { CONFIG_ITCH50 };
 enum config_join { CONFIG_JOIN_START, CONFIG_JOIN_ANYWHERE, CONFIG_JOIN_SNAPSHOT };
 enum config_stale { CONFIG_STALE_AT_ONCE, CONFIG_STALE_AFTER_WINDOW };
@@ -99,6 +101,11 @@ struct config_port {
     uint16_t rx_queues;  /* 1 ... CONFIG_QUEUES_MAX, all polled by one lcore */
     bool checksum;       /* ask the device to look at IPv4 and UDP checksums */
     struct config_xdp_guard guard;
+    enum config_membership membership; /* own, kernel: the groups of its lines are joined; none: they are not */
+    enum config_igmp igmp_version;     /* own */
+    uint32_t igmp_refresh_s;     /* own: all is reported so often where no querier speaks; 0 = never, ... 3,600 */
+    uint32_t ip;                 /* our address on it, host byte order: ARP and pings for it are answered; 0 = none */
+    uint16_t vlan;               /* own: IGMP is spoken in this VLAN, 1 ... 4,094; 0 = untagged */
     uint32_t line;
 };
 

@@ -501,6 +501,7 @@ void config_check(const struct config_load *load, const struct config *config)
     check_lcores(load, config);
     check_ports(load, config);
     config_socket_check(load, config);
+    config_membership_check(load, config);
     check_feeds(load, config);
     check_strategies(load, config);
     check_orders(load, config);

@@ -372,6 +372,12 @@ static int convert_ports(const struct config_load *load, const struct raw *raw, 
                                            CONFIG_QUEUES_MAX, queues_of(port->device));
         port->checksum = OR(from->checksum, true);
         convert_guard(load, i, from->xdp_guard, &port->guard);
+        port->membership = OR(from->membership, CONFIG_MEMBERSHIP_NONE);
+        port->igmp_version = OR(from->igmp_version, CONFIG_IGMP_AUTO);
+        port->igmp_refresh_s =
+            (uint32_t)number(load, config_at("ports[%u].igmp_refresh_s", i), from->igmp_refresh_s, 0, 3600, 60);
+        port->ip = unicast(load, config_at("ports[%u].address", i), from->address, false);
+        port->vlan = (uint16_t)number(load, config_at("ports[%u].vlan", i), from->vlan, 1, 4094, 0);
     }
     return 0;
 }

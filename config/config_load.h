@@ -50,6 +50,8 @@ uint32_t config_line_of(const struct config_load *load, struct config_at at);
 /* The sections `risk`, also those of strategies, by themselves (0 or -ENOMEM) and with the rest. */
 int config_risk_convert(const struct config_load *load, const struct raw *raw, struct config *config);
 void config_risk_check(const struct config_load *load, const struct config *config);
+/* What membership and address of a port mean beside the rest. */
+void config_membership_check(const struct config_load *load, const struct config *config);
 
 /* What only several keys together can tell. */
 void config_check(const struct config_load *load, const struct config *config);

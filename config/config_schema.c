@@ -16,6 +16,10 @@ static const cyaml_strval_t mode_words[] = {{"inline", CONFIG_INLINE}, {"two-cor
 static const cyaml_strval_t memory_words[] = {
     {"auto", CONFIG_MEMORY_AUTO}, {"hugepages", CONFIG_MEMORY_HUGEPAGES}, {"no-huge", CONFIG_MEMORY_NO_HUGE}};
 static const cyaml_strval_t role_words[] = {{"rx", CONFIG_RX}, {"strategy", CONFIG_STRATEGY}};
+static const cyaml_strval_t membership_words[] = {
+    {"none", CONFIG_MEMBERSHIP_NONE}, {"own", CONFIG_MEMBERSHIP_OWN}, {"kernel", CONFIG_MEMBERSHIP_KERNEL}};
+static const cyaml_strval_t igmp_version_words[] = {
+    {"auto", CONFIG_IGMP_AUTO}, {"2", CONFIG_IGMP_2}, {"3", CONFIG_IGMP_3}};
 static const cyaml_strval_t protocol_words[] = {{"itch50", CONFIG_ITCH50}};
 static const cyaml_strval_t join_words[] = {
     {"start", CONFIG_JOIN_START}, {"anywhere", CONFIG_JOIN_ANYWHERE}, {"snapshot", CONFIG_JOIN_SNAPSHOT}};
@@ -96,6 +100,11 @@ static const cyaml_schema_field_t port_fields[] = {
     NUMBER(struct raw_port, rx_queues),
     BOOLEAN(struct raw_port, promiscuous),
     BOOLEAN(struct raw_port, checksum),
+    WORD(struct raw_port, membership),
+    WORD(struct raw_port, igmp_version),
+    NUMBER(struct raw_port, igmp_refresh_s),
+    STRING(struct raw_port, address),
+    NUMBER(struct raw_port, vlan),
     CYAML_FIELD_MAPPING_PTR("xdp_guard", KEY, struct raw_port, xdp_guard, guard_fields),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t port_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};

@@ -33,6 +33,11 @@ struct raw_port {
     uint64_t *rx_descriptors, *tx_descriptors, *mtu, *rx_queues;
     bool *promiscuous, *checksum;
     struct raw_guard *xdp_guard;
+    enum config_membership *membership;
+    enum config_igmp *igmp_version;
+    uint64_t *igmp_refresh_s;
+    char *address;
+    uint64_t *vlan;
 };
 struct raw_line {
     char *name, *port, *group;

@@ -89,7 +89,8 @@ void config_socket(const struct config_load *load, const char *key, const char *
 /* A key of a device would be obeyed by nobody. */
 static void check_keys(const struct config_load *load, uint32_t port_idx)
 {
-    static const char *const keys[] = {"rx_descriptors", "tx_descriptors", "promiscuous"};
+    static const char *const keys[] = {"rx_descriptors", "tx_descriptors", "promiscuous", "membership",
+                                       "igmp_version", "igmp_refresh_s", "address", "vlan"};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const struct config_at at = config_at("ports[%u].%s", port_idx, keys[i]);

@@ -319,6 +319,48 @@ static void text_admin(const struct config_admin *admin, FILE *out)
     fprintf(out, "admin: audit log %s\n", admin->audit_file);
 }
 
+static const char *membership_text(enum config_membership membership)
+{
+    static const char *const texts[] = {
+        [CONFIG_MEMBERSHIP_NONE] = "none", [CONFIG_MEMBERSHIP_OWN] = "own", [CONFIG_MEMBERSHIP_KERNEL] = "kernel"};
+    return texts[membership];
+}
+
+/* How wide the port is to receive, and who joins its groups. */
+static void text_membership(const struct config *config, uint32_t port_idx, FILE *out)
+{
+    const struct config_port *port = &config->port[port_idx];
+    const char *version = port->igmp_version == CONFIG_IGMP_AUTO ? "3, older where an older querier speaks"
+                          : port->igmp_version == CONFIG_IGMP_2  ? "2"
+                                                                 : "3";
+    uint32_t group_count = 0, source_count = 0;
+    char address[16] = "none", refresh[48] = "never";
+
+    for (uint32_t i = 0; i < config->feed_count; i++)
+        for (uint32_t j = 0; j < config->feed[i].line_count; j++)
+            if (config->feed[i].line_list[j].port_idx == port_idx) {
+                group_count++;
+                source_count += config->feed[i].line_list[j].source != 0;
+            }
+    if (group_count == 0 || port->socket.present)
+        return;
+    if (port->ip != 0)
+        address_text(port->ip, address);
+    if (port->igmp_refresh_s > 0)
+        snprintf(refresh, sizeof(refresh), "each %u s where no querier speaks", port->igmp_refresh_s);
+    fprintf(out, "  receives %s\n",
+            port->promiscuous ? "everything (promiscuous)"
+                              : "its groups, by multicast filter; wider only where the device has none");
+    if (port->membership == CONFIG_MEMBERSHIP_OWN)
+        fprintf(out, "  %u lines joined by IGMP of our own, %u from one source, version %s, refreshed %s\n",
+                group_count, source_count, version, refresh);
+    else
+        fprintf(out, "  %u lines %s\n", group_count,
+                port->membership == CONFIG_MEMBERSHIP_KERNEL ? "joined by sockets of the kernel"
+                                                             : "joined by nobody here (membership: none)");
+    fprintf(out, "  address for ARP and pings: %s\n", address);
+}
+
 static void text_port(const struct config_port *port, FILE *out)
 {
     const struct config_xdp_guard *guard = &port->guard;
@@ -346,9 +388,18 @@ static void text_port(const struct config_port *port, FILE *out)
             guard->replace ? "; takes the place of another's program" : "");
 }
 
+static void json_text_or_null(struct json *json, const char *key, const char *text)
+{
+    if (text)
+        json_text(json, key, text);
+    else
+        json_null(json, key);
+}
+
 static void json_port(struct json *json, const struct config_port *port)
 {
     const struct config_xdp_guard *guard = &port->guard;
+    char address[16];
 
     json_open(json, NULL, '{');
     json_text(json, "name", port->name);
@@ -359,6 +410,13 @@ static void json_port(struct json *json, const struct config_port *port)
     json_u64(json, "mtu", port->mtu);
     json_bool(json, "promiscuous", port->promiscuous);
     json_bool(json, "checksum", port->checksum);
+    json_text(json, "membership", membership_text(port->membership));
+    json_text(json, "igmp_version",
+              port->igmp_version == CONFIG_IGMP_AUTO ? "auto" : port->igmp_version == CONFIG_IGMP_2 ? "2" : "3");
+    json_u64(json, "igmp_refresh_s", port->igmp_refresh_s);
+    json_u64(json, "vlan", port->vlan);
+    address_text(port->ip, address);
+    json_text_or_null(json, "address", port->ip ? address : NULL);
     if (config_device_is(port->device, "net_af_xdp")) {
         json_open(json, "xdp_guard", '{');
         json_bool(json, "enabled", guard->enabled);
@@ -386,8 +444,10 @@ static void text_summary(const struct config *config, FILE *out)
         fprintf(out, "lcore %s: CPU %u, %s\n", config->lcore[i].name, config->lcore[i].cpu,
                 config->gateway.mode == CONFIG_INLINE ? "rx and strategy" : role);
     }
-    for (uint32_t i = 0; i < config->port_count; i++)
+    for (uint32_t i = 0; i < config->port_count; i++) {
         text_port(&config->port[i], out);
+        text_membership(config, i, out);
+    }
     text_feeds(config, out);
     text_strategies(config, out);
     text_orders(config, out);
@@ -398,14 +458,6 @@ static void text_summary(const struct config *config, FILE *out)
         fprintf(out, "every %u s\n", config->telemetry.report_s);
     else
         fputs("off\n", out);
-}
-
-static void json_text_or_null(struct json *json, const char *key, const char *text)
-{
-    if (text)
-        json_text(json, key, text);
-    else
-        json_null(json, key);
 }
 
 static void json_admin(struct json *json, const struct config_admin *admin)

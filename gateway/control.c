@@ -292,15 +292,22 @@ static void kill_serve(struct control *control, uint64_t now_ns)
         orders_return(&control->orders);
 }
 
-/* A signal, a command, or the end of the time: the order session ends first, while the hot threads still run. A second
- * signal does not wait for it. */
+/* A signal, a command, or the end of the time: the order session ends first, while the hot threads still run, then
+ * the groups are left. A second signal waits for neither. */
 static bool ending(struct control *control, uint64_t now_ns)
 {
+    struct membership *membership = &control->topology->membership;
+
     if (control->signal_nr == 0 && !control->timed_out && !control->acts.stop_asked)
         return false;
     acts_stop(&control->acts, control->signal_nr ? control->signal_who : "gateway");
     orders_stop(&control->orders, now_ns);
-    return orders_stopped(&control->orders) || (control->orders.stop != ORDERS_RUNNING && signalled(control));
+    const bool hurried = control->orders.stop != ORDERS_RUNNING && signalled(control);
+    if (!orders_stopped(&control->orders) && !hurried)
+        return false;
+    membership_leave(membership, now_ns);
+    membership_step(membership, now_ns);
+    return membership_left(membership) || hurried;
 }
 
 /* A hot thread has faulted and waits for us, on its way to the end of the process. */
@@ -364,9 +371,12 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     if (error == 0 && disturb_open(&control->disturb, "") != 0)
         error = topology_fail(ret_error, -ENOMEM, "no memory to read /proc/interrupts");
     if (error == 0)
+        error = membership_open(&topology->membership, topology->config, ret_error);
+    if (error == 0)
         error = topology_arm(topology, ret_error);
     if (error)
         return error;
+    membership_join(&topology->membership, monotonic_ns());
     if (!control->loader)
         fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
     watch_begin(control);
@@ -386,6 +396,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
             busy |= loader_step(control->loader, topology, LOAD_FRAMES_A_STEP);
         busy |= recovery_step(&control->recovery, now_ns);
         busy |= orders_step(&control->orders, now_ns);
+        busy |= membership_step(&topology->membership, now_ns);
         busy |= admin_step(&control->acts.admin, now_ns);
         kill_serve(control, now_ns);
         acts_kill(&control->acts);

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PORT_GROUPS_MAX 128u
 #define ETHERNET_OVERHEAD_BYTES (RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * RTE_VLAN_HLEN)
 
 uint16_t port_data_room(const struct config_port *config)
@@ -154,31 +153,6 @@ static int queues_start(struct port *port, struct rte_mempool *pool, int node, c
     return 0;
 }
 
-/* Exactly the groups' MAC addresses if the device can, else wider, and say so. */
-static void reception_widen(struct port *port, const uint32_t *groups, uint32_t group_count)
-{
-    struct rte_ether_addr list[PORT_GROUPS_MAX];
-    uint32_t count = 0;
-
-    if (port->config->promiscuous) {
-        snprintf(port->how, sizeof(port->how), "%s",
-                 rte_eth_promiscuous_enable(port->id) == 0 ? "promiscuous (as configured)"
-                                                           : "promiscuous refused by the device");
-        return;
-    }
-    for (uint32_t i = 0; i < group_count && count < PORT_GROUPS_MAX; i++)
-        list[count++] = (struct rte_ether_addr){.addr_bytes = {0x01, 0x00, 0x5e, (uint8_t)(groups[i] >> 16 & 0x7f),
-                                                               (uint8_t)(groups[i] >> 8), (uint8_t)groups[i]}};
-    if (group_count <= PORT_GROUPS_MAX && rte_eth_dev_set_mc_addr_list(port->id, list, count) == 0)
-        snprintf(port->how, sizeof(port->how), "multicast filter of %u addresses", count);
-    else if (rte_eth_allmulticast_enable(port->id) == 0)
-        snprintf(port->how, sizeof(port->how), "all multicast (the device takes no address list)");
-    else if (rte_eth_promiscuous_enable(port->id) == 0)
-        snprintf(port->how, sizeof(port->how), "promiscuous (the device has no multicast filter)");
-    else
-        snprintf(port->how, sizeof(port->how), "as the device comes (it has no filter to set)");
-}
-
 int port_open(struct port *port, const struct config_port *config, uint16_t rx_queues, uint16_t tx_queues,
               struct rte_mempool *pool, int node, const uint32_t *groups, uint32_t group_count,
               char ret_error[PORT_ERROR_MAX])
@@ -200,7 +174,7 @@ int port_open(struct port *port, const struct config_port *config, uint16_t rx_q
     link_begin(port);
     error = queues_start(port, pool, node, ret_error);
     if (error == 0 && rx_queues > 0)
-        reception_widen(port, groups, group_count);
+        steer_filter(port->id, config->promiscuous, groups, group_count, port->how);
     return error;
 }
 

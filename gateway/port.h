@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "gateway/port_link.h"
+#include "gateway/steer.h"
 
 #include <rte_ethdev.h>
 #include <rte_ring.h>
@@ -17,7 +18,7 @@ struct port {
     uint16_t rx_queue_count;
     uint16_t tx_queue_count;
     bool started;
-    char how[96];             /* how wide it receives: "multicast filter", "all multicast" ... */
+    char how[STEER_TEXT_MAX]; /* how wide it receives: "multicast filter", "all multicast" ... */
     char note[160];           /* what of the config the device did not take; empty otherwise */
     uint16_t rx_descriptors, tx_descriptors; /* of each queue, after the device's limits */
     int node;                 /* NUMA node of the device, -1 = of none */

@@ -5,6 +5,7 @@
 #include "gateway/plugin.h"
 #include "gateway/report_feed.h"
 #include "gateway/report_kill.h"
+#include "gateway/report_membership.h"
 #include "gateway/report_orders.h"
 #include "gateway/report_socket.h"
 #include "gateway/report_ports.h"
@@ -255,6 +256,7 @@ void report_text(const struct report *report, FILE *out)
     for (uint32_t i = 0; i < topology->strategies_count && config->gateway.mode == CONFIG_TWO_CORE; i++)
         text_pinned(out, topology->strategies[i]->name, "strategy", &topology->strategies[i]->armed);
     report_ports_text(topology, out);
+    report_membership_text(&topology->membership, out);
     if (topology->eal.note[0])
         fprintf(out, "  note: %s\n", topology->eal.note);
     fprintf(out, "  clock: TSC %.6f MHz against CLOCK_MONOTONIC_RAW (nominal %+" PRId64 " ppb), %s\n",
@@ -463,6 +465,7 @@ void report_json(const struct report *report, FILE *out)
     for (uint32_t i = 0; i < topology->config->feed_count; i++)
         report_feed_json(&json, report, i);
     json_close(&json, ']');
+    report_membership_json(&json, &topology->membership);
     json_open(&json, "strategies", '[');
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         json_strategies(&json, topology, topology->strategies[i]);

@@ -3,6 +3,7 @@
 
 #include "gateway/report_feed.h"
 #include "gateway/report_kill.h"
+#include "gateway/report_membership.h"
 #include "gateway/report_orders.h"
 
 #include <errno.h>
@@ -183,6 +184,23 @@ static int kill_show(const char *command, const char *params, struct rte_tel_dat
     return 0;
 }
 
+static int membership_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+    struct report_membership_row rows[REPORT_MEMBERSHIP_ROWS];
+
+    (void)command;
+    if (idx >= shown->membership.port_count)
+        return -EINVAL;
+    const struct membership_port *port = shown->membership.port[idx];
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "port", port->config->name);
+    const uint32_t count = report_membership_rows(port, rows);
+    for (uint32_t i = 0; i < count; i++)
+        rte_tel_data_add_dict_u64(data, rows[i].key, rows[i].count);
+    return 0;
+}
+
 void telemetry_register(const struct topology *topology, const struct orders *orders, const struct kill *kill)
 {
     shown = topology;
@@ -192,6 +210,7 @@ void telemetry_register(const struct topology *topology, const struct orders *or
     rte_telemetry_register_cmd("/tickgate/ports", ports_show, "Link and device counters of port N (from 0)");
     rte_telemetry_register_cmd("/tickgate/xdp", xdp_show, "Frames by rule of XDP guard N (from 0)");
     rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes and recovery of feed N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/membership", membership_show, "IGMP of the N-th port with one (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/orders", orders_show, "State and counters of the order session");
     rte_telemetry_register_cmd("/tickgate/kill", kill_show, "State and counters of the kill");

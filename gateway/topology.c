@@ -345,7 +345,8 @@ struct rte_mempool *topology_pool(struct topology *topology, const char *name, u
             data_room = (uint16_t)needed;
     }
     snprintf(pool_name, sizeof(pool_name), "%s_%u", name, topology->pool_count);
-    struct rte_mempool *pool = rte_pktmbuf_pool_create(pool_name, count, POOL_CACHE, 0, data_room, node);
+    const uint32_t cache = count >= 2 * POOL_CACHE ? POOL_CACHE : count / 2; /* a cache may not hold most of a pool */
+    struct rte_mempool *pool = rte_pktmbuf_pool_create(pool_name, count, cache, 0, data_room, node);
     if (!pool) {
         topology_fail(ret_error, -ENOMEM, "no memory for %u frames of %u bytes (%s); raise gateway.memory_mb", count,
                       data_room, name);
@@ -357,7 +358,7 @@ struct rte_mempool *topology_pool(struct topology *topology, const char *name, u
 
 static uint32_t pool_frames(const struct config *config)
 {
-    uint32_t count = 4096; /* what AF_XDP keeps for its fill ring, and what is in flight */
+    uint32_t count = 4096 + ASIDE_FRAMES; /* what AF_XDP keeps for its fill ring, what is in flight, or aside */
 
     for (uint32_t i = 0; i < config->port_count; i++)
         count += config->port[i].rx_descriptors * (uint32_t)config->port[i].rx_queues +
@@ -365,17 +366,16 @@ static uint32_t pool_frames(const struct config *config)
     return count;
 }
 
-static bool requests_through(const struct config_feed *feed, uint32_t port_idx)
+bool topology_requests_through(const struct config_feed *feed, uint32_t port_idx)
 {
     return feed->retransmission.present && feed->retransmission.transport == CONFIG_TRANSPORT_PORT &&
            feed->retransmission.port_idx == port_idx;
 }
 
-/* Does the control thread need a transmit queue of this port? */
-static bool requests_from(const struct config *config, uint32_t port_idx)
+bool topology_requests_from(const struct config *config, uint32_t port_idx)
 {
     for (uint32_t i = 0; i < config->feed_count; i++)
-        if (requests_through(&config->feed[i], port_idx))
+        if (topology_requests_through(&config->feed[i], port_idx))
             return true;
     return false;
 }
@@ -386,7 +386,7 @@ static int request_paths_build(struct topology *topology, uint32_t port_idx, con
 {
     for (uint32_t i = 0; i < topology->config->feed_count; i++) {
         const struct config_retransmission *retransmission = &topology->config->feed[i].retransmission;
-        if (!requests_through(&topology->config->feed[i], port_idx))
+        if (!topology_requests_through(&topology->config->feed[i], port_idx))
             continue;
         struct rte_mempool *pool = topology_pool(
             topology, "requests", (uint32_t)port->config->tx_descriptors + REQUEST_FRAMES, node, ret_error);
@@ -406,7 +406,7 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
     const struct config *config = topology->config;
 
     for (uint32_t idx = 0; idx < config->port_count; idx++) {
-        uint32_t groups[CONFIG_FEEDS_MAX * CONFIG_LINES_MAX];
+        uint32_t groups[CONFIG_FEEDS_MAX * CONFIG_LINES_MAX + 1];
         uint32_t group_count = 0;
         struct rx *rx = NULL;
         if (config->port[idx].socket.present)
@@ -422,6 +422,8 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
                 rx = topology->channel_rx[i];
                 groups[group_count++] = config->feed[i].line_list[j].group;
             }
+        if (config->port[idx].membership == CONFIG_MEMBERSHIP_OWN)
+            groups[group_count++] = IGMP_ALL_SYSTEMS; /* queries come there */
         const uint16_t order_queues = topology_orders_queues(topology, idx);
         if (!rx && order_queues == 0)
             continue;
@@ -433,7 +435,8 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
         topology->port_count++;
         /* Queues of strategy lcores first, then the control thread's. Drivers such as AF_XDP make queues in pairs: at
          * least one of each, used or not. */
-        const uint16_t tx_queues = (uint16_t)(order_queues + requests_from(config, idx));
+        const uint16_t tx_queues = (uint16_t)(
+            order_queues + (topology_requests_from(config, idx) || topology_membership_wants(config, idx)));
         /* The order session's TCP takes frames from whatever queue they come: AF_PACKET spreads them over its pairs. */
         const bool session = order_queues > 0 && config->orders.carrier == CONFIG_CARRIER_TCP;
         uint16_t rx_queues = config->port[idx].rx_queues;
@@ -453,6 +456,8 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
                                      "rx_queues", config->path, config->port[idx].line, rx->name, RX_QUEUES_MAX);
             rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = queue};
         }
+        if (rx && (error = topology_membership_build(topology, idx, port, rx, order_queues, node, ret_error)) != 0)
+            return error;
         if (order_queues > 0 && session && config->orders.has_control_port && config->orders.control_port_idx == idx)
             topology->control_port = port;
         else if (order_queues > 0)
@@ -620,6 +625,7 @@ void topology_close(struct topology *topology)
     topology_stop(topology);
     topology_orders_finish(topology);
     topology_sockets_finish(topology);
+    membership_close(&topology->membership); /* its frames belong to the pools */
     for (uint32_t i = 0; i < topology->port_count; i++)
         port_close(&topology->port[i]);
     topology_guards_close(topology);

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "gateway/eal.h"
+#include "gateway/membership.h"
 #include "gateway/port.h"
 #include "gateway/reference_file.h"
 #include "gateway/request_tx.h"
@@ -49,7 +50,8 @@ struct topology {
     struct port *control_port;   /* of the order session's TCP, where order_port has one transmit queue only */
     uint8_t order_mac[6];
     struct stack_params stack;   /* carrier tcp */
-    struct rte_mempool *pool[CONFIG_LCORES_MAX + 1];
+    struct membership membership; /* live: what neighbours of the ports are owed */
+    struct rte_mempool *pool[2 * CONFIG_PORTS_MAX + CONFIG_FEEDS_MAX + 2 * CONFIG_LCORES_MAX];
     uint32_t pool_count;
     int dynfield;
     uint64_t dynflag;

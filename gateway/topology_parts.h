@@ -30,6 +30,15 @@ void topology_guards_close(struct topology *topology);
 int topology_nodes_check(const struct topology *topology, const struct port *port, struct rte_mempool *pool,
                          uint32_t cpu, char ret_error[TOPOLOGY_ERROR_MAX]);
 
+/* Do retransmission requests of this feed, of any feed, leave through this port? */
+bool topology_requests_through(const struct config_feed *feed, uint32_t port_idx);
+bool topology_requests_from(const struct config *config, uint32_t port_idx);
+/* Does the control thread need a transmit queue of this port for its neighbours: IGMP of our own, ARP, pings? */
+bool topology_membership_wants(const struct config *config, uint32_t port_idx);
+/* The port's part in the membership, after it was opened and its receive queues are the rx lcore's. */
+int topology_membership_build(struct topology *topology, uint32_t port_idx, const struct port *port, struct rx *rx,
+                              uint16_t tx_queue_id, int node, char ret_error[TOPOLOGY_ERROR_MAX]);
+
 /* The strategy lcore whose the order session is; NULL where each sends for itself (udp, replays). */
 struct strategy_lcore *topology_orders_owner(const struct topology *topology);
 /* Transmit queues of this port that orders and the session's TCP need; 0: it has no part in the session. */

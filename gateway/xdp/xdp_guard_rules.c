@@ -132,6 +132,13 @@ bool xdp_guard_params(const struct config *config, const char *interface, struct
     bucket(guard->feed_rate_per_s, guard->feed_burst, &settings->feed_interval_ns, &settings->feed_burst_ns);
     for (uint32_t i = 0; i < guard->kernel_port_count; i++)
         good = good && flow_add(ret_params, GUARD_PORT, 0, guard->kernel_port[i], 0, GUARD_KERNEL_IP);
+    for (uint32_t i = 0; i < config->port_count; i++) { /* each of its ports has IGMP and an address of its own */
+        const struct config_port *port = &config->port[i];
+        if (!on_interface(config, i, interface))
+            continue;
+        settings->igmp_ours |= port->membership == CONFIG_MEMBERSHIP_OWN;
+        good = good && (port->ip == 0 || flow_add(ret_params, GUARD_HOST, port->ip, 0, 0, GUARD_ARP));
+    }
     for (uint32_t i = 0; i < config->feed_count; i++)
         good = good && feed_add(ret_params, config, &config->feed[i]);
     return good && orders_add(ret_params, config);

@@ -217,16 +217,17 @@ def symbols():
 
 def tx():
     """rte_eth_tx_burst is inline: the objects that transmit are those that refer to what its body refers to. Orders leave
-    through order_tx alone; request_tx sends retransmission requests, stack what the control thread's TCP has to send (again),
-    and neither is ever given a strategy lcore's queue."""
+    through order_tx alone; request_tx sends retransmission requests, stack what the control thread's TCP has to send (again), membership
+    IGMP, ARP and answers to pings, and none of them is ever given a strategy lcore's queue."""
     objects = objects_under("gateway")
     if not any("order_tx" in path for path in objects) or not _has("nm"):
         print("skipped: no object of gateway/order/order_tx.c, or no nm")
         sys.exit(SKIP)
     users = [os.path.relpath(path, sys.argv[3]) for path in objects
              if re.search(r"\brte_eth_call_tx_callbacks\b", nm(path, "--undefined-only"))]
-    if sorted(os.path.basename(path) for path in users) != ["order_tx.c.o", "request_tx.c.o", "stack.c.o"]:
-        find("gateway", 0, f"exactly order_tx.c (orders), request_tx.c (requests) and stack.c (TCP) may transmit, not: {users}")
+    if sorted(os.path.basename(path) for path in users) != ["membership.c.o", "order_tx.c.o", "request_tx.c.o", "stack.c.o"]:
+        find("gateway", 0, f"exactly order_tx.c (orders), request_tx.c (requests), stack.c (TCP) and membership.c (IGMP, ARP, "
+             f"pings) may transmit, not: {users}")
 
 
 {"layers": layers, "headers": headers, "text": text, "stems": stems, "symbols": symbols, "tx": tx}[sys.argv[1]]()

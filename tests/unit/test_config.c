@@ -599,6 +599,11 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->port[0].tx_descriptors, 1024);
     cr_expect_eq(config->port[0].mtu, 1500);
     cr_expect_not(config->port[0].promiscuous);
+    cr_expect_eq(config->port[0].membership, CONFIG_MEMBERSHIP_NONE);
+    cr_expect_eq(config->port[0].igmp_version, CONFIG_IGMP_AUTO);
+    cr_expect_eq(config->port[0].igmp_refresh_s, 60);
+    cr_expect_eq(config->port[0].ip, 0u);
+    cr_expect_eq(config->port[0].vlan, 0);
     cr_expect_eq(config->feed[0].lcore_idx, 0, "the only rx lcore");
     cr_expect_eq(config->feed[0].join, CONFIG_JOIN_START);
     cr_expect_eq(config->feed[0].instruments_max, 16384);
@@ -708,6 +713,11 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"feed_rate_per_s", 0},
                 {"feed_burst", 100000},
                 {"kernel_ports", UINT64_MAX},
+                {"membership", UINT64_MAX},
+                {"igmp_version", UINT64_MAX},
+                {"igmp_refresh_s", 60},
+                {"ports.address", UINT64_MAX},
+                {"vlan", UINT64_MAX},
                 {"protocol", UINT64_MAX},
                 {"lcore", UINT64_MAX},
                 {"session_date", UINT64_MAX},
@@ -1332,6 +1342,53 @@ Test(config, a_port_of_sockets_only_receives)
     refused(text, ":15: feeds[0].retransmission.transport: port: 'md' is a socket and sends nothing; write transport: "
                   "kernel");
     free(text);
+}
+
+Test(config, a_membership_is_read_and_its_keys_have_a_meaning_or_are_refused)
+{
+#define OWN "device: net_ring\n    membership: own\n"
+    char *text = with("device: net_ring\n", OWN "    igmp_version: 2\n    igmp_refresh_s: 3600\n"
+                                                "    address: 192.0.2.11\n    vlan: 4094\n");
+    struct config *config = load_good(text);
+    cr_expect_eq(config->port[0].membership, CONFIG_MEMBERSHIP_OWN);
+    cr_expect_eq(config->port[0].igmp_version, CONFIG_IGMP_2);
+    cr_expect_eq(config->port[0].igmp_refresh_s, 3600);
+    cr_expect_eq(config->port[0].ip, 0xc000020bu);
+    cr_expect_eq(config->port[0].vlan, 4094);
+    config_free(config);
+    free(text);
+    text = with("device: net_ring\n", "device: net_ring\n    membership: kernel\n    address: 192.0.2.11\n");
+    config = load_good(text);
+    cr_expect_eq(config->port[0].membership, CONFIG_MEMBERSHIP_KERNEL);
+    config_free(config);
+    free(text);
+    refused_with("device: net_ring\n", OWN "    igmp_refresh_s: 3601\n",
+                 ":17: ports[0].igmp_refresh_s: 3601 is out of range; write a number from 0 to 3600");
+    refused_with("device: net_ring\n", OWN "    vlan: 0\n",
+                 ":17: ports[0].vlan: 0 is out of range; write a number from 1 to 4094");
+    refused_with("device: net_ring\n", OWN "    vlan: 4095\n",
+                 ":17: ports[0].vlan: 4095 is out of range; write a number from 1 to 4094");
+    refused_with("device: net_ring\n", OWN "    igmp_version: 1\n",
+                 ":17: ports[0].igmp_version: '1' is not one of the words known here; write one of auto, 2, 3");
+    refused_with("device: net_ring\n", OWN "    address: 224.0.0.5\n",
+                 ":17: ports[0].address: 224.0.0.5 is not a unicast address; write that of one host");
+    refused_with("device: net_ring\n", "device: net_ring\n    membership: ours\n",
+                 ":16: ports[0].membership: 'ours' is not one of the words known here; write one of none, own, kernel");
+    refused_with("device: net_ring\n", "device: net_ring\n    igmp_version: 3\n",
+                 ":16: ports[0].igmp_version: means nothing without membership: own; remove it, or write that");
+    refused_with("device: net_ring\n", "device: net_ring\n    membership: kernel\n    igmp_refresh_s: 10\n",
+                 ":17: ports[0].igmp_refresh_s: means nothing without membership: own; remove it, or write that");
+    refused_with("device: net_ring\n", "device: net_ring\n    membership: none\n    vlan: 10\n",
+                 ":17: ports[0].vlan: means nothing without membership: own; remove it, or write that");
+    refused_with("device: 0000:03:00.0\n", "device: 0000:03:00.0\n    membership: own\n",
+                 ":19: ports[1].membership: no line is on port 'out', so there is no group to join; remove it, or name "
+                 "the port in a line");
+    refused_with("device: 0000:03:00.0\n", "device: 0000:03:00.0\n    address: 192.0.2.9\n",
+                 ":19: ports[1].address: no line is on port 'out', so nobody would look at what arrives there; "
+                 "remove it");
+    refused_with("device: net_ring\n", "device: socket,iface=eth1\n    membership: kernel\n",
+                 ":16: ports[0].membership: means nothing to a socket; remove it, or use a DPDK device");
+#undef OWN
 }
 
 Test(config, a_port_is_polled_by_one_rx_lcore)
