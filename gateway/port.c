@@ -173,8 +173,9 @@ int port_open(struct port *port, const struct config_port *config, uint16_t rx_q
     port->node = rte_eth_dev_socket_id(port->id);
     link_begin(port);
     error = queues_start(port, pool, node, ret_error);
-    if (error == 0 && rx_queues > 0)
-        steer_filter(port->id, config->promiscuous, groups, group_count, port->how);
+    if (error == 0 && rx_queues > 0 &&
+        !steer_filter(port->id, config->promiscuous, groups, group_count, port->how) && group_count > 0)
+        fprintf(stderr, "tickgate: port %s receives more than its groups: %s\n", config->name, port->how);
     return error;
 }
 

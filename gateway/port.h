@@ -19,6 +19,7 @@ struct port {
     uint16_t tx_queue_count;
     bool started;
     char how[STEER_TEXT_MAX]; /* how wide it receives: "multicast filter", "all multicast" ... */
+    char steering[STEER_TEXT_MAX]; /* several receive queues: which frames come to which; empty otherwise */
     char note[160];           /* what of the config the device did not take; empty otherwise */
     uint16_t rx_descriptors, tx_descriptors; /* of each queue, after the device's limits */
     int node;                 /* NUMA node of the device, -1 = of none */

@@ -56,6 +56,8 @@ void report_ports_text(const struct topology *topology, FILE *out)
         if (!port->started)
             continue;
         fprintf(out, "  port %-12s %s", port->config->name, port->how);
+        if (port->steering[0])
+            fprintf(out, ", %s", port->steering);
         if (!port->replay) {
             fprintf(out, ", link %s", port->link.up ? "up" : port->link.known ? "DOWN" : "not up yet");
             if (port->link.lost_count > 0)
@@ -81,6 +83,7 @@ static void json_port(struct json *json, const struct port *port)
     json_text(json, "name", port->config->name);
     json_text(json, "device", port->config->device);
     json_text(json, "reception", port->how);
+    json_text(json, "steering", port->steering);
     json_u64(json, "rx_queues", port->rx_queue_count);
     json_u64(json, "tx_queues", port->tx_queue_count);
     json_u64(json, "rx_descriptors", port->rx_descriptors);

@@ -456,6 +456,8 @@ static int ports_open(struct topology *topology, char ret_error[TOPOLOGY_ERROR_M
                                      "rx_queues", config->path, config->port[idx].line, rx->name, RX_QUEUES_MAX);
             rx->queue[rx->queue_count++] = (struct rx_queue){.port_id = port->id, .queue_id = queue};
         }
+        if (rx)
+            topology_steer(topology, idx, port);
         if (rx && (error = topology_membership_build(topology, idx, port, rx, order_queues, node, ret_error)) != 0)
             return error;
         if (order_queues > 0 && session && config->orders.has_control_port && config->orders.control_port_idx == idx)

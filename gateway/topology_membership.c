@@ -1,8 +1,9 @@
-/* The part of topology that a port's neighbours need: control frames from its receive queues to the control thread, a
- * transmit queue back, the groups of its lines. */
+/* The part of topology between a port's lines and its network: their groups are joined, and brought to receive queues;
+ * control frames go from there to the control thread, answers through a transmit queue of its own. */
 #include "gateway/topology_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #define CONTROL_FRAMES 255u /* answers and reports beyond those that the driver keeps in its descriptors */
@@ -12,6 +13,31 @@ bool topology_membership_wants(const struct config *config, uint32_t port_idx)
     const struct config_port *port = &config->port[port_idx];
 
     return port->membership == CONFIG_MEMBERSHIP_OWN || port->ip != 0;
+}
+
+void topology_steer(const struct topology *topology, uint32_t port_idx, struct port *port)
+{
+    struct steer_rule rules[CONFIG_FEEDS_MAX * CONFIG_LINES_MAX];
+    char why[STEER_TEXT_MAX];
+    uint32_t count = 0;
+
+    if (port->rx_queue_count < 2)
+        return;
+    for (uint32_t i = 0; i < topology->config->feed_count; i++)
+        for (uint32_t j = 0; j < topology->config->feed[i].line_count; j++) {
+            const struct config_line *line = &topology->config->feed[i].line_list[j];
+            if (line->port_idx != port_idx)
+                continue;
+            rules[count] = (struct steer_rule){.group = line->group,
+                                               .udp_port = line->udp_port,
+                                               .queue_id = (uint16_t)(count % port->rx_queue_count)};
+            count++;
+        }
+    if (steer_rules(port->id, rules, count, why) == 0)
+        snprintf(port->steering, sizeof(port->steering), "%s", why);
+    else /* its one lcore polls all of them anyway */
+        snprintf(port->steering, sizeof(port->steering), "%u queues by the device's own choice (%.100s)",
+                 port->rx_queue_count, why);
 }
 
 /* Each receive queue of the port hands its control frames over. */

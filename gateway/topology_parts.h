@@ -35,6 +35,8 @@ bool topology_requests_through(const struct config_feed *feed, uint32_t port_idx
 bool topology_requests_from(const struct config *config, uint32_t port_idx);
 /* Does the control thread need a transmit queue of this port for its neighbours: IGMP of our own, ARP, pings? */
 bool topology_membership_wants(const struct config *config, uint32_t port_idx);
+/* Several receive queues: each line to one of them, where the device can; said in port->steering. */
+void topology_steer(const struct topology *topology, uint32_t port_idx, struct port *port);
 /* The port's part in the membership, after it was opened and its receive queues are the rx lcore's. */
 int topology_membership_build(struct topology *topology, uint32_t port_idx, const struct port *port, struct rx *rx,
                               uint16_t tx_queue_id, int node, char ret_error[TOPOLOGY_ERROR_MAX]);
