@@ -19,6 +19,7 @@
 
 #define HASH_KEY       ",\"hash\":\""
 #define HASH_KEY_LEN   (sizeof(HASH_KEY) - 1)
+#define TIME_KEY_LEN   (sizeof("\"time\":\"") - 1)
 #define TAIL_LEN       (HASH_KEY_LEN + AUDIT_HASH_LEN + 3) /* ,"hash":"..."} and the newline */
 #define PIN_DIGITS_MIN 8u
 #define READ_LEN       65536u
@@ -49,18 +50,6 @@ static void hash_of(const char before[AUDIT_HASH_LEN + 1], const char *bytes, si
 
 /* --- reading */
 
-/* Copy the value of a member whose key is written as `,"key":"`, if it is as long as it has to be. */
-static void time_take(const char *line, size_t len, char ret_time[AUDIT_TIME_LEN + 1])
-{
-    static const char key[] = ",\"time\":\"";
-    const char *at = memmem(line, len, key, sizeof(key) - 1);
-
-    if (at && (size_t)(line + len - at) > sizeof(key) - 1 + AUDIT_TIME_LEN) {
-        memcpy(ret_time, at + sizeof(key) - 1, AUDIT_TIME_LEN);
-        ret_time[AUDIT_TIME_LEN] = '\0';
-    }
-}
-
 /* One line, with its newline. NULL: it follows from what was scanned before and is added to it; otherwise what is
  * wrong. */
 static const char *line_take(struct audit_scan *scan, const char *line, size_t len)
@@ -68,7 +57,8 @@ static const char *line_take(struct audit_scan *scan, const char *line, size_t l
     char head[40], hash[AUDIT_HASH_LEN + 1];
 
     const int head_len = snprintf(head, sizeof(head), "{\"seq\":%" PRIu64 ",", scan->seq + 1);
-    if (len < (size_t)head_len + TAIL_LEN || memcmp(line + len - TAIL_LEN, HASH_KEY, HASH_KEY_LEN) != 0)
+    if (len < (size_t)head_len + TIME_KEY_LEN + AUDIT_TIME_LEN + TAIL_LEN ||
+        memcmp(line + len - TAIL_LEN, HASH_KEY, HASH_KEY_LEN) != 0)
         return "is no line of an audit log";
     if (memcmp(line, head, (size_t)head_len) != 0)
         return "has another sequence number than the one that is due: lines were removed, put in or moved";
@@ -76,9 +66,12 @@ static const char *line_take(struct audit_scan *scan, const char *line, size_t l
     if (memcmp(line + len - TAIL_LEN + HASH_KEY_LEN, hash, AUDIT_HASH_LEN) != 0 ||
         memcmp(line + len - 3, "\"}\n", 3) != 0)
         return "does not have the hash that follows from it and from the line before: one of them was changed";
+    const char *time = line + head_len + TIME_KEY_LEN;
+    if (strspn(time, "0123456789-:.TZ") != AUDIT_TIME_LEN) /* made by somebody else, who knows how to hash */
+        return "has no time where it should be";
+    memcpy(scan->last_time, time, AUDIT_TIME_LEN);
     if (scan->seq == 0)
-        time_take(line, len, scan->first_time);
-    time_take(line, len, scan->last_time);
+        memcpy(scan->first_time, time, AUDIT_TIME_LEN);
     memcpy(scan->hash, hash, sizeof(hash));
     scan->seq++;
     scan->len += (off_t)len;
