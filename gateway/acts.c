@@ -1,6 +1,7 @@
 /* See acts.h. */
 #include "gateway/acts.h"
 
+#include "gateway/params.h"
 #include "gateway/report_kill.h"
 
 #include <errno.h>
@@ -14,27 +15,35 @@
 #define LATER_MAX_NS      UINT64_C(1000000000) /* an lcore whose turn takes longer has stopped turning, or has no CPU */
 #define ENTRIES_AN_ANSWER 256u                 /* positions or orders: with room to spare within ADMIN_REPLY_MAX */
 
-/* --- scopes: an lcore's gate, or one strategy in it */
+/* --- scopes: the whole gateway, an lcore's gate, one strategy in it */
 
 struct scope {
-    struct risk *risk;
-    uint32_t idx; /* RISK_LCORE, RISK_STRATEGY(i) */
     enum risk_scope kind;
+    struct strategy_lcore *lcore; /* NULL: the gateway */
+    uint32_t idx;                 /* in its gate: RISK_LCORE, RISK_STRATEGY(i) */
     const char *name;
 };
+
+static const char *kind_name(enum risk_scope kind)
+{
+    return kind == RISK_SCOPE_GATEWAY ? "gateway" : kind == RISK_SCOPE_LCORE ? "lcore" : "strategy";
+}
 
 /* The i-th of all scopes; false past the last. */
 static bool scope_at(const struct acts *acts, uint32_t idx, struct scope *ret_scope)
 {
+    if (acts->shares > 0 && idx-- == 0) {
+        *ret_scope = (struct scope){.kind = RISK_SCOPE_GATEWAY, .name = "gateway"};
+        return true;
+    }
     for (uint32_t i = 0; i < acts->topology->strategies_count; i++) {
         struct strategy_lcore *lcore = acts->topology->strategies[i];
         if (idx == 0) {
-            *ret_scope = (struct scope){&lcore->risk, RISK_LCORE, RISK_SCOPE_LCORE, lcore->name};
+            *ret_scope = (struct scope){RISK_SCOPE_LCORE, lcore, RISK_LCORE, lcore->name};
             return true;
         }
         if (--idx < lcore->strategy_count) {
-            *ret_scope =
-                (struct scope){&lcore->risk, RISK_STRATEGY(idx), RISK_SCOPE_STRATEGY, lcore->strategy[idx].name};
+            *ret_scope = (struct scope){RISK_SCOPE_STRATEGY, lcore, RISK_STRATEGY(idx), lcore->strategy[idx].name};
             return true;
         }
         idx -= lcore->strategy_count;
@@ -42,45 +51,88 @@ static bool scope_at(const struct acts *acts, uint32_t idx, struct scope *ret_sc
     return false;
 }
 
-static bool scope_find(const struct acts *acts, const char *name, struct scope *ret_scope)
+static bool scope_find(const struct acts *acts, const char *name, struct scope *ret_scope,
+                       char ret_error[ADMIN_ERROR_MAX])
 {
     for (uint32_t i = 0; scope_at(acts, i, ret_scope); i++)
         if (strcmp(ret_scope->name, name) == 0)
             return true;
+    int len = snprintf(ret_error, ADMIN_ERROR_MAX, "%s '%s'; write one of:",
+                       strcmp(name, "gateway") == 0 ? "the config has no limits of the whole"
+                                                    : "there is no lcore and no strategy",
+                       name);
+    for (uint32_t i = 0; scope_at(acts, i, ret_scope) && len < (int)ADMIN_ERROR_MAX; i++)
+        len += snprintf(ret_error + len, ADMIN_ERROR_MAX - (size_t)len, " %s", ret_scope->name);
     return false;
 }
 
-static void scope_unknown(const struct acts *acts, const char *name, char ret_error[ADMIN_ERROR_MAX])
+/* What is in force, or will be with the next order. */
+static const struct risk_limits *scope_limits(const struct acts *acts, const struct scope *scope)
 {
-    struct scope scope;
-    int len = snprintf(ret_error, ADMIN_ERROR_MAX, "there is no lcore and no strategy '%s'; write one of:", name);
-
-    for (uint32_t i = 0; scope_at(acts, i, &scope) && len < (int)ADMIN_ERROR_MAX; i++)
-        len += snprintf(ret_error + len, ADMIN_ERROR_MAX - (size_t)len, " %s", scope.name);
+    return scope->lcore ? risk_shown(&scope->lcore->risk, scope->idx) : &acts->gateway;
 }
 
-static void scope_limits_text(const struct scope *scope, char *ret_text, size_t size)
+/* Does the limit mean anything there? A strategy that the config gives no limits of its own has no account either. */
+static bool scope_has(const struct scope *scope, uint32_t limit)
+{
+    static const char *const accounted[] = {"position_max", "open_orders_max", "gross_max", "net_max", "loss_max"};
+    const struct risk_limits_row *row = risk_limits_row(limit);
+
+    if (!(row->scopes & scope->kind))
+        return false;
+    if (scope->kind != RISK_SCOPE_STRATEGY || scope->lcore->market.account.shared >> (scope->idx - 1) & 1)
+        return true;
+    for (uint32_t i = 0; i < sizeof(accounted) / sizeof(accounted[0]); i++)
+        if (strcmp(row->name, accounted[i]) == 0)
+            return false;
+    return true;
+}
+
+static void scope_limits_text(const struct acts *acts, const struct scope *scope, char *ret_text, size_t size)
 {
     size_t len = 0;
 
-    for (uint32_t i = 0; i < risk_limits_count() && len < size; i++) {
-        const struct risk_limits_row *row = risk_limits_row(i);
-        if (row->scopes & scope->kind)
-            len += (size_t)snprintf(ret_text + len, size - len, "%s%s=%" PRIu64, len ? " " : "", row->name,
-                                    risk_limits_get(risk_shown(scope->risk, scope->idx), i));
-    }
+    for (uint32_t i = 0; i < risk_limits_count() && len < size; i++)
+        if (scope_has(scope, i))
+            len += (size_t)snprintf(ret_text + len, size - len, "%s%s=%" PRIu64, len ? " " : "",
+                                    risk_limits_row(i)->name, risk_limits_get(scope_limits(acts, scope), i));
 }
 
-static void scope_limits_json(const struct scope *scope, struct json *reply)
+static void scope_limits_json(const struct acts *acts, const struct scope *scope, struct json *reply)
 {
     json_open(reply, scope->name, '{');
-    json_text(reply, "kind", scope->kind == RISK_SCOPE_LCORE ? "lcore" : "strategy");
-    for (uint32_t i = 0; i < risk_limits_count(); i++) {
-        const struct risk_limits_row *row = risk_limits_row(i);
-        if (row->scopes & scope->kind)
-            json_u64(reply, row->name, risk_limits_get(risk_shown(scope->risk, scope->idx), i));
-    }
+    json_text(reply, "kind", kind_name(scope->kind));
+    for (uint32_t i = 0; i < risk_limits_count(); i++)
+        if (scope_has(scope, i))
+            json_u64(reply, risk_limits_row(i)->name, risk_limits_get(scope_limits(acts, scope), i));
     json_close(reply, '}');
+}
+
+/* Have all gates concerned taken the change before? */
+static bool scope_taken(const struct acts *acts, const struct scope *scope)
+{
+    bool taken = true;
+
+    if (scope->lcore)
+        return risk_post_taken(&scope->lcore->risk);
+    for (uint32_t i = 0; i < acts->topology->strategies_count; i++)
+        taken = taken && risk_post_taken(&acts->topology->strategies[i]->risk);
+    return taken;
+}
+
+/* scope_taken is true, and nobody else posts: it cannot fail. */
+static void scope_post(struct acts *acts, const struct scope *scope, const struct risk_limits *limits)
+{
+    struct risk_limits share = *limits;
+
+    if (scope->lcore) {
+        CHECK(risk_post_limits(&scope->lcore->risk, scope->idx, limits));
+        return;
+    }
+    acts->gateway = *limits;
+    risk_share_of(&share, acts->shares);
+    for (uint32_t i = 0; i < acts->topology->strategies_count; i++)
+        CHECK(risk_post_limits(&acts->topology->strategies[i]->risk, RISK_GATEWAY, &share));
 }
 
 /* --- writing down */
@@ -117,6 +169,17 @@ static void audit_json(const struct acts *acts, struct json *reply)
     json_close(reply, '}');
 }
 
+/* What the gate holds and has open, in money, as it showed it last. */
+static void held_json(const struct risk_shown *now, struct json *reply)
+{
+    json_i64(reply, "gross", __atomic_load_n(&now->gross, __ATOMIC_RELAXED));
+    json_i64(reply, "net_long", __atomic_load_n(&now->net_long, __ATOMIC_RELAXED));
+    json_i64(reply, "net_short", __atomic_load_n(&now->net_short, __ATOMIC_RELAXED));
+    json_i64(reply, "profit", __atomic_load_n(&now->profit, __ATOMIC_RELAXED));
+    json_i64(reply, "realised", __atomic_load_n(&now->realised, __ATOMIC_RELAXED));
+    json_u64(reply, "open", __atomic_load_n(&now->open_count, __ATOMIC_RELAXED));
+}
+
 static void lcore_json(const struct strategy_lcore *lcore, struct json *reply)
 {
     uint64_t refused = 0;
@@ -138,7 +201,10 @@ static void lcore_json(const struct strategy_lcore *lcore, struct json *reply)
     for (uint32_t i = 0; i <= lcore->strategy_count; i++)
         if (risk_lost(&lcore->risk) & 1u << i)
             json_text(reply, NULL, i == RISK_LCORE ? lcore->name : lcore->strategy[i - 1].name);
+    if (risk_lost(&lcore->risk) & 1u << RISK_GATEWAY)
+        json_text(reply, NULL, "gateway");
     json_close(reply, ']');
+    held_json(&lcore->risk.now, reply);
     json_bool(reply, "change_pending", !risk_post_taken(&lcore->risk));
     json_close(reply, '}');
 }
@@ -185,16 +251,14 @@ static bool limits(const struct acts *acts, const struct admin_line *line, struc
 {
     struct scope scope;
 
-    if (line->word_count > 0 && !scope_find(acts, line->word[0], &scope)) {
-        scope_unknown(acts, line->word[0], ret_error);
+    if (line->word_count > 0 && !scope_find(acts, line->word[0], &scope, ret_error))
         return false;
-    }
     json_open(reply, "limits", '{');
     if (line->word_count > 0)
-        scope_limits_json(&scope, reply);
+        scope_limits_json(acts, &scope, reply);
     else
         for (uint32_t i = 0; scope_at(acts, i, &scope); i++)
-            scope_limits_json(&scope, reply);
+            scope_limits_json(acts, &scope, reply);
     json_close(reply, '}');
     return true;
 }
@@ -214,24 +278,30 @@ static bool number(const char *text, uint64_t *ret_value)
 static bool change_parse(const struct acts *acts, const struct admin_line *line, struct scope *ret_scope,
                          uint32_t *ret_limit, uint64_t *ret_value, char ret_error[ADMIN_ERROR_MAX])
 {
-    if (!scope_find(acts, line->word[0], ret_scope)) {
-        scope_unknown(acts, line->word[0], ret_error);
+    if (!scope_find(acts, line->word[0], ret_scope, ret_error))
         return false;
-    }
     *ret_limit = risk_limits_find(line->word[1]);
     if (*ret_limit == UINT32_MAX) {
         snprintf(ret_error, ADMIN_ERROR_MAX, "there is no limit '%s'; limits lists them", line->word[1]);
         return false;
     }
     const struct risk_limits_row *row = risk_limits_row(*ret_limit);
-    if (!(row->scopes & ret_scope->kind)) {
-        snprintf(ret_error, ADMIN_ERROR_MAX, "%s is no limit of %s; limits %s lists those that are", row->name,
-                 ret_scope->kind == RISK_SCOPE_LCORE ? "an lcore" : "a strategy", ret_scope->name);
+    if (!scope_has(ret_scope, *ret_limit)) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "%s is no limit of %s '%s'%s; limits %s lists those that are", row->name,
+                 kind_name(ret_scope->kind), ret_scope->name,
+                 row->scopes & ret_scope->kind ? ", to which the config gives no section risk of its own" : "",
+                 ret_scope->name);
         return false;
     }
     if (!number(line->word[2], ret_value) || *ret_value < row->min || *ret_value > row->max) {
         snprintf(ret_error, ADMIN_ERROR_MAX, "%s is '%s'; write a whole number from %" PRIu64 " to %" PRIu64 " (%s)",
                  row->name, line->word[2], row->min, row->max, row->unit);
+        return false;
+    }
+    if (!ret_scope->lcore && *ret_value > 0 && *ret_value < acts->shares) {
+        snprintf(ret_error, ADMIN_ERROR_MAX,
+                 "%s is divided among %u lcores, so %" PRIu64 " would leave nothing; write at least %u", row->name,
+                 acts->shares, *ret_value, acts->shares);
         return false;
     }
     return true;
@@ -247,13 +317,13 @@ static enum admin_outcome set(struct acts *acts, const struct admin_line *line, 
 
     if (!change_parse(acts, line, &scope, &limit, &value, ret_error))
         return ADMIN_REFUSED;
-    if (!risk_post_taken(scope.risk)) { /* asked before the log is written: what is on disk will be in force */
+    if (!scope_taken(acts, &scope)) { /* asked before the log is written: what is on disk will be in force */
         snprintf(ret_error, ADMIN_ERROR_MAX,
                  "the lcore has not taken the change before yet; try again, and if this stays so it has stopped "
                  "turning");
         return waited_ns < LATER_MAX_NS ? ADMIN_LATER : ADMIN_REFUSED;
     }
-    struct risk_limits changed = *risk_shown(scope.risk, scope.idx);
+    struct risk_limits changed = *scope_limits(acts, &scope);
     const uint64_t old_value = risk_limits_get(&changed, limit);
     risk_limits_set(&changed, limit, value);
     snprintf(what, sizeof(what), "set %s %s", scope.name, risk_limits_row(limit)->name);
@@ -263,7 +333,7 @@ static enum admin_outcome set(struct acts *acts, const struct admin_line *line, 
         not_logged(acts, ret_error);
         return ADMIN_REFUSED;
     }
-    CHECK(risk_post_limits(scope.risk, scope.idx, &changed)); /* nobody else posts */
+    scope_post(acts, &scope, &changed);
     json_text(reply, "scope", scope.name);
     json_text(reply, "limit", risk_limits_row(limit)->name);
     json_u64(reply, "old", old_value);
@@ -525,7 +595,7 @@ static int begin_write(struct acts *acts)
     int error = write_down(acts, "gateway", "start", NULL, text, "done");
     for (uint32_t i = 0; error == 0 && scope_at(acts, i, &scope); i++) {
         snprintf(what, sizeof(what), "limits %s", scope.name);
-        scope_limits_text(&scope, text, sizeof(text));
+        scope_limits_text(acts, &scope, text, sizeof(text));
         error = write_down(acts, "gateway", what, NULL, text, "done");
     }
     if (error == 0 && acts->kill->cause == KILL_CONFIG)
@@ -543,6 +613,10 @@ int acts_open(struct acts *acts, struct topology *topology, const struct orders 
     acts->orders = orders;
     acts->kill = kill;
     acts->begin_ns = audit_wall_ns();
+    if (topology->config->risk.gateway.present) {
+        acts->shares = params_gateway_shares(topology->config);
+        params_gateway_limits(topology->config, &acts->gateway);
+    }
     if (!config->present)
         return 0;
     int error = audit_open(&acts->audit, config->audit_file, acts->begin_ns, ret_error);

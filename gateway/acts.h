@@ -18,6 +18,8 @@ struct acts {
     struct audit audit;
     struct admin admin;
     uint64_t begin_ns;             /* wall clock */
+    struct risk_limits gateway;    /* of the whole gateway, divided ... */
+    uint32_t shares;               /* ... among so many lcores; 0: the config has none */
     bool begun;                    /* the log says that it started */
     bool stop_asked, stop_written; /* by a command; the log says so */
     char stop_who[ADMIN_WHO_MAX];

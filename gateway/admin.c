@@ -388,9 +388,12 @@ bool admin_step(struct admin *admin, uint64_t now_ns)
         return false;
     for (uint32_t i = 0; i < ACCEPTS_A_STEP && accept_one(admin, now_ns); i++)
         busy = true;
-    for (uint32_t i = 0; i < ADMIN_CLIENTS_MAX; i++)
-        if (admin->client[i].fd >= 0)
-            busy |= client_step(admin, &admin->client[i], now_ns);
+    admin->first++; /* whoever waits for the same thing gets it in turn */
+    for (uint32_t i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+        struct admin_client *client = &admin->client[(admin->first + i) % ADMIN_CLIENTS_MAX];
+        if (client->fd >= 0)
+            busy |= client_step(admin, client, now_ns);
+    }
     refusals_write(admin, now_ns);
     return busy;
 }

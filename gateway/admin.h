@@ -63,6 +63,7 @@ struct admin {
     ino_t file_ino;
     gid_t gid;
     struct admin_client client[ADMIN_CLIENTS_MAX];
+    uint32_t first;                         /* whose turn it is to be first in a step */
     char *out;                              /* of all clients */
     uint64_t refused_count;                 /* peers that may not speak */
     uint64_t refused_unsaid;                /* of them, not in the audit log yet ... */

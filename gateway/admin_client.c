@@ -20,11 +20,12 @@ static const char *const help_head = "usage: tickgate admin [--timeout SECONDS] 
                                      "Say COMMAND to the running gateway whose config names SOCKET (admin.socket), and "
                                      "print its answer: one JSON object,\n"
                                      "indented on a terminal.\n\n";
-static const char *const help_tail = "\n  --timeout SECONDS  longest wait for the answer (default 10)\n"
-                                     "  --help             this text\n\n"
-                                     "SCOPE is the name of a strategy or of its lcore; money is in 1/10000 of the "
-                                     "currency. docs/OPERATIONS.md says more.\n\n"
-                                     "exit code: 0 done, 1 refused, 2 arguments are wrong, or no gateway answers\n";
+static const char *const help_tail =
+    "\n  --timeout SECONDS  longest wait for the answer (default 10)\n"
+    "  --help             this text\n\n"
+    "SCOPE is the name of a strategy, of its lcore, or gateway; money is in 1/10000 of the currency.\n"
+    "docs/OPERATIONS.md says more.\n\n"
+    "exit code: 0 done, 1 refused, 2 arguments are wrong, or no gateway answers\n";
 
 static int usage(const char *what, const char *value)
 {

@@ -125,3 +125,14 @@ void params_gateway_limits(const struct config *config, struct risk_limits *ret_
     *ret_limits = (struct risk_limits){.no_bbo = 0};
     limits_of(&config->risk.gateway, ret_limits);
 }
+
+uint32_t params_gateway_shares(const struct config *config)
+{
+    uint32_t lcores = 0;
+
+    if (config->orders.carrier != CONFIG_CARRIER_UDP)
+        return 1; /* the owner of the session: nobody else can send */
+    for (uint32_t i = 0; i < config->lcore_count; i++)
+        lcores += config->gateway.mode == CONFIG_INLINE || config->lcore[i].role == CONFIG_STRATEGY;
+    return lcores;
+}

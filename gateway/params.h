@@ -25,5 +25,7 @@ void params_strategy(const struct config *config, uint32_t strategy_idx, struct 
 void params_limits(const struct config *config, struct risk_limits *ret_limits);
 void params_strategy_limits(const struct config *config, uint32_t strategy_idx, struct risk_limits *ret_limits);
 void params_gateway_limits(const struct config *config, struct risk_limits *ret_limits);
+/* Lcores that the gateway's limits are divided among: those that can send. */
+uint32_t params_gateway_shares(const struct config *config);
 
 #endif

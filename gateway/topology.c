@@ -240,18 +240,12 @@ static int limits_build(struct topology *topology, struct strategy_lcore *lcore,
  * whom. A loss counts whole: no lcore may lose alone what the gateway may lose. */
 static void share_build(const struct topology *topology, struct strategy_lcore *lcore)
 {
-    const struct config *config = topology->config;
     struct risk_limits share;
-    uint32_t lcores = 0;
 
-    if (!config->risk.gateway.present)
+    if (!topology->config->risk.gateway.present)
         return;
-    for (uint32_t i = 0; i < config->lcore_count; i++)
-        lcores += config->gateway.mode == CONFIG_INLINE || config->lcore[i].role == CONFIG_STRATEGY;
-    if (config->orders.carrier != CONFIG_CARRIER_UDP)
-        lcores = 1; /* the owner of the session: nobody else can send */
-    params_gateway_limits(config, &share);
-    risk_share_of(&share, lcores);
+    params_gateway_limits(topology->config, &share);
+    risk_share_of(&share, params_gateway_shares(topology->config));
     risk_limit_share(&lcore->risk, &share);
 }
 

@@ -146,6 +146,8 @@ def clients_at_once():
         slowest = max(slowest, time.monotonic() - begin)
     for thread in threads:
         thread.join()
+    refused = [answer for answers in done.values() for answer in answers if not answer["ok"]]
+    g.check(not refused, f"no change was refused: {refused[:3]}", quiet=True)
     g.check(all(answer["ok"] and answer["new"] == value for answers in done.values() for value, answer in enumerate(answers, 1)),
             f"3 clients made 100 changes each, one asked for the status (slowest answer {slowest * 1000:.0f} ms), one never read")
     g.check(all(a["new"] == b["old"] for answers in done.values() for a, b in zip(answers, answers[1:])), "no change was lost under another", quiet=True)

@@ -172,6 +172,57 @@ Test(acts, a_limit_of_a_strategy_is_its_own)
     cr_assert_eq(lcores[0].risk.limits.order_qty_max, 100u);
 }
 
+Test(acts, a_strategy_with_an_account_has_limits_on_what_it_holds)
+{
+    lcores[0].market.account.shared = 1u << 1;
+    refused_is("set taker position_max 10", "to which the config gives no section risk of its own");
+    done_is("set quoter position_max 10", "\"limit\":\"position_max\",\"old\":0,\"new\":10");
+    take_all();
+    cr_assert_eq(lcores[0].risk.strategy[1].limits.position_max, 10u);
+    done_is("limits quoter", "\"position_max\":10,");
+    cr_assert(say("limits taker") && !strstr(reply, "position_max"));
+}
+
+Test(acts, limits_of_the_gateway_are_divided_among_its_lcores)
+{
+    acts_close(&acts, "done");
+    config.risk.gateway.present = true;
+    config.risk.gateway.position_max = 1000;
+    config.risk.gateway.rate_per_s = 100;
+    config.risk.gateway.rate_burst = 10;
+    config.orders.carrier = CONFIG_CARRIER_UDP;
+    config.gateway.mode = CONFIG_TWO_CORE;
+    config.lcore_count = 2;
+    config.lcore[0].role = config.lcore[1].role = CONFIG_STRATEGY;
+    for (uint32_t i = 0; i < 2; i++)
+        risk_limit_share(&lcores[i].risk,
+                         &(struct risk_limits){.position_max = 500, .rate_per_s = 50, .rate_burst = 5});
+    acts_init(&acts);
+    cr_assert_eq(acts_open(&acts, &topology, &orders, &killing, error), 0, "%s", error);
+    cr_assert_not_null(strstr(log_text(), "\"what\":\"limits gateway\",\"old\":null,\"new\":\"position_max=1000 "));
+    done_is("set gateway position_max 701",
+            "\"scope\":\"gateway\",\"limit\":\"position_max\",\"old\":1000,\"new\":701");
+    refused_is("set gateway position_max 1", "position_max is divided among 2 lcores, so 1 would leave nothing");
+    refused_is("set gateway order_qty_max 1", "order_qty_max is no limit of gateway 'gateway'; limits gateway lists");
+    cr_assert_not(say("set gateway gross_max 0"));
+    cr_assert_eq(outcome, ADMIN_LATER, "one lcore that has not taken it is enough");
+    risk_take(&lcores[0].risk);
+    cr_assert_not(say("set gateway gross_max 0"));
+    cr_assert_eq(outcome, ADMIN_LATER);
+    take_all();
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(lcores[i].risk.share.position_max, 350u, "rounded down");
+        cr_assert_eq(lcores[i].risk.share.rate_per_s, 50u);
+    }
+    done_is("set gateway gross_max 9", "\"old\":0,\"new\":9");
+    take_all();
+    cr_assert_eq(lcores[1].risk.share.gross_max, 4u);
+    cr_assert_eq(lcores[1].risk.share.position_max, 350u);
+    done_is("limits", "{\"limits\":{\"gateway\":{\"kind\":\"gateway\",\"position_max\":701,");
+    config.risk.gateway.present = false;
+    config.lcore_count = 0;
+}
+
 Test(acts, every_limit_takes_its_range_and_nothing_beyond)
 {
     char text[128];
@@ -204,8 +255,13 @@ Test(acts, what_cannot_be_changed_is_said_and_written_down)
     } rows[] = {
         {"set nobody order_qty_max 1",
          "there is no lcore and no strategy 'nobody'; write one of: trade0 taker quoter trade1"},
+        {"set gateway position_max 1", "the config has no limits of the whole 'gateway'; write one of: trade0 taker"},
+        {"set taker position_max 1",
+         "position_max is no limit of strategy 'taker', to which the config gives no section risk of its own; limits "
+         "taker lists"},
         {"set trade0 no_such 1", "there is no limit 'no_such'; limits lists them"},
-        {"set taker messages_per_s 1", "messages_per_s is no limit of a strategy; limits taker lists those that are"},
+        {"set taker messages_per_s 1",
+         "messages_per_s is no limit of strategy 'taker'; limits taker lists those that are"},
         {"set trade0 order_qty_max 0", "order_qty_max is '0'; write a whole number from 1 to 999999 (shares)"},
         {"set trade0 order_qty_max 1000000", "write a whole number from 1 to 999999"},
         {"set trade0 order_qty_max -1", "write a whole number"},
@@ -236,7 +292,7 @@ Test(acts, an_lcore_that_does_not_turn_takes_no_second_change)
     cr_assert_not(say("set trade0 order_qty_max 60"));
     cr_assert_eq(outcome, ADMIN_LATER, "its turn may end in a moment");
     cr_assert_eq(acts.audit.seq, seq);
-    waited_ns = 1000000000;
+    waited_ns = 2000000000;
     refused_is("set trade0 order_qty_max 60", "the lcore has not taken the change before yet");
     last_line_is("uid:0,pid:7",
                  "\"what\":\"set trade0 order_qty_max 60\",\"old\":null,\"new\":null,\"result\":\"refused: "
