@@ -307,6 +307,14 @@ static bool change_parse(const struct acts *acts, const struct admin_line *line,
     return true;
 }
 
+/* A gate has not taken the change before. */
+static enum admin_outcome later(uint64_t waited_ns, char ret_error[ADMIN_ERROR_MAX])
+{
+    snprintf(ret_error, ADMIN_ERROR_MAX,
+             "the lcore has not taken the change before yet; try again, and if this stays so it has stopped turning");
+    return waited_ns < LATER_MAX_NS ? ADMIN_LATER : ADMIN_REFUSED;
+}
+
 static enum admin_outcome set(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
                               uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
@@ -317,12 +325,8 @@ static enum admin_outcome set(struct acts *acts, const struct admin_line *line, 
 
     if (!change_parse(acts, line, &scope, &limit, &value, ret_error))
         return ADMIN_REFUSED;
-    if (!scope_taken(acts, &scope)) { /* asked before the log is written: what is on disk will be in force */
-        snprintf(ret_error, ADMIN_ERROR_MAX,
-                 "the lcore has not taken the change before yet; try again, and if this stays so it has stopped "
-                 "turning");
-        return waited_ns < LATER_MAX_NS ? ADMIN_LATER : ADMIN_REFUSED;
-    }
+    if (!scope_taken(acts, &scope)) /* asked before the log is written: what is on disk will be in force */
+        return later(waited_ns, ret_error);
     struct risk_limits changed = *scope_limits(acts, &scope);
     const uint64_t old_value = risk_limits_get(&changed, limit);
     risk_limits_set(&changed, limit, value);
@@ -525,11 +529,56 @@ static enum admin_outcome outcome_of(bool done)
     return done ? ADMIN_DONE : ADMIN_REFUSED;
 }
 
+/* The gates of a scope that its loss limit has closed: the i-th, NULL past the last. */
+static struct risk *closed_at(const struct acts *acts, const struct scope *scope, uint32_t idx)
+{
+    const uint32_t bit = 1u << (scope->lcore ? scope->idx : RISK_GATEWAY);
+
+    for (uint32_t i = 0; i < acts->topology->strategies_count; i++) {
+        struct strategy_lcore *lcore = acts->topology->strategies[i];
+        if ((!scope->lcore || scope->lcore == lcore) && (risk_lost(&lcore->risk) & bit) && idx-- == 0)
+            return &lcore->risk;
+    }
+    return NULL;
+}
+
+/* The loss of a scope counts from here on: what a loss limit has closed opens, and the gateway may be armed again. */
+static enum admin_outcome forgive(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
+                                  uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+{
+    char what[ADMIN_WORD_MAX + 16];
+    struct scope scope;
+    struct risk *risk;
+
+    if (!scope_find(acts, line->word[0], &scope, ret_error))
+        return ADMIN_REFUSED;
+    if (!closed_at(acts, &scope, 0)) {
+        snprintf(ret_error, ADMIN_ERROR_MAX, "'%s' is not closed by a loss limit; status lists those that are",
+                 scope.name);
+        return ADMIN_REFUSED;
+    }
+    if (!scope_taken(acts, &scope))
+        return later(waited_ns, ret_error);
+    snprintf(what, sizeof(what), "forgive %s", scope.name);
+    if (write_down(acts, peer->who, what, "closed by its loss", "open", "done") != 0) {
+        not_logged(acts, ret_error);
+        return ADMIN_REFUSED;
+    }
+    for (uint32_t i = 0; (risk = closed_at(acts, &scope, i)); i++)
+        CHECK(risk_post_rearm(risk, scope.lcore ? scope.idx : RISK_GATEWAY)); /* nobody else posts */
+    json_text(reply, "scope", scope.name);
+    json_text(reply, "by", peer->who);
+    json_u64(reply, "audit_seq", acts->audit.seq);
+    return ADMIN_DONE;
+}
+
 static enum admin_outcome change(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
                                  uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     const enum admin_outcome outcome = line->verb == ADMIN_SET ? set(acts, line, peer, waited_ns, reply, ret_error)
-                                                               : outcome_of(arm(acts, peer, reply, ret_error));
+                                       : line->verb == ADMIN_FORGIVE
+                                           ? forgive(acts, line, peer, waited_ns, reply, ret_error)
+                                           : outcome_of(arm(acts, peer, reply, ret_error));
 
     if (outcome == ADMIN_REFUSED)
         refusal_write(acts, line, peer, ret_error);
@@ -551,6 +600,7 @@ enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struc
     case ADMIN_LIMITS:
         return outcome_of(limits(acts, line, reply, ret_error));
     case ADMIN_SET:
+    case ADMIN_FORGIVE:
     case ADMIN_ARM:
         return change(acts, line, peer, waited_ns, reply, ret_error);
     case ADMIN_KILL:

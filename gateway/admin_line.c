@@ -13,6 +13,7 @@ static const struct {
     [ADMIN_LIMITS] = {"limits", " [SCOPE]", "limits of the gateway, of a strategy, or of all", 0, 1},
     [ADMIN_SET] = {"set", " SCOPE LIMIT VALUE", "change a limit; it holds from the next order on", 3, 3},
     [ADMIN_KILL] = {"kill", " [REASON...]", "no new orders; what is open is cancelled, cancels pass", 0, 0},
+    [ADMIN_FORGIVE] = {"forgive", " SCOPE", "count the loss anew of a scope that its loss limit has closed", 1, 1},
     [ADMIN_ARM] = {"arm", "", "let new orders pass again, once a kill has left nothing open", 0, 0},
     [ADMIN_POSITIONS] = {"positions", " [FROM]", "positions by symbol, some at a time", 0, 1},
     [ADMIN_ORDERS] = {"orders", " [FROM]", "open orders, some at a time", 0, 1},

@@ -21,6 +21,7 @@ enum admin_verb {
     ADMIN_LIMITS, /* [SCOPE] */
     ADMIN_SET,    /* SCOPE LIMIT VALUE */
     ADMIN_KILL,   /* [REASON...] */
+    ADMIN_FORGIVE,   /* SCOPE */
     ADMIN_ARM,
     ADMIN_POSITIONS, /* [FROM] */
     ADMIN_ORDERS,    /* [FROM] */

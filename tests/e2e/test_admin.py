@@ -23,7 +23,8 @@ class Trading:
     def __init__(self, work, frames):
         self.socket, self.audit, self.frames, self.seq = work.path("sock"), work.path("audit"), frames, 0
         path = work.config(name="admin", mode="inline", every=10, reorder_us=50000)
-        text = open(path).read().replace("{name: feed, device: net_ring}", "{name: feed, device: 'net_af_packet,iface=vg'}")
+        text = open(path).read().replace("{name: feed, device: net_ring}", "{name: feed, device: 'net_af_packet,iface=vg,"
+                                       "blocksz=4096,framesz=2048,framecnt=8192'}") # room for a hot thread that is not run for a while
         text = text.replace("  - {name: orders, device: net_ring}\n", "").replace("port: orders", "port: feed")
         with open(path, "w") as file:
             file.write(text + f"admin: {{socket: {self.socket}, audit_file: {self.audit}}}\n")
@@ -35,11 +36,16 @@ class Trading:
         g.check(done.returncode == 0, f"admin {' '.join(words)}: {done.stdout}{done.stderr}", quiet=True)
         return json.loads(done.stdout)
 
+    def arm(self):
+        done = subprocess.run([g.TICKGATE, "admin", self.socket, "arm"], capture_output=True, text=True)
+        return json.loads(done.stdout)["ok"]
+
     def lcore(self):
         return self.admin("status")["lcores"]["rx0"]
 
-    def feed(self):
-        """The next frames of the session, until the gateway has seen them all. Returns orders that came, refusals by reason since."""
+    def feed(self, killed=False):
+        """The next frames of the session, until the gateway has seen them all. Returns orders that came, refusals by reason since. Killed,
+        the gateway sends cancels of its own, as often as it likes."""
         before = self.lcore()
         self.orders()
         for frame in self.frames[:FRAMES]:
@@ -47,11 +53,12 @@ class Trading:
             self.seq = max(self.seq, int.from_bytes(frame[52:60], "big") + int.from_bytes(frame[60:62], "big")) # MoldUDP64
             time.sleep(PAUSE_S)
         del self.frames[:FRAMES]
+        deadline = time.monotonic() + 30
         while self.admin("status")["feeds"]["itch"]["next_seq"] < self.seq:
-            time.sleep(0.01)
+            g.check(time.monotonic() < deadline, f"the gateway sees the feed up to {self.seq}: {self.admin('status')['feeds']}", quiet=True)
         after = self.lcore()
-        orders = after["orders"] - before["orders"]
-        arrived = []
+        orders = 0 if killed else after["orders"] - before["orders"]
+        arrived = [order for order in self.orders() if order[:1] == b"O"]
         while len(arrived) < orders:
             arrived += self.orders(wait=True)
         g.check(len(arrived) == orders, f"{orders} orders sent and arrived", quiet=True)
@@ -89,9 +96,10 @@ def trading(work):
         orders, refused = gateway.feed()
         g.check(orders > 0 and "qty" not in refused, f"{scope}: order_qty_max {changed['new']}: {orders} orders pass")
     gateway.admin("kill", "a test")
-    orders, refused = gateway.feed()
+    orders, refused = gateway.feed(killed=True)
     g.check(orders == 0 and refused.get("killed", 0) > 0, f"kill: no order, {refused} refused")
-    gateway.admin("arm")
+    while not gateway.arm(): # frames of the session go on, and with them the time in which unanswered orders are forgotten
+        gateway.feed(killed=True)
     orders, refused = gateway.feed()
     g.check(orders > 0 and "killed" not in refused, f"arm: {orders} orders pass")
     gateway.process.send_signal(signal.SIGTERM)

@@ -390,6 +390,32 @@ Test(acts, a_kill_that_nobody_commanded_is_written_down_once)
     done_is("status", "\"state\":\"killed\"");
 }
 
+Test(acts, a_loss_is_forgiven_where_it_has_closed_something)
+{
+    refused_is("forgive taker", "'taker' is not closed by a loss limit; status lists those that are");
+    refused_is("forgive nobody", "there is no lcore and no strategy 'nobody'");
+    lcores[0].risk.lost = 1u << RISK_STRATEGY(1);
+    done_is("status", "\"closed_by_loss\":[\"quoter\"]");
+    refused_is("forgive trade0", "'trade0' is not closed by a loss limit");
+    log_fails();
+    refused_is("forgive quoter", "the audit log cannot be written");
+    log_works();
+    take_all();
+    cr_assert_eq(lcores[0].risk.rearming, 0u);
+    done_is("forgive quoter", "\"scope\":\"quoter\",\"by\":\"uid:0,pid:7\"");
+    last_line_is("uid:0,pid:7",
+                 "\"what\":\"forgive quoter\",\"old\":\"closed by its loss\",\"new\":\"open\",\"result\":"
+                 "\"done\"");
+    take_all();
+    cr_assert_eq(lcores[0].risk.rearming, 1u << RISK_STRATEGY(1), "the gate opens it at its next look at losses");
+    lcores[0].risk.lost = lcores[1].risk.lost = 1u << RISK_GATEWAY;
+    acts.shares = 2;
+    done_is("forgive gateway", "\"scope\":\"gateway\"");
+    take_all();
+    cr_assert(lcores[0].risk.rearming >> RISK_GATEWAY & 1);
+    cr_assert(lcores[1].risk.rearming >> RISK_GATEWAY & 1);
+}
+
 Test(acts, without_a_session_there_is_no_book)
 {
     refused_is("positions", "there is no order session");

@@ -32,6 +32,7 @@ Test(admin_line, each_command_takes_its_words)
         {"set gateway order_qty_max 100", ADMIN_SET, 3, {"gateway", "order_qty_max", "100"}},
         {"set\t taker-1   order_qty_max\t100", ADMIN_SET, 3, {"taker-1", "order_qty_max", "100"}},
         {"arm", ADMIN_ARM, 0, {NULL}},
+        {"forgive taker", ADMIN_FORGIVE, 1, {"taker"}},
         {"positions", ADMIN_POSITIONS, 0, {NULL}},
         {"positions 100", ADMIN_POSITIONS, 1, {"100"}},
         {"orders 4000", ADMIN_ORDERS, 1, {"4000"}},
