@@ -43,7 +43,8 @@ def config(work, name, kind, **changes):
     text = open(path).read()
     head, rest = text.split("  - {name: feed, device:", 1)
     rest = rest.split("\n", 1)[1]
-    text = head + f"  - {{name: a, device: '{a}'}}\n  - {{name: b, device: '{b}'}}\n" + rest
+    # As many descriptors as AF_XDP has frames in its fill ring: a second of this feed, for a hot thread that is not run for a while.
+    text = head + f"  - {{name: a, device: '{a}', rx_descriptors: 2048}}\n  - {{name: b, device: '{b}', rx_descriptors: 2048}}\n" + rest
     text = text.replace("{name: A, port: feed,", "{name: A, port: a,").replace("{name: B, port: feed,", "{name: B, port: b,")
     if kind == "tap": # a bridge keeps frames for the address of one of its own ports to itself
         text = text.replace("orders:\n", "orders:\n  local_mac: '02:00:00:00:00:0a'\n", 1)

@@ -25,7 +25,7 @@ def config(work, name, guard):
     """A on AF_XDP, with its source; B elsewhere. `guard`: on or off."""
     path = p.config(work, name, "af_xdp", strategies="", every=1000)
     text = open(path).read()
-    text = text.replace("device: 'net_af_xdp,iface=vg'}", f"device: 'net_af_xdp,iface=vg', rx_descriptors: 2048, xdp_guard: {{enabled: {guard}}}}}")
+    text = text.replace("device: 'net_af_xdp,iface=vg',", f"device: 'net_af_xdp,iface=vg', xdp_guard: {{enabled: {guard}}},")
     text = text.replace("udp_port: 26477}", f"udp_port: 26477, source: {n.VENUE_IP}}}")
     with open(path, "w") as file:
         file.write(text)
