@@ -36,6 +36,11 @@ static int addresses_check(const struct config *config, char ret_error[TOPOLOGY_
         if (config->port[i].ip != 0 && device_check_address(config->port[i].ip, what, error_text) != 0)
             return topology_fail(ret_error, -EADDRINUSE, "%s:%u: %s", config->path, config->port[i].line, error_text);
     }
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        snprintf(what, sizeof(what), "ports[%u].address", i);
+        if (device_check_address(config->port[i].ip, what, error_text) != 0)
+            return topology_fail(ret_error, -EADDRINUSE, "%s:%u: %s", config->path, config->port[i].line, error_text);
+    }
     for (uint32_t i = 0; i < config->feed_count; i++) {
         const struct config_retransmission *retransmission = &config->feed[i].retransmission;
         snprintf(what, sizeof(what), "feeds[%u].retransmission.local_ip", i);

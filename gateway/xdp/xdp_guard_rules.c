@@ -91,6 +91,14 @@ static bool feed_add(struct xdp_guard_params *params, const struct config *confi
            flow_add(params, GUARD_TO, retransmission->local_ip, retransmission->local_port, source, GUARD_REPLY);
 }
 
+/* What the control thread answers for on the interface: an address, and IGMP where membership is ours. */
+static bool port_add(struct xdp_guard_params *params, const struct config_port *port)
+{
+    if (port->membership == CONFIG_MEMBERSHIP_OWN)
+        params->settings.igmp_ours = 1;
+    return port->ip == 0 || flow_add(params, GUARD_HOST, port->ip, 0, 0, GUARD_ARP);
+}
+
 static bool orders_add(struct xdp_guard_params *params, const struct config *config)
 {
     const struct config_orders *orders = &config->orders;
@@ -139,6 +147,9 @@ bool xdp_guard_params(const struct config *config, const char *interface, struct
         settings->igmp_ours |= port->membership == CONFIG_MEMBERSHIP_OWN;
         good = good && (port->ip == 0 || flow_add(ret_params, GUARD_HOST, port->ip, 0, 0, GUARD_ARP));
     }
+    for (uint32_t i = 0; i < config->port_count; i++)
+        if (on_interface(config, i, interface))
+            good = good && port_add(ret_params, &config->port[i]);
     for (uint32_t i = 0; i < config->feed_count; i++)
         good = good && feed_add(ret_params, config, &config->feed[i]);
     return good && orders_add(ret_params, config);

@@ -403,6 +403,20 @@ Test(xdp_guard, more_sources_than_buckets_are_no_failure)
     guard_end();
 }
 
+Test(xdp_guard, membership_of_ours_takes_igmp_and_an_address_of_ours_its_arp_and_pings)
+{
+    struct config *config = config_make();
+
+    config->port[0].membership = CONFIG_MEMBERSHIP_OWN;
+    config->port[0].ip = OURS + 1;
+    guard_begin(config, true);
+    EXPECT("an IGMP query", ipv4(0, 2, STRANGER, 0x1164, 0xe0000001, 0), XDP_REDIRECT, GUARD_IGMP);
+    EXPECT("who has our address", arp(STRANGER, OURS + 1), XDP_REDIRECT, GUARD_ARP);
+    EXPECT("ping", ipv4(0, 1, STRANGER, 0x0800, OURS + 1, 0), XDP_REDIRECT, GUARD_ICMP);
+    EXPECT("who has the kernel's", arp(STRANGER, KERNELS), XDP_PASS, GUARD_KERNEL_ARP);
+    guard_end();
+}
+
 Test(xdp_guard, switched_off_it_gives_everything_to_the_socket)
 {
     struct config *config = config_make();
