@@ -80,6 +80,13 @@ static void journal_write(struct control *control, const struct strategy_lcore *
     uint32_t message_len;
     char symbol[9];
 
+    if (record->fill_qty > 0) {
+        md_symbol_text(record->fill_symbol, symbol);
+        fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32 " fill %s %c %" PRIu32 " @ %" PRId32 " left=%" PRIu32
+                "\n", record->now_ns, lcore->strategy[record->strategy].name, record->user_ref, symbol,
+                record->fill_side, record->fill_qty, record->fill_price, record->fill_left_qty);
+        return;
+    }
     /* An order that news of another order led to has no tick behind it. */
     const bool known = record->event_seq > 0 && cause_find(&rx->causes, record->event_seq, &cause);
     control->cause_lost_count += record->event_seq > 0 && !known;
@@ -117,7 +124,7 @@ static bool records_write(struct control *control)
         while (lcore->sink && count < RECORDS_A_STEP && order_sink_take(lcore->sink, &record)) {
             count++;
             control->record_count++;
-            if (control->orders_out && control->write_error == 0)
+            if (control->orders_out && control->write_error == 0 && record.fill_qty == 0)
                 control->write_error =
                     capture_out_write(control->orders_out, record.now_ns, record.frame, record.frame_len);
             if (control->journal)

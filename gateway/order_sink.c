@@ -15,12 +15,24 @@ void order_sink_init(struct order_sink *sink, struct rte_ring *wire, bool record
     ck_ring_init(&sink->ring, ORDER_SINK_RECORDS);
 }
 
-static void record_push(struct order_sink *sink, struct order_record *record, const uint8_t *frame, uint32_t frame_len)
+static void push(struct order_sink *sink, struct order_record *record)
+{
+    if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
+        sink->lost_count++;
+}
+
+static void push_framed(struct order_sink *sink, struct order_record *record, const uint8_t *frame, uint32_t frame_len)
 {
     record->frame_len = (uint8_t)(frame_len < ORDER_SINK_FRAME_MAX ? frame_len : ORDER_SINK_FRAME_MAX);
     memcpy(record->frame, frame, record->frame_len);
-    if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
-        sink->lost_count++;
+    push(sink, record);
+}
+
+static void pend(struct order_sink *sink, const struct order_record *record)
+{
+    if (sink->pending_head - sink->pending_tail == ORDER_SINK_PENDING) /* a turn longer than any: take some off first */
+        order_sink_drain(sink);
+    sink->pending[sink->pending_head++ % ORDER_SINK_PENDING] = *record;
 }
 
 void order_sink_note(struct order_sink *sink, const struct order_record *record, const uint8_t *frame)
@@ -28,25 +40,40 @@ void order_sink_note(struct order_sink *sink, const struct order_record *record,
     if (!sink->wire) {
         if (sink->recording) {
             struct order_record copy = *record;
-            record_push(sink, &copy, frame, RTE_ETHER_HDR_LEN + load_be16(frame + RTE_ETHER_HDR_LEN + 2));
+            push_framed(sink, &copy, frame, RTE_ETHER_HDR_LEN + load_be16(frame + RTE_ETHER_HDR_LEN + 2));
         }
         return;
     }
-    if (sink->pending_head - sink->pending_tail == ORDER_SINK_PENDING) /* a turn longer than any: take some off first */
-        order_sink_drain(sink);
-    sink->pending[sink->pending_head++ % ORDER_SINK_PENDING] = *record;
+    pend(sink, record);
+}
+
+void order_sink_fill(struct order_sink *sink, const struct order_record *record)
+{
+    struct order_record copy = *record;
+
+    if (sink->recording && sink->wire)
+        pend(sink, record);
+    else if (sink->recording)
+        push(sink, &copy);
 }
 
 void order_sink_drain(struct order_sink *sink)
 {
     struct rte_mbuf *frame;
 
-    while (sink->pending_tail != sink->pending_head && rte_ring_sc_dequeue(sink->wire, (void **)&frame) == 0) {
-        struct order_record *record = &sink->pending[sink->pending_tail++ % ORDER_SINK_PENDING];
-        sink->frame_count++;
-        if (sink->recording)
-            record_push(sink, record, rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len);
-        rte_pktmbuf_free(frame);
+    while (sink->pending_tail != sink->pending_head) {
+        struct order_record *record = &sink->pending[sink->pending_tail % ORDER_SINK_PENDING];
+        if (record->fill_qty > 0) {
+            push(sink, record);
+        } else if (rte_ring_sc_dequeue(sink->wire, (void **)&frame) == 0) {
+            sink->frame_count++;
+            if (sink->recording)
+                push_framed(sink, record, rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len);
+            rte_pktmbuf_free(frame);
+        } else {
+            break;
+        }
+        sink->pending_tail++;
     }
 }
 

@@ -13,7 +13,7 @@
 #define ORDER_SINK_RECORDS 65536u  /* records on their way to the control thread: a power of two */
 #define ORDER_SINK_FRAME_MAX 112u
 
-/* One order on the wire, and why. */
+/* One order on the wire, and why; or what was executed of one: then fill_qty is not 0, and there is no frame. */
 struct order_record {
     uint64_t now_ns;      /* decision time */
     uint64_t event_seq;   /* ring sequence of the event that caused it: the rx lcore's causes know the feed's */
@@ -23,6 +23,11 @@ struct order_record {
     uint16_t rx_idx;      /* whose ring */
     uint8_t strategy;     /* index on its lcore */
     uint8_t frame_len;
+    uint8_t fill_side;    /* as the order's */
+    uint8_t reserved[3];
+    uint32_t fill_qty, fill_left_qty;
+    int32_t fill_price;
+    uint64_t fill_symbol;
     uint8_t frame[ORDER_SINK_FRAME_MAX];
 };
 
@@ -44,6 +49,8 @@ void order_sink_init(struct order_sink *sink, struct rte_ring *wire, bool record
 /* Strategy lcore: an order went out, as `frame`. Live it is on its way to the control thread at once; in a replay when
  * the frame was taken off the wire. */
 void order_sink_note(struct order_sink *sink, const struct order_record *record, const uint8_t *frame);
+/* Strategy lcore: an execution, told behind the orders that went out before it. */
+void order_sink_fill(struct order_sink *sink, const struct order_record *record);
 /* Strategy lcore, end of a turn: take the frames off the wire. */
 void order_sink_drain(struct order_sink *sink);
 /* Records that may still be added before any is lost. Any thread; a lower bound on the strategy lcore. */

@@ -232,6 +232,29 @@ void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out)
     positions(lcore, take_text, out);
 }
 
+/* What the simulated venue knows of the account, by itself. */
+static void json_sim(struct json *json, const struct sim *sim)
+{
+    const struct sim_counters *counters = sim_counters(sim);
+    struct sim_account account;
+
+    json_open(json, "venue", '{');
+    json_u64(json, "fills", counters->fill_count);
+    json_u64(json, "filled_shares", counters->fill_qty);
+    json_u64(json, "open", sim_open_count(sim));
+    json_open(json, "positions", '{');
+    for (uint32_t cursor = 0; sim_account_next(sim, &cursor, &account);)
+        if (account.position != 0)
+            take_json(json, account.symbol, account.position);
+    json_close(json, '}');
+    json_open(json, "cash", '{');
+    for (uint32_t cursor = 0; sim_account_next(sim, &cursor, &account);)
+        if (account.cash != 0)
+            take_json(json, account.symbol, account.cash);
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
 void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lcore)
 {
     struct report_orders_row rows[LCORE_ROWS];
@@ -241,4 +264,6 @@ void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lc
     json_open(json, "positions", '{');
     positions(lcore, take_json, json);
     json_close(json, '}');
+    if (lcore->sim)
+        json_sim(json, lcore->sim);
 }

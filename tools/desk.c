@@ -31,7 +31,7 @@ struct order {
 
 struct sequenced { uint64_t due_ns; uint32_t at, len; };
 
-struct position { uint64_t symbol; int64_t shares; };
+struct position { uint64_t symbol; int64_t shares, cash; };
 
 struct desk {
     struct match *match;
@@ -158,15 +158,25 @@ static bool is_buy(uint8_t side)
     return side == 'B';
 }
 
-static void position_add(struct desk *desk, uint64_t symbol, int64_t shares)
+static struct position *position_of(const struct desk *desk, uint64_t symbol)
 {
     for (uint32_t i = 0; i < desk->position_count; i++)
-        if (desk->positions[i].symbol == symbol) {
-            desk->positions[i].shares += shares;
-            return;
-        }
-    desk->positions = grow(desk->positions, desk->position_count, &desk->positions_max, sizeof(*desk->positions));
-    desk->positions[desk->position_count++] = (struct position){.symbol = symbol, .shares = shares};
+        if (desk->positions[i].symbol == symbol)
+            return &desk->positions[i];
+    return NULL;
+}
+
+static void position_add(struct desk *desk, uint64_t symbol, int64_t shares, int64_t price)
+{
+    struct position *position = position_of(desk, symbol);
+
+    if (!position) {
+        desk->positions = grow(desk->positions, desk->position_count, &desk->positions_max, sizeof(*desk->positions));
+        position = &desk->positions[desk->position_count++];
+        *position = (struct position){.symbol = symbol};
+    }
+    position->shares += shares;
+    position->cash -= shares * price;
 }
 
 static void fill(struct desk *desk, uint64_t key, const struct match_news *news, uint8_t liquidity)
@@ -185,7 +195,8 @@ static void fill(struct desk *desk, uint64_t key, const struct match_news *news,
     order->chain_filled += news->qty;
     order->open = order->told.open_qty > 0;
     desk->counters.fill_count++;
-    position_add(desk, order->told.symbol, is_buy(order->told.side) ? (int64_t)news->qty : -(int64_t)news->qty);
+    position_add(desk, order->told.symbol, is_buy(order->told.side) ? (int64_t)news->qty : -(int64_t)news->qty,
+                 news->price);
     say(desk, &answer);
 }
 
@@ -628,10 +639,16 @@ uint64_t desk_next_seq(const struct desk *desk)
 
 int64_t desk_position(const struct desk *desk, uint64_t symbol)
 {
-    for (uint32_t i = 0; i < desk->position_count; i++)
-        if (desk->positions[i].symbol == symbol)
-            return desk->positions[i].shares;
-    return 0;
+    const struct position *position = position_of(desk, symbol);
+
+    return position ? position->shares : 0;
+}
+
+int64_t desk_cash(const struct desk *desk, uint64_t symbol)
+{
+    const struct position *position = position_of(desk, symbol);
+
+    return position ? position->cash : 0;
 }
 
 uint32_t desk_order_count(const struct desk *desk)

@@ -77,6 +77,8 @@ const struct desk_counters *desk_counters(const struct desk *desk);
 uint64_t desk_next_seq(const struct desk *desk); /* of the next sequenced message */
 /* Shares that the account is long (short: negative) in a symbol. */
 int64_t desk_position(const struct desk *desk, uint64_t symbol);
+/* What it has received less what it has paid for them, in price units times shares. */
+int64_t desk_cash(const struct desk *desk, uint64_t symbol);
 /* The account's orders in order of UserRefNum, for reports: what became of each. */
 struct desk_order {
     uint32_t user_ref;

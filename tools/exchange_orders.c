@@ -406,10 +406,27 @@ bool exchange_orders_command(const char *line, uint64_t now_ns)
     return true;
 }
 
+/* {"SYMBOL":value}, of what is not 0. */
+static void report_symbols(const char *key, int64_t (*value_of)(const struct desk *desk, uint64_t symbol))
+{
+    const char *separator = "";
+
+    printf("\"%s\":{", key);
+    for (uint32_t i = 0; i < LOCATES; i++) {
+        const int64_t value = orders.symbol[i] ? value_of(orders.desk, orders.symbol[i]) : 0;
+        char symbol[9];
+        if (value == 0)
+            continue;
+        md_symbol_text(orders.symbol[i], symbol);
+        printf("%s\"%s\":%" PRId64, separator, symbol, value);
+        separator = ",";
+    }
+    printf("},");
+}
+
 void exchange_orders_report(void)
 {
     const struct desk_counters *counters = desk_counters(orders.desk);
-    const char *separator = "";
     uint32_t open = 0;
 
     for (uint32_t i = 0; i < desk_order_count(orders.desk); i++)
@@ -417,21 +434,14 @@ void exchange_orders_report(void)
     printf(",\"orders\":{\"enters\":%" PRIu64 ",\"replaces\":%" PRIu64 ",\"cancels\":%" PRIu64 ",\"accepted\":%" PRIu64
            ",\"rejected\":%" PRIu64 ",\"fills\":%" PRIu64 ",\"canceled\":%" PRIu64 ",\"disconnect_cancels\":%" PRIu64
            ",\"repeated\":%" PRIu64 ",\"malformed\":%" PRIu64 ",\"logins\":%" PRIu64 ",\"next_seq\":%" PRIu64
-           ",\"open\":%" PRIu32 ",\"positions\":{",
+           ",\"open\":%" PRIu32 ",",
            counters->enter_count, counters->replace_count, counters->cancel_count, counters->accepted_count,
            counters->rejected_count, counters->fill_count, counters->canceled_count, counters->disconnect_cancel_count,
            counters->repeated_count, counters->malformed_count, counters->login_count, desk_next_seq(orders.desk),
            open);
-    for (uint32_t i = 0; i < LOCATES; i++) {
-        const int64_t position = orders.symbol[i] ? desk_position(orders.desk, orders.symbol[i]) : 0;
-        char symbol[9];
-        if (position == 0)
-            continue;
-        md_symbol_text(orders.symbol[i], symbol);
-        printf("%s\"%s\":%" PRId64, separator, symbol, position);
-        separator = ",";
-    }
-    printf("},\"orders\":[");
+    report_symbols("positions", desk_position);
+    report_symbols("cash", desk_cash);
+    printf("\"orders\":[");
     for (uint32_t i = 0; i < desk_order_count(orders.desk); i++) {
         const struct desk_order *order = desk_order_at(orders.desk, i);
         char symbol[9];

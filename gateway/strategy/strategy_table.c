@@ -3,11 +3,11 @@
 
 #include <string.h>
 
+extern const struct strategy_ops maker_ops; /* maker.c */
 extern const struct strategy_ops probe_ops; /* probe.c */
-extern const struct strategy_ops quoter_ops; /* quoter.c */
 extern const struct strategy_ops taker_ops; /* taker.c */
 
-static const struct strategy_ops *const table[] = {&probe_ops, &quoter_ops, &taker_ops};
+static const struct strategy_ops *const table[] = {&maker_ops, &probe_ops, &taker_ops};
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
 
 const struct strategy_ops *strategy_table_at(uint32_t index)

@@ -42,6 +42,7 @@ struct order {
 struct instrument {
     uint64_t symbol;                  /* 0 = never defined; kept when the channel begins anew */
     int64_t position;
+    int64_t cash;                     /* received less paid */
     uint32_t chain;                   /* next of those whose symbols share a bucket */
     bool defined;                     /* since the channel began */
     uint8_t state, operational;       /* as in struct market_instrument */
@@ -61,7 +62,7 @@ struct sim {
     struct order *orders;
     struct instrument *instruments;
     uint32_t *symbols;                /* buckets: first instrument */
-    uint32_t symbol_mask;
+    uint32_t symbol_mask, instrument_count;
     struct sim_params params;
     struct channel channel[SIM_CHANNELS_MAX];
     uint64_t now_ns;                  /* of the engines; never goes back */
@@ -155,6 +156,7 @@ struct sim *sim_init(void *memory, const struct sim_params *params)
         .instruments = (struct instrument *)(void *)(bytes + layout.instruments),
         .symbols = (uint32_t *)(void *)(bytes + layout.symbols),
         .symbol_mask = layout.symbol_count - 1,
+        .instrument_count = layout.instrument_count,
         .params = *params,
     };
     memset(sim->orders, 0, params->orders_max * sizeof(struct order));
@@ -218,6 +220,18 @@ int64_t sim_position(const struct sim *sim, uint64_t symbol)
         if (sim->instruments[i].symbol == symbol)
             position += sim->instruments[i].position;
     return position;
+}
+
+bool sim_account_next(const struct sim *sim, uint32_t *cursor, struct sim_account *ret_account)
+{
+    while (*cursor < sim->instrument_count) {
+        const struct instrument *instrument = &sim->instruments[(*cursor)++];
+        if (instrument->position == 0 && instrument->cash == 0)
+            continue;
+        *ret_account = (struct sim_account){instrument->symbol, instrument->position, instrument->cash};
+        return true;
+    }
+    return false;
 }
 
 /* ---- answers ---- */
@@ -338,7 +352,9 @@ static void executed(struct sim *sim, uint32_t user_ref, const struct match_news
                                                 .match = news->match_number});
     sim->counters.fill_count++;
     sim->counters.fill_qty += news->qty;
-    sim->instruments[order->instrument].position += order->side == 'B' ? (int64_t)news->qty : -(int64_t)news->qty;
+    const int64_t shares = order->side == 'B' ? (int64_t)news->qty : -(int64_t)news->qty;
+    sim->instruments[order->instrument].position += shares;
+    sim->instruments[order->instrument].cash -= shares * news->price;
     order->executed_qty += news->qty;
     order_less(sim, order, news->qty);
 }

@@ -103,6 +103,13 @@ const struct sim_counters *sim_counters(const struct sim *sim);
 uint32_t sim_open_count(const struct sim *sim); /* resting orders */
 /* Shares that the account is long (short: negative) in a symbol. */
 int64_t sim_position(const struct sim *sim, uint64_t symbol);
+/* What the account has traded, from the engine's trades alone: `*cursor` begins with 0; false: no more. */
+struct sim_account {
+    uint64_t symbol;
+    int64_t position;
+    int64_t cash;          /* received less paid, price unit times shares */
+};
+bool sim_account_next(const struct sim *sim, uint32_t *cursor, struct sim_account *ret_account);
 const struct book *sim_book(const struct sim *sim, uint32_t channel);
 
 #endif

@@ -114,7 +114,7 @@ def config_orders(work, name, device="af_packet", carrier="tcp", more="", strate
                   answer_timeout_ms=5000, position_max=1000000, confirm_ms=5000, feed=n.FEED_DEVICE):
     """A live config with an order session."""
     strategies = strategies if strategies is not None else (
-        "  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, params: {distance: 0, requote: 100, quantity: 100, pause_us: 2000}}\n")
+        "  - {name: maker, kind: maker, lcore: LCORE, feed: itch, params: {quantity: 100, position_max: 100000, skew: 0, pause_us: 2000}}\n")
     config = work.config(name=name, mode="inline", every=every, reorder_us=50000, join=join, more_strategies=strategies)
     text = open(config).read()
     head, rest = text.split("orders:\n  port: orders\n", 1)

@@ -48,15 +48,15 @@ def probe(work):
         g.check(order == sorted(order) and order[0] > 0, "wire: quantiles ascend", quiet=True)
 
 
-def quoter(work):
+def maker(work):
     """Orders that answers lead to, not ticks, say so, and are not taken for fast or slow ones."""
-    end, _, desk = sweep(work, "wire-quoter")
+    end, _, desk = sweep(work, "wire-maker")
     wire = end["wire"]
     entered = sum(record["type"] in "OU" for record in d.requests_of(desk))
     measured = sum(row["kernel"]["count"] for row in wire["rates"])
     g.check(measured > 50 and measured + wire["tickless"] == entered,
-            f"wire: of a quoter {measured} orders come from ticks, {wire['tickless']} from answers, {entered} in all")
+            f"wire: of a maker {measured} orders come from ticks, {wire['tickless']} from answers, {entered} in all")
 
 
 if __name__ == "__main__":
-    d.main((probe, quoter))
+    d.main((probe, maker))

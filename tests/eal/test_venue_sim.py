@@ -2,8 +2,8 @@
 same in every mode, at every burst and speed; other latencies give other fills; positions are what was filled."""
 import gateway as g
 
-QUOTER = ("  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, "
-          "params: {distance: 0, requote: 100, quantity: 100, pause_us: 100}}\n")
+MAKER = ("  - {name: maker, kind: maker, lcore: LCORE, feed: itch, "
+         "params: {quantity: 100, position_max: 100000, skew: 0, pause_us: 100}}\n")
 
 g.need_two_cpus()
 work = g.Work()
@@ -11,7 +11,7 @@ captures = work.session("sim", 20000 if g.SANITIZED else 60000, "--symbols", "30
 
 
 def config(mode, order_us=50, answer_us=50, **changes):
-    path = work.config(name=f"sim{order_us}-{answer_us}", mode=mode, more_strategies=QUOTER, every=20, **changes)
+    path = work.config(name=f"sim{order_us}-{answer_us}", mode=mode, more_strategies=MAKER, every=20, **changes)
     text = open(path).read().replace("  fills: none\n", f"  fills: none\n  sim: {{order_us: {order_us}, answer_us: {answer_us}}}\n")
     with open(path, "w") as file:
         file.write(text)

@@ -40,11 +40,12 @@ Test(check, unknown_kind_is_refused_with_those_that_exist)
 {
     char path[512], sentence[640];
     struct config *config = shipped("demo", path);
-    snprintf(config->strategy[0].kind, sizeof(config->strategy[0].kind), "maker");
+    snprintf(config->strategy[0].kind, sizeof(config->strategy[0].kind), "nobody");
     cr_expect_eq(check_strategies(config, &findings), -EINVAL);
     cr_expect_eq(findings.error_count, 1);
     snprintf(sentence, sizeof(sentence),
-             "%s:%u: strategies[0].kind: there is no strategy 'maker'; write one of: ", path, config->strategy[0].line);
+             "%s:%u: strategies[0].kind: there is no strategy 'nobody'; write one of: ", path,
+             config->strategy[0].line);
     cr_expect_eq(strncmp(findings.finding[0].text, sentence, strlen(sentence)), 0, "%s", findings.finding[0].text);
     for (uint32_t i = 0; strategy_table_at(i); i++)
         cr_expect_not_null(strstr(findings.finding[0].text + strlen(sentence), strategy_table_at(i)->name));

@@ -177,5 +177,5 @@ Test(plugin, a_kind_is_looked_up_where_no_file_is_named)
     cr_expect_null(plugin_of(ops));
     snprintf(strategy.kind, sizeof(strategy.kind), "nobody");
     cr_expect_eq(plugin_strategy(&strategy, &ops, sentence), -EINVAL);
-    cr_expect(strstr(sentence, "no strategy 'nobody'; write one of: probe,"), "%s", sentence);
+    cr_expect(strstr(sentence, "no strategy 'nobody'; write one of: maker, probe,"), "%s", sentence);
 }
