@@ -221,14 +221,35 @@ static void take_json(void *json, uint64_t symbol, int64_t position)
     json_i64(json, text, position);
 }
 
+/* Price units times shares; what 64 bits do not hold is shown as their end. */
+struct money { const char *key; int64_t value; };
+#define MONEY_ROWS 4u
+
+static int64_t cut(__int128 money)
+{
+    return money > INT64_MAX ? INT64_MAX : money < INT64_MIN ? INT64_MIN : (int64_t)money;
+}
+
+static void account_rows(const struct account_total *total, struct money ret_rows[MONEY_ROWS])
+{
+    ret_rows[0] = (struct money){"cash", cut(total->cash)};
+    ret_rows[1] = (struct money){"value", cut(total->value)};
+    ret_rows[2] = (struct money){"realised", cut(total->realised)};
+    ret_rows[3] = (struct money){"profit", cut(account_profit(total))};
+}
+
 void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out)
 {
     struct report_orders_row rows[LCORE_ROWS];
+    struct money money[MONEY_ROWS];
 
     if (!lcore->answered)
         return;
     lcore_rows(lcore, rows);
     text_rows(out, "orders", rows, LCORE_ROWS);
+    account_rows(&lcore->market.account.lcore, money);
+    for (uint32_t i = 0; i < MONEY_ROWS; i++)
+        fprintf(out, "  %-10s %" PRId64 "\n", money[i].key, money[i].value);
     positions(lcore, take_text, out);
 }
 
@@ -258,11 +279,17 @@ static void json_sim(struct json *json, const struct sim *sim)
 void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lcore)
 {
     struct report_orders_row rows[LCORE_ROWS];
+    struct money money[MONEY_ROWS];
 
     lcore_rows(lcore, rows);
     json_rows(json, "answers", rows, LCORE_ROWS);
     json_open(json, "positions", '{');
     positions(lcore, take_json, json);
+    json_close(json, '}');
+    account_rows(&lcore->market.account.lcore, money);
+    json_open(json, "account", '{');
+    for (uint32_t i = 0; i < MONEY_ROWS; i++)
+        json_i64(json, money[i].key, money[i].value);
     json_close(json, '}');
     if (lcore->sim)
         json_sim(json, lcore->sim);

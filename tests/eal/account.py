@@ -13,9 +13,12 @@ class Account:
     def __init__(self):
         self.positions, self.cash, self.orders, self.open = {}, {}, {}, {}
         self.fills, self.filled_shares, self.furthest, self.counts = 0, 0, {}, {}
+        self.sides, self.unmarked = set(), 0 # letters seen; sales of more than was held that were not marked as short
 
     def enter(self, ref, symbol, side, qty, executed=0):
         self.orders[ref] = [symbol, side, qty, executed] # asked for; executed, of what it replaced too
+        self.sides.add(side)
+        self.unmarked += side == "S" and qty - executed > self.positions.get(symbol, 0)
         self.open.setdefault((symbol, side == "B"), set()).add(ref)
         self.look(symbol)
 

@@ -50,7 +50,10 @@ g.check((ours.fills, ours.filled_shares) == (venue["fills"], venue["filled_share
 positions, cash = ours.flat_free()
 g.check(positions == lcore["positions"] == venue["positions"], f"positions in {len(positions)} symbols are the venue's")
 g.check(cash == venue["cash"], "what was paid and received, symbol by symbol, is the venue's")
-g.check(len(positions) > 0, f"profit so far, positions taken at cost 0: {sum(cash.values()) / 10000:.2f}")
+account = lcore["account"]
+g.check(account["cash"] == sum(venue["cash"].values()) and account["profit"] == account["cash"] + account["value"],
+        f"so is the gateway's account: profit {account['profit'] / 10000:.2f}, {account['realised'] / 10000:.2f} of it realised")
+g.check(ours.unmarked == 0 and {"S", "T"} <= ours.sides, "sales of what is held are sales, all others are short sales")
 again, other = hour("inline")
 g.check(g.hashes(again) == g.hashes(report) and again["strategies"][0]["venue"] == venue, f"inline: the same, order hash {g.hashes(report)[2]}")
 # At full speed causes may be gone before they are looked up ("lost"): the rest of each line is the same.

@@ -206,6 +206,8 @@ Test(desk, an_immediate_order_takes_what_is_there)
     cr_assert(canceled.qty == 70 && canceled.reason == 'I');
     nothing();
     cr_assert_eq(desk_position(desk, SYMBOL), 30);
+    cr_assert_eq(desk_cash(desk, SYMBOL), -30 * 50000);
+    cr_assert_eq(desk_cash(desk, SYMBOL + 1), 0);
 }
 
 Test(desk, a_resting_order_is_filled_by_the_flow_and_sells_go_short)
@@ -220,6 +222,7 @@ Test(desk, a_resting_order_is_filled_by_the_flow_and_sells_go_short)
     const struct ouch_answer executed = answer(OUCH_EXECUTED, 1);
     cr_assert(executed.qty == 40 && executed.price == 50000, "at the price of the order in the book");
     cr_assert_eq(desk_position(desk, SYMBOL), -100);
+    cr_assert_eq(desk_cash(desk, SYMBOL), 100 * 50000);
     cr_assert_eq(desk_counters(desk)->fill_count, 2u);
     cancel(1, 0);
     nothing();
@@ -235,7 +238,7 @@ Test(desk, orders_of_the_account_trade_with_each_other)
     answer(OUCH_ACCEPTED, 2);
     answer(OUCH_EXECUTED, 1);
     cr_assert_eq(answer(OUCH_EXECUTED, 2).qty, 50u);
-    cr_assert_eq(desk_position(desk, SYMBOL), 0);
+    cr_assert(desk_position(desk, SYMBOL) == 0 && desk_cash(desk, SYMBOL) == 0);
     cr_assert_eq(desk_order_at(desk, 1)->open_qty, 30u);
 }
 

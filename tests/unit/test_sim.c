@@ -592,6 +592,12 @@ Test(sim, symbol_means_the_first_channel_that_knows_it_and_short_sales_are_sales
                                       .qty = 10, .ref = 1});
     cr_assert_eq(sim_position(sim, md_symbol("ACME")), -70);
     cr_assert_eq(sim_position(sim, md_symbol("NOBODY")), 0);
+    struct sim_account account;
+    uint32_t cursor = 0;
+    cr_assert(sim_account_next(sim, &cursor, &account) && account.symbol == md_symbol("ACME"));
+    cr_assert(account.position == -60 && account.cash == 60 * INT64_C(1000000));
+    cr_assert(sim_account_next(sim, &cursor, &account) && account.position == -10 && account.cash == 10000000);
+    cr_assert_not(sim_account_next(sim, &cursor, &account));
     define(sim, 0, LOCATE, "RENAMED");
     cr_assert_eq(sim_position(sim, md_symbol("RENAMED")), -60);
     cr_assert_eq(sim_position(sim, md_symbol("ACME")), -10);
