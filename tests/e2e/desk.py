@@ -111,14 +111,14 @@ DEVICES = {
 
 
 def config_orders(work, name, device="af_packet", carrier="tcp", more="", strategies=None, refs=None, join="start", watchdog_ms=10000, every=25,
-                  answer_timeout_ms=5000, position_max=1000000, confirm_ms=5000, feed=n.FEED_DEVICE):
-    """A live config with an order session."""
+                  answer_timeout_ms=5000, position_max=1000000, confirm_ms=5000, feed=n.FEED_DEVICE, self_cross="allow"):
+    """A live config with an order session. Its strategies are many and meet each other's orders."""
     strategies = strategies if strategies is not None else (
         "  - {name: maker, kind: maker, lcore: LCORE, feed: itch, params: {quantity: 100, position_max: 100000, skew: 0, pause_us: 2000}}\n")
     config = work.config(name=name, mode="inline", every=every, reorder_us=50000, join=join, more_strategies=strategies)
     text = open(config).read()
     head, rest = text.split("orders:\n  port: orders\n", 1)
-    risk = rest[rest.index("risk:"):].replace("position_max: 100000", f"position_max: {position_max}")
+    risk = rest[rest.index("risk:"):].replace("position_max: 100000", f"position_max: {position_max}\n  self_cross: {self_cross}")
     order_device, control_device = DEVICES.get(device, (None, None))
     ports = ""
     if carrier == "tcp":
