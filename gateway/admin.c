@@ -388,11 +388,13 @@ bool admin_step(struct admin *admin, uint64_t now_ns)
         return false;
     for (uint32_t i = 0; i < ACCEPTS_A_STEP && accept_one(admin, now_ns); i++)
         busy = true;
-    admin->first++; /* whoever waits for the same thing gets it in turn */
-    for (uint32_t i = 0; i < ADMIN_CLIENTS_MAX; i++) {
-        struct admin_client *client = &admin->client[(admin->first + i) % ADMIN_CLIENTS_MAX];
-        if (client->fd >= 0)
-            busy |= client_step(admin, client, now_ns);
+    const uint32_t first = admin->first;
+    for (uint32_t i = first; i < first + ADMIN_CLIENTS_MAX; i++) {
+        struct admin_client *client = &admin->client[i % ADMIN_CLIENTS_MAX];
+        if (client->fd < 0 || !client_step(admin, client, now_ns))
+            continue;
+        busy = true;
+        admin->first = (i + 1) % ADMIN_CLIENTS_MAX; /* whoever waits for the same thing gets it in turn */
     }
     refusals_write(admin, now_ns);
     return busy;
