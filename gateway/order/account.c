@@ -16,16 +16,21 @@ void account_strategy(struct market *market, uint8_t strategy, void *memory)
     market->account.shared |= 1u << strategy;
 }
 
+static inline int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* `times`: 1 puts in, -1 takes out. */
 static inline void part(struct account_total *total, int64_t position, uint64_t open_buy_qty, uint64_t open_sell_qty,
                         int64_t mark, int64_t times)
 {
-    const __int128 bought = position + (__int128)open_buy_qty, sold = position - (__int128)open_sell_qty;
+    const int64_t bought = position + (int64_t)open_buy_qty, sold = position - (int64_t)open_sell_qty;
 
     mark *= times;
-    total->gross += (bought > -sold ? bought : -sold) * mark;
-    total->bought += bought * mark;
-    total->sold += sold * mark;
+    total->gross += (__int128)larger(bought, -sold) * mark;
+    total->bought += (__int128)bought * mark;
+    total->sold += (__int128)sold * mark;
     total->value += (__int128)position * mark;
 }
 
@@ -90,7 +95,7 @@ static void own(struct market *market, struct market_instrument *instrument, int
 {
     if (LIKELY(instrument->ours && instrument->mark != MD_PRICE_NONE))
         return;
-    parts(market, instrument, -1);
+    parts(market, instrument, -1); /* orders of earlier lives may have moved in before it was ours */
     instrument->ours = true;
     instrument->mark = mark_of(&market->account, instrument);
     if (instrument->mark == MD_PRICE_NONE)
@@ -98,22 +103,35 @@ static void own(struct market *market, struct market_instrument *instrument, int
     parts(market, instrument, 1);
 }
 
+/* `change` shares more of one side: what that adds, with no product more than it takes. */
+static inline void reserve_part(struct account_total *total, int64_t position, uint64_t *buy_qty, uint64_t *sell_qty,
+                                bool buy, int64_t change, int32_t mark)
+{
+    uint64_t *qty = buy ? buy_qty : sell_qty;
+    const int64_t worst = larger(position + (int64_t)*buy_qty, (int64_t)*sell_qty - position);
+
+    CHECK(change >= 0 || *qty >= (uint64_t)-change); /* more given back than was taken: our own mistake */
+    *qty += (uint64_t)change;
+    if (mark == MD_PRICE_NONE)
+        return;
+    const int64_t then = larger(position + (int64_t)*buy_qty, (int64_t)*sell_qty - position);
+    total->gross += (__int128)(then - worst) * mark;
+    *(buy ? &total->bought : &total->sold) += (__int128)(buy ? change : -change) * mark;
+}
+
 void account_reserve(struct market *market, struct market_instrument *instrument, uint8_t strategy, uint8_t side,
                      int64_t change, int32_t price)
 {
-    uint64_t *qty = is_buy(side) ? &instrument->open_buy_qty : &instrument->open_sell_qty;
+    struct account *account = &market->account;
 
-    CHECK(change >= 0 || *qty >= (uint64_t)-change); /* more given back than was taken: our own mistake */
     own(market, instrument, price);
-    parts(market, instrument, -1);
-    *qty += (uint64_t)change;
-    if (strategy < ACCOUNT_STRATEGIES_MAX && (market->account.shared >> strategy & 1) != 0) {
-        struct account_share *share = its_share(market, strategy, instrument);
-        uint64_t *its_qty = is_buy(side) ? &share->open_buy_qty : &share->open_sell_qty;
-        CHECK(change >= 0 || *its_qty >= (uint64_t)-change);
-        *its_qty += (uint64_t)change;
-    }
-    parts(market, instrument, 1);
+    reserve_part(&account->lcore, instrument->position, &instrument->open_buy_qty, &instrument->open_sell_qty,
+                 is_buy(side), change, instrument->mark);
+    if (LIKELY(strategy >= ACCOUNT_STRATEGIES_MAX || (account->shared >> strategy & 1) == 0))
+        return;
+    struct account_share *share = its_share(market, strategy, instrument);
+    reserve_part(&account->strategy[strategy], share->position, &share->open_buy_qty, &share->open_sell_qty,
+                 is_buy(side), change, instrument->mark);
 }
 
 __int128 account_lot(int64_t *position, __int128 *cost, int64_t change, int32_t price)

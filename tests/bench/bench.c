@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CASES_MAX 16u
+#define CASES_MAX 24u
 #define HUGE_BYTES (2u << 20)
 
 static struct clock bench_clock;

@@ -1,4 +1,7 @@
-/* From intent to bytes: the risk gate and the order frame, on instruments chosen by Zipf's law. One thread, no DPDK. */
+/* From intent to bytes: the risk gate and the order frame, on instruments chosen by Zipf's law. One thread, no DPDK.
+ *
+ * What a check costs: the gate with the usual limits (qty, notional, collar, position, rate), each further check
+ * switched on alone, and all of them together; the ratio is to the usual gate of the same round. */
 #include "gateway/clock.h"
 #include "gateway/order/market.h"
 #include "gateway/order/order_frame.h"
@@ -18,15 +21,45 @@ static struct order_intent *intents;
 static uint8_t frames[FRAMES][128];
 static uint64_t now_ns = 1700000000000000000u;
 
+static struct account_share *shares;
+
+/* A gate with these limits; checks of the reference file are switched by what instruments have of it. */
+struct gate {
+    struct risk_limits limits;
+    bool reference, strategy, share;
+};
+
+static void gate_make(const struct gate *gate)
+{
+    risk_init(&risk, &gate->limits, false);
+    risk.session_up = true;
+    for (uint32_t i = 1; i < INSTRUMENTS; i++) {
+        struct market_instrument *instrument = market_find(&market, 0, (uint16_t)i);
+        instrument->tick = gate->reference ? REFERENCE_TICK_SIZE : REFERENCE_TICK_ANY;
+        instrument->tick_size = 100;
+        instrument->lot = gate->reference ? 100 : 0;
+        instrument->reference = REFERENCE_KNOWN | REFERENCE_BORROWABLE;
+        instrument->last_price = instrument->close_price = 1000000;
+    }
+    if (gate->strategy) {
+        account_strategy(&market, 0, shares);
+        risk_limit_strategy(&risk, 0, &gate->limits);
+    } else {
+        market.account.shared = 0;
+    }
+    if (gate->share)
+        risk_limit_share(&risk, &gate->limits);
+}
+
 static enum risk_verdict reserve(const struct order_intent *intent)
 {
-    now_ns += 10000;
+    now_ns += 10000; /* more than the rate, so that the bucket stays full */
     return risk_reserve(&risk, &market, intent, 0, now_ns);
 }
 
-static void run_gate(void *unused, double *ret_ns)
+static void run_gate(void *context, double *ret_ns)
 {
-    (void)unused;
+    gate_make(context);
     uint64_t passed_count = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint32_t i = 0; i < INTENTS; i++) {
@@ -38,9 +71,9 @@ static void run_gate(void *unused, double *ret_ns)
     CHECK(passed_count == INTENTS);
 }
 
-static void run_refuse(void *unused, double *ret_ns)
+static void run_refuse(void *context, double *ret_ns)
 {
-    (void)unused;
+    gate_make(context);
     uint64_t refused_count = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint32_t i = 0; i < INTENTS; i++) {
@@ -71,9 +104,9 @@ static void run_encode(void *unused, double *ret_ns)
     bench_keep(sum);
 }
 
-static void run_both(void *unused, double *ret_ns)
+static void run_both(void *context, double *ret_ns)
 {
-    (void)unused;
+    gate_make(context);
     uint64_t sum = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint32_t i = 0; i < INTENTS; i++) {
@@ -117,10 +150,7 @@ int main(int argc, char **argv)
         market_apply(&market, &define);
         market_apply(&market, &state);
     }
-    const struct risk_limits limits = {.order_qty_max = 1000, .order_notional_max = 10000000000u, .collar_bps = 500,
-                                       .rate_per_s = 1000000, .rate_burst = 1000000, .position_max = 100000};
-    risk_init(&risk, &limits, false);
-    risk.session_up = true;
+    shares = bench_alloc(account_footprint(INSTRUMENTS));
     const struct order_frame_route route = {.local_mac = {2, 0, 0, 0, 0, 1}, .peer_mac = {2, 0, 0, 0, 0, 2},
                                             .local_ip = 0x0a000001, .peer_ip = 0x0a000002, .local_port = 20000,
                                             .peer_port = 20001};
@@ -133,13 +163,62 @@ int main(int argc, char **argv)
     workload_zipf_init(&zipf, INSTRUMENTS - 1);
     intents = bench_alloc(INTENTS * sizeof(*intents));
     for (uint32_t i = 0; i < INTENTS; i++)
-        intents[i] = (struct order_intent){.action = ORDER_NEW, .side = (i & 1) != 0 ? 'B' : 'S', .tif = ORDER_IOC,
+        intents[i] = (struct order_intent){.action = ORDER_NEW, .side = (i & 1) != 0 ? 'B' : 'T', .tif = ORDER_IOC,
                                            .instrument = (uint16_t)(1 + workload_zipf_next(&zipf, &state)),
-                                           .price = (i & 1) != 0 ? 1000100 : 1000000, .qty = 100 + i % 400};
+                                           .price = ((i & 1) != 0 ? 1000100 : 1000000) - (int32_t)(i / 2 % 100) * 100,
+                                           .qty = 100 * (1 + i % 4)};
+    const struct risk_limits usual = {.order_qty_max = 1000, .order_notional_max = 10000000000u, .collar_bps = 500,
+                                      .rate_per_s = 1000000, .rate_burst = 1000000, .position_max = 100000};
+    struct gate gates[] = {
+        {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
+        {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
+        {.limits = usual}, {.limits = usual}};
+    gates[1].limits.collar_last_bps = gates[1].limits.collar_close_bps = 500;
+    gates[2].limits.gross_max = gates[2].limits.net_max = UINT64_C(1) << 60;
+    gates[3].limits.loss_max = UINT64_C(1) << 60;
+    gates[4].limits.open_orders_max = 1000000;
+    gates[5].limits.hours_to_s = 4000000000u;
+    gates[6].limits.short_sale = true;
+    gates[7].limits.self_cross = true;
+    gates[8].limits.duplicate_ms = 1;
+    gates[9].limits.messages_per_s = gates[9].limits.messages_burst = 1000000;
+    gates[10].reference = true;
+    gates[11].strategy = true;
+    gates[12].share = true;
+    struct gate *all = &gates[13];
+    for (uint32_t i = 1; i < 10; i++) { /* whatever is on alone above */
+        const struct risk_limits *one = &gates[i].limits;
+        all->limits.collar_last_bps |= one->collar_last_bps;
+        all->limits.collar_close_bps |= one->collar_close_bps;
+        all->limits.gross_max |= one->gross_max;
+        all->limits.net_max |= one->net_max;
+        all->limits.loss_max |= one->loss_max;
+        all->limits.open_orders_max |= one->open_orders_max;
+        all->limits.hours_to_s |= one->hours_to_s;
+        all->limits.short_sale |= one->short_sale;
+        all->limits.self_cross |= one->self_cross;
+        all->limits.duplicate_ms |= one->duplicate_ms;
+        all->limits.messages_per_s |= one->messages_per_s;
+        all->limits.messages_burst |= one->messages_burst;
+    }
+    all->reference = all->strategy = all->share = true;
     const struct bench_case cases[] = {
-        {.name = "risk_reserve, order_frame_encode, risk_release", .run = run_both},
-        {.name = "risk_reserve and risk_release", .run = run_gate},
-        {.name = "risk_reserve, refused", .run = run_refuse},
+        {.name = "risk_reserve and risk_release, usual limits", .run = run_gate, .context = &gates[0]},
+        {.name = "... collars of last trade and close", .run = run_gate, .context = &gates[1]},
+        {.name = "... gross and net", .run = run_gate, .context = &gates[2]},
+        {.name = "... loss", .run = run_gate, .context = &gates[3]},
+        {.name = "... open orders", .run = run_gate, .context = &gates[4]},
+        {.name = "... hours", .run = run_gate, .context = &gates[5]},
+        {.name = "... short sale", .run = run_gate, .context = &gates[6]},
+        {.name = "... self-cross", .run = run_gate, .context = &gates[7]},
+        {.name = "... duplicate", .run = run_gate, .context = &gates[8]},
+        {.name = "... messages", .run = run_gate, .context = &gates[9]},
+        {.name = "... tick and lot", .run = run_gate, .context = &gates[10]},
+        {.name = "... limits of the strategy", .run = run_gate, .context = &gates[11]},
+        {.name = "... share of the gateway", .run = run_gate, .context = &gates[12]},
+        {.name = "risk_reserve and risk_release, everything on", .run = run_gate, .context = all},
+        {.name = "risk_reserve, order_frame_encode, risk_release", .run = run_both, .context = &gates[0]},
+        {.name = "risk_reserve, refused", .run = run_refuse, .context = &gates[0]},
         {.name = "order_frame_encode", .run = run_encode},
         {.name = "market_apply", .run = run_apply},
     };

@@ -630,6 +630,20 @@ def igmp_files():
     }
 
 
+def reference_files():
+    head = b'date,2026-11-27\nsymbol,tick,lot,close,restricted,borrowable\n'
+    positions = b'\1date,2026-11-27\nsymbol,shares,price\n'
+    return {
+        'rows': b'\0' + head + b'MSFT,0.01,100,416.9,no,yes\r\nAAPL,nms,1,227.5200,yes,no\n#\n\nBRK.A,any,0,,no,no',
+        'positions': positions + b'MSFT,1200,416.9\nAAPL,-300,226.1051\n', 'flat': positions,
+        'no_date': b'\0symbol,tick', 'date_alone': b'\0date,2026-11-27', 'bad_date': b'\0date,2026-11-2x\n',
+        'twice': positions + b'A,1,1\nB,1,1\nA,1,1', 'many_columns': b'\0' + head + b'A,nms,1,,no,no,,,,,',
+        'control_bytes': b'\0' + head + b'A\x1b[2J,nms,1,,no,no', 'nul': b'\0' + head + b'A\0B,nms,1,,no,no',
+        'long_digits': positions + b'A,99999999999999999999,1', 'long_field': positions + b'A' * 300 + b',1,1',
+        'more_rows_than_room': positions + b''.join(b'S%d,1,1\n' % i for i in range(65)),
+    }
+
+
 def main():
     check = sys.argv[1:] == ['--check']
     wrong = []
@@ -637,7 +651,8 @@ def main():
                           ('itch', itch_files()), ('channel', channel_files()), ('soup', soup_files()),
                           ('glimpse', glimpse_files()), ('ouch', ouch_files()),
                           ('order_session', order_session_files()),
-                          ('admin_line', admin_line_files()), ('igmp', igmp_files())):
+                          ('admin_line', admin_line_files()), ('igmp', igmp_files()),
+                          ('reference', reference_files())):
         folder = CORPUS / target
         if not check:
             folder.mkdir(parents=True, exist_ok=True)

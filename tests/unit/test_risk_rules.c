@@ -449,6 +449,14 @@ Test(risk_rules, a_jump_of_time_blocks_until_time_was_steady)
     cr_assert_eq(probe('B', ASK, 1), RISK_PASS);
 }
 
+Test(risk_rules, a_jump_may_be_counted_and_block_nothing)
+{
+    risk->limits.clock_back_ms = 10;
+    time_goes_to(market->now_ns - 11 * MS);
+    cr_assert_eq(probe('B', ASK, 1), RISK_PASS, "steady at once");
+    cr_assert_eq(risk->clock_jump_count, 1u);
+}
+
 Test(risk_rules, the_first_frame_is_no_jump)
 {
     risk->limits.clock_ahead_ms = 1;
