@@ -167,12 +167,16 @@ int main(int argc, char **argv)
                                            .instrument = (uint16_t)(1 + workload_zipf_next(&zipf, &state)),
                                            .price = ((i & 1) != 0 ? 1000100 : 1000000) - (int32_t)(i / 2 % 100) * 100,
                                            .qty = 100 * (1 + i % 4)};
-    const struct risk_limits usual = {.order_qty_max = 1000, .order_notional_max = 10000000000u, .collar_bps = 500,
-                                      .rate_per_s = 1000000, .rate_burst = 1000000, .position_max = 100000};
-    struct gate gates[] = {
-        {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
-        {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
-        {.limits = usual}, {.limits = usual}};
+    const struct risk_limits usual = {.order_qty_max = 1000,
+                                      .order_notional_max = 10000000000u,
+                                      .collar_bps = 500,
+                                      .rate_per_s = 1000000,
+                                      .rate_burst = 1000000,
+                                      .position_max = 100000};
+    struct gate gates[] = {{.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
+                           {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
+                           {.limits = usual}, {.limits = usual}, {.limits = usual}, {.limits = usual},
+                           {.limits = usual}, {.limits = usual}};
     gates[1].limits.collar_last_bps = gates[1].limits.collar_close_bps = 500;
     gates[2].limits.gross_max = gates[2].limits.net_max = UINT64_C(1) << 60;
     gates[3].limits.loss_max = UINT64_C(1) << 60;
