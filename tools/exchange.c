@@ -6,6 +6,7 @@
  * One thread. Each packet has a time of its own on the monotonic clock: one that is late makes no other late. */
 #include "tools/exchange.h"
 #include "tools/exchange_orders.h"
+#include "tools/exchange_port.h"
 #include "tools/exchange_wire.h"
 
 #include "feed/wire.h"
@@ -31,6 +32,7 @@
 #define HEARTBEAT_NS     NS_PER_S
 #define END_GAP_NS       UINT64_C(100000000)  /* between packets that say that the session has ended */
 #define IDLE_WAIT_NS     UINT64_C(100000000)  /* longest wait: clients of snapshots have timers too */
+#define SPIN_NS          UINT64_C(1000000)    /* of a port, before sockets are looked at */
 #define FINE_WAIT_NS     UINT64_C(200000)     /* poll sleeps until so long before a packet, then the clock itself */
 #define LATE_NS          UINT64_C(1000000)    /* a packet sent so long after its time is late */
 #define LINGER_NS        (5 * NS_PER_S)       /* after a snapshot's end: for the client to close first */
@@ -246,6 +248,8 @@ static void line_open(struct line *line, const struct exchange_line *options)
     const int loop = 1, ttl = (int)exchange.options.ttl;
     line->options = options;
     line->next_seq = 1;
+    if (exchange.options.port)
+        return;
     line->socket = socket_open("line", SOCK_DGRAM, (struct exchange_address){.ip = options->interface});
     if (setsockopt(line->socket, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof(interface)) != 0 ||
         setsockopt(line->socket, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl)) != 0 ||
@@ -258,6 +262,14 @@ static void line_open(struct line *line, const struct exchange_line *options)
 
 static void line_send(struct line *line, uint64_t seq, uint32_t count, const uint8_t *payload, uint32_t payload_len)
 {
+    if (exchange.options.port) {
+        const uint64_t out_ns =
+            exchange_port_send(line->options, (uint8_t)exchange.options.ttl, payload, payload_len);
+        line->error_count += out_ns == 0;
+        if (out_ns != 0 && exchange.options.wire_to_wire)
+            exchange_wire_sent_at((uint32_t)(line - exchange.line), seq, count, out_ns);
+        return;
+    }
     const bool sent = send(line->socket, payload, payload_len, MSG_DONTWAIT) == (ssize_t)payload_len;
     line->error_count += !sent;
     if (sent && exchange.options.wire_to_wire)
@@ -676,6 +688,20 @@ static uint64_t next_due_ns(void)
     return due_ns;
 }
 
+/* A port is looked at again and again: nothing would wake us for it. Sockets have their turn where there is time. */
+static void spin_for(struct pollfd *polled, uint64_t due_ns)
+{
+    const struct timespec none = {0};
+    const uint64_t begin_ns = clock_ns();
+
+    for (uint32_t i = 0; i < POLL_COUNT; i++)
+        polled[i].revents = 0;
+    for (uint64_t now_ns = begin_ns; now_ns < due_ns && now_ns - begin_ns < SPIN_NS; now_ns = clock_ns())
+        exchange_port_poll();
+    if (due_ns > clock_ns() + FINE_WAIT_NS)
+        ppoll(polled, POLL_COUNT, &none, NULL);
+}
+
 static void wait_for(struct pollfd *polled, uint64_t due_ns)
 {
     const uint64_t now_ns = clock_ns(), left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
@@ -701,7 +727,10 @@ static void turn(struct pollfd *polled)
         const bool more = client->socket >= 0 && client->said_ns == 0 && venue_spin_ended(client->spin);
         polled[POLL_CLIENT + i].events = (short)(POLLIN | (more || client->out_at < client->out_len ? POLLOUT : 0));
     }
-    wait_for(polled, next_due_ns());
+    if (exchange.options.port)
+        spin_for(polled, next_due_ns());
+    else
+        wait_for(polled, next_due_ns());
     const uint64_t now_ns = clock_ns();
     phase_step(now_ns);
     if (exchange.options.orders) { /* what the requests lead to is said at once */
@@ -749,10 +778,12 @@ static void open_all(struct pollfd *polled)
     source_open(&exchange.source);
     /* Numbers of their own, so that what one loses changes nothing else. */
     session_random_init(&exchange.random, seed ^ 0x6c6f7373u);
+    if (options->port)
+        exchange_port_open(options->port);
     for (uint32_t i = 0; i < 2; i++) {
         line_open(&exchange.line[i], &options->line[i]);
         session_random_init(&exchange.line[i].random, seed ^ (0x6c696e65u + i));
-        if (options->wire_to_wire)
+        if (options->wire_to_wire && !options->port)
             exchange_wire_line(i, exchange.line[i].socket, options->line[i].interface);
     }
     for (uint32_t i = 0; i < options->server_count; i++) {
@@ -806,6 +837,8 @@ static void say_end(void)
         exchange_orders_report();
     if (exchange.options.wire_to_wire)
         exchange_wire_report();
+    if (exchange.options.port)
+        exchange_port_report();
     printf("}\n");
 }
 
@@ -824,6 +857,8 @@ int main(int argc, char **argv)
             client_close(&exchange.client[i]);
     if (exchange.options.orders)
         exchange_orders_close();
+    if (exchange.options.port)
+        exchange_port_close();
     capture_close(exchange.source.capture);
     session_close(exchange.source.session);
     venue_close(exchange.venue);

@@ -53,6 +53,7 @@ struct exchange_options {
     struct desk_params desk;
     const char *order_log;         /* NULL: none */
     bool wire_to_wire;             /* measure, by timestamps */
+    const char *port;              /* a DPDK device in place of the lines' sockets; NULL: none */
     uint64_t rate[EXCHANGE_RATES_MAX]; /* packets a second, one after another, instead of the session's own times */
     uint32_t rate_count;
     uint64_t rate_s;               /* how long each */

@@ -56,6 +56,9 @@ static const char *const help =
     "  --rates R,R,...             packets a second, one rate after another instead of the session's own times, each\n"
     "                              on a schedule that no late packet moves; the session ends with the last\n"
     "  --rate-s N                  for so long each (default 5)\n"
+    "  --port memif[:SOCKET]       both lines go out over a DPDK port (net_memif, role server) in place of sockets,\n"
+    "                              and orders come in by it, as datagrams of OUCH without answers; stamps are the\n"
+    "                              TSC's\n"
     "                              Lines \"disconnect\" and \"reset\" on stdin close the client's connection\n"
     "  --help                      this text\n\n"
     "exit code: 0 good, 1 a socket or file cannot be used, 2 arguments are wrong\n";
@@ -109,6 +112,7 @@ enum {
     OPTION_WIRE_TO_WIRE,
     OPTION_RATES,
     OPTION_RATE_S,
+    OPTION_PORT,
     OPTION_HELP
 };
 
@@ -161,6 +165,7 @@ static const struct option long_options[] = {
     {"wire-to-wire", no_argument, NULL, OPTION_WIRE_TO_WIRE},
     {"rates", required_argument, NULL, OPTION_RATES},
     {"rate-s", required_argument, NULL, OPTION_RATE_S},
+    {"port", required_argument, NULL, OPTION_PORT},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -406,6 +411,9 @@ static void parse_option(struct exchange_options *options, uint32_t *reply_loss,
     case OPTION_RATE_S:
         options->rate_s = options_u64(name, optarg, 1, 3600);
         break;
+    case OPTION_PORT:
+        options->port = optarg;
+        break;
     case OPTION_HELP:
         fputs(help, stdout);
         exit(0);
@@ -437,8 +445,10 @@ void exchange_options_parse(int argc, char **argv, struct exchange_options *ret_
         parse_option(&options, &reply_loss, option, long_options[idx].name);
     if (optind < argc)
         options_refuse(OPTIONS_EXIT, "takes no arguments but options; see --help", argv[optind]);
-    if (options.wire_to_wire && !options.orders)
-        options_refuse(OPTIONS_EXIT, "--wire-to-wire", "measures orders, so it needs --orders");
+    if (options.wire_to_wire && !options.orders && !options.port)
+        options_refuse(OPTIONS_EXIT, "--wire-to-wire", "measures orders, so it needs --orders or --port");
+    if (options.port && (options.orders || options.glimpse || options.server_count > 0))
+        options_refuse(OPTIONS_EXIT, "--port", "has no desk and no servers: not with --orders, --glimpse, --request");
     if (options.itch_path == NULL)
         options_check_session(&options.session);
     const uint32_t home = options.line[0].interface;

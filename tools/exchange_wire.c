@@ -34,7 +34,7 @@ struct said {
 };
 
 struct row {
-    struct hist kernel, card;
+    struct hist kernel, card; /* kernel: of a DPDK port the TSC's */
     uint64_t message_count;
 };
 
@@ -143,6 +143,12 @@ static void stamped(uint32_t line, uint32_t id, struct exchange_wire_stamp stamp
     }
 }
 
+void exchange_wire_sent_at(uint32_t line, uint64_t seq, uint32_t count, uint64_t ns)
+{
+    exchange_wire_sent(line, seq, count);
+    stamped(line, wire.line[line].next_id - 1, (struct exchange_wire_stamp){.kernel_ns = ns});
+}
+
 static uint64_t ns_of(struct timespec time)
 {
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
@@ -185,6 +191,8 @@ static void collect(uint32_t line)
 
 void exchange_wire_collect(void)
 {
+    if (wire.options->port)
+        return;
     collect(0);
     collect(1);
 }
@@ -280,7 +288,7 @@ void exchange_wire_report(void)
     for (uint32_t i = 0; i < rate_count; i++) {
         printf("%s{\"packets_per_s\":%" PRIu64 ",\"messages\":%" PRIu64, i > 0 ? "," : "",
                wire.options->rate_count > 0 ? wire.options->rate[i] : 0, wire.row[i].message_count);
-        print_hist("kernel", &wire.row[i].kernel);
+        print_hist(wire.options->port ? "tsc" : "kernel", &wire.row[i].kernel);
         print_hist("card", &wire.row[i].card);
         printf("}");
     }

@@ -25,6 +25,9 @@ void exchange_wire_said(uint64_t seq, const uint8_t *message, uint32_t message_l
 /* A packet with these messages went into the line's socket. Each send of a line is told, a heartbeat with count 0. */
 void exchange_wire_sent(uint32_t line, uint64_t seq, uint32_t count);
 
+/* The same, where it is known at once when it was out. */
+void exchange_wire_sent_at(uint32_t line, uint64_t seq, uint32_t count, uint64_t ns);
+
 /* Take the timestamps of packets that are out: often, the kernel keeps but some hundreds. */
 void exchange_wire_collect(void);
 
