@@ -40,7 +40,7 @@ static uint64_t random_delay(struct igmp *igmp, uint64_t max_ns)
 /* --- groups
  * ----------------------------------------------------------------------------------------------------------- */
 
-void igmp_init(struct igmp *igmp, const struct igmp_setup *setup)
+void igmp_begin(struct igmp *igmp, const struct igmp_setup *setup)
 {
     memset(igmp, 0, sizeof(*igmp));
     igmp->setup = *setup;

@@ -77,8 +77,8 @@ struct igmp {
     struct igmp_counters counters;
 };
 
-/* Not a member of anything yet. */
-void igmp_init(struct igmp *igmp, const struct igmp_setup *setup);
+/* Not a member of anything yet. (igmp_init is a function of lwIP's library, which ours of that name would replace.) */
+void igmp_begin(struct igmp *igmp, const struct igmp_setup *setup);
 /* Before igmp_join: `group` is wanted from `source`, 0 = from all. Asked for from all once, it is from all. 224.0.0.1
  * is everybody's without a report, and not kept. False: more than IGMP_GROUPS_MAX or IGMP_SOURCES_MAX. */
 bool igmp_add(struct igmp *igmp, uint32_t group, uint32_t source);

@@ -33,7 +33,7 @@ void membership_port_init(struct membership_port *port, const struct config_port
     port->tx_queue_id = tx_queue_id;
     port->pool = pool;
     memcpy(setup.mac, mac, 6);
-    igmp_init(&port->igmp, &setup);
+    igmp_begin(&port->igmp, &setup);
     station_init(&port->station, mac, config->vlan);
     if (config->ip != 0)
         station_ip_add(&port->station, config->ip);

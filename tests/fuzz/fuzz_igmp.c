@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     uint64_t now_ns = 1000 * IGMP_NS_PER_S, count = 0;
 
     setup.version = len > 0 ? versions[data[0] % 3] : 0;
-    igmp_init(&igmp, &setup);
+    igmp_begin(&igmp, &setup);
     CHECK(igmp_add(&igmp, GROUP, SOURCE) && igmp_add(&igmp, GROUP, SOURCE + 1) && igmp_add(&igmp, GROUP + 1, 0) &&
           igmp_add(&igmp, GROUP + 2, SOURCE));
     igmp_join(&igmp, now_ns);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Rules of the tree that no compiler checks: lint.py layers|headers|text|stems|symbols|tx SOURCE_ROOT [BUILD_ROOT] [COMPILER...]
+"""Rules of the tree that no compiler checks: lint.py layers|headers|text|stems|symbols|clash|tx SOURCE_ROOT [BUILD_ROOT] [COMPILER...]
 
 layers: no room includes or calls what it must not know. headers: each header compiles alone. text: no forgotten marks,
 machine paths, large files. stems: each pure source has its unit test. symbols: what the objects of the pure rooms refer to,
-and that they hold no variables. tx: one object transmits orders, one requests.
+and that they hold no variables. clash: no function of a
+library is replaced by one of ours. tx: one object transmits orders, one requests.
 Standard library only; exit code 77 means skipped."""
 import concurrent.futures
 import os
@@ -215,6 +216,23 @@ def symbols():
                     find(name, 0, f"has a variable of its own: {columns[0]}")
 
 
+def clash():
+    """The program's functions take the place of those of its libraries with the same name: none may, but sys_now, which is lwIP's
+    clock and meant to be ours."""
+    program = os.path.join(sys.argv[3], "gateway/tickgate")
+    if not os.path.exists(program) or not _has("nm") or not _has("ldd"):
+        print("skipped: the program is not built, or no nm, or no ldd")
+        sys.exit(SKIP)
+    ours = {line.split()[-1] for line in nm(program, "-D", "--defined-only").splitlines() if " T " in line}
+    for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
+        path = re.search(r"=> (/\S+)", line)
+        if not path or re.search(r"lib(c|m)\.so|sanitizer|libasan|libubsan|libtsan", path[1]):
+            continue
+        theirs = {symbol.split()[-1].split("@")[0] for symbol in nm(path[1], "-D", "--defined-only").splitlines() if " T " in symbol}
+        for symbol in sorted(ours & theirs - {"sys_now", "_init", "_fini"}):
+            find("gateway", 0, f"{symbol} is also a function of {os.path.basename(path[1])}, which would call ours; rename it")
+
+
 def tx():
     """rte_eth_tx_burst is inline: the objects that transmit are those that refer to what its body refers to. Orders leave
     through order_tx alone; request_tx sends retransmission requests, stack what the control thread's TCP has to send (again), membership
@@ -230,7 +248,7 @@ def tx():
              f"pings) may transmit, not: {users}")
 
 
-{"layers": layers, "headers": headers, "text": text, "stems": stems, "symbols": symbols, "tx": tx}[sys.argv[1]]()
+{"layers": layers, "headers": headers, "text": text, "stems": stems, "symbols": symbols, "clash": clash, "tx": tx}[sys.argv[1]]()
 for finding in findings:
     print(finding)
 print(f"{sys.argv[1]}: {len(findings)} findings")

@@ -12,7 +12,7 @@ static struct rig_message message;
 
 static void begin(const struct igmp_setup *setup, uint32_t source)
 {
-    igmp_init(&igmp, setup);
+    igmp_begin(&igmp, setup);
     cr_assert(igmp_add(&igmp, GROUP, source));
     cr_assert(igmp_add(&igmp, GROUP_2, 0));
 }
@@ -157,7 +157,7 @@ Test(igmp, the_earlier_of_two_answers_wins)
 Test(igmp, a_query_about_a_group_or_its_sources_is_answered_about_these)
 {
     const struct igmp_setup setup = rig_setup(0);
-    igmp_init(&igmp, &setup);
+    igmp_begin(&igmp, &setup);
     igmp_add(&igmp, GROUP, SOURCE);
     igmp_add(&igmp, GROUP, SOURCE_2);
     igmp_add(&igmp, GROUP_2, 0);
@@ -391,7 +391,7 @@ Test(igmp, hostile_bytes_of_every_length_change_nothing_that_matters)
 Test(igmp, groups_and_sources_are_merged_and_bounded)
 {
     const struct igmp_setup setup = rig_setup(0);
-    igmp_init(&igmp, &setup);
+    igmp_begin(&igmp, &setup);
     cr_expect(igmp_add(&igmp, IGMP_ALL_SYSTEMS, 0));
     cr_expect_eq(igmp.group_count, 0u);
     /* interleaved, so that lists move in memory */
@@ -410,7 +410,7 @@ Test(igmp, groups_and_sources_are_merged_and_bounded)
         for (uint32_t i = 0; i < message.record[g].source_count; i++)
             cr_expect_eq(message.record[g].source[i], SOURCE + i, "group %u source %u", g, i);
     }
-    igmp_init(&igmp, &setup);
+    igmp_begin(&igmp, &setup);
     for (uint32_t i = 0; i < IGMP_GROUPS_MAX; i++)
         cr_assert(igmp_add(&igmp, GROUP + i, SOURCE));
     cr_expect_not(igmp_add(&igmp, GROUP - 1, 0));
