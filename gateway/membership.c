@@ -23,7 +23,7 @@ void membership_port_init(struct membership_port *port, const struct config_port
 {
     struct igmp_setup setup = {.ip = config->ip,
                                .mtu = (uint16_t)config->mtu,
-                               .version = config->igmp_version,
+                               .version = (uint8_t)config->igmp_version,
                                .refresh_ns = config->igmp_refresh_s * IGMP_NS_PER_S,
                                .seed = seed};
 
