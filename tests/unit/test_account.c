@@ -186,6 +186,24 @@ Test(account, what_was_carried_is_worth_its_cost_until_its_instrument_is_known)
     cr_assert_eq(profit(), 400 + 60 * 20);
 }
 
+Test(account, there_are_so_many_strategies_and_no_more, .signal = SIGABRT)
+{
+    account_strategy(market, ACCOUNT_STRATEGIES_MAX, share);
+}
+
+Test(account, what_moves_in_is_worth_its_cost_where_that_is_a_price)
+{
+    account_move_in(market, its(1), 10, (__int128)INT32_MAX * 10, 0, 0);
+    cr_assert_eq(its(1)->mark, INT32_MAX);
+    account_move_in(market, its(2), 10, ((__int128)INT32_MAX + 1) * 10, 0, 0);
+    cr_assert_eq(its(2)->mark, MD_PRICE_NONE, "no price is that high");
+    account_move_in(market, its(3), 10, 0, 0, 0);
+    cr_assert_eq(its(3)->mark, MD_PRICE_NONE, "nor is nothing one");
+    account_trade(market, its(3), 0, 'B', 10, 500);
+    cr_assert_eq(its(3)->mark, 500, "the first price that we know");
+    cr_assert(market->account.lcore.value == (__int128)INT32_MAX * 10 + 20 * 500);
+}
+
 Test(account, random_trades_agree_with_sums_over_all_of_them, .timeout = 60)
 {
     struct {
