@@ -40,7 +40,7 @@ Test(sysfile, a_line_has_no_blanks_at_its_ends_and_nothing_that_a_terminal_obeys
 {
     char text[32];
 
-    rig_bytes("/a", " \t perfor\x1b[31m mance \t\nsecond", 31);
+    rig_file("/a", " \t perfor\x1b[31m mance \t\nsecond");
     cr_assert(sysfile_line(rig_root, text, sizeof(text), "/a"));
     cr_assert_str_eq(text, "perfor?[31m mance");
     rig_file("/a", "");
