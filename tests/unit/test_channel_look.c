@@ -108,6 +108,9 @@ Test(channel_look, events_and_books_are_those_of_packets_that_come_alone)
     cr_assert_eq(channel_counters(looked)->message_count, MESSAGES);
     cr_assert_gt(operation_count, MESSAGES * 3 / 4); /* nearly all of a session is orders */
     cr_assert_eq(duplicate_count, 0);
+    free(plain);
+    free(looked);
+    free(packets);
 }
 
 Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
@@ -138,6 +141,9 @@ Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
         free(exact);
     }
     cr_assert_eq(memcmp(before, book, book_bytes), 0);
+    free(before);
+    free(channel);
+    free(packets);
 }
 
 Test(channel_look, more_messages_than_can_be_looked_at_are_received_all_the_same)
@@ -167,4 +173,5 @@ Test(channel_look, more_messages_than_can_be_looked_at_are_received_all_the_same
             event_count += cursor.event[i].type == MD_ADD;
     cr_assert_eq(event_count, 200);
     cr_assert_eq(channel_order_count(channel), 200);
+    free(channel);
 }
