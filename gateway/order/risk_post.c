@@ -63,6 +63,7 @@ static void limits_apply(struct risk *risk, const struct risk_limits *limits)
 
 static void strategy_apply(struct risk *risk, uint32_t strategy, const struct risk_limits *limits)
 {
+    CHECK(strategy < RISK_STRATEGIES_MAX); /* whoever posts looks at the scope, too */
     struct risk_strategy *its = &risk->strategy[strategy];
 
     if ((risk->limited >> strategy & 1) == 0)
@@ -80,7 +81,6 @@ static void share_apply(struct risk *risk, const struct risk_limits *share)
 
 void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits)
 {
-    CHECK(strategy < RISK_STRATEGIES_MAX);
     strategy_apply(risk, strategy, limits);
     risk->shown[RISK_STRATEGY(strategy)] = *limits;
 }
