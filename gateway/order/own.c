@@ -22,7 +22,7 @@ static bool lean(struct own_node *nodes, uint32_t node)
     return at->rank != before;
 }
 
-/* Two heaps without parents to one: their right ways are zipped downwards, then each node on it leans anew, upwards. */
+/* Two heaps to one without a parent: their right ways are zipped downwards, then each node on it leans anew. */
 static uint32_t merge(struct own_node *nodes, uint32_t a, uint32_t b)
 {
     uint32_t root = 0, last = 0;
@@ -62,10 +62,6 @@ void own_remove(struct own_node *nodes, struct own_side *side, uint32_t node, bo
 {
     const struct own_node gone = nodes[node];
 
-    if (gone.left != 0)
-        nodes[gone.left].parent = 0;
-    if (gone.right != 0)
-        nodes[gone.right].parent = 0;
     const uint32_t below = merge(nodes, gone.left, gone.right);
     if (gone.parent == 0) {
         root_set(nodes, side, below, buy);

@@ -67,6 +67,9 @@ Test(recent, room_is_where_the_oldest_is_out_of_the_window)
         cr_assert(recent_room(&recent, 1000, 50), "%u", i);
         recent_push(&recent, &intent, 1000 + i);
     }
+    const struct order_intent first = intent_of('B', 100, 5), second = intent_of('B', 101, 5);
+    cr_assert_not(recent_find(&recent, &first, 1049, 50), "its place is the next one's");
+    cr_assert(recent_find(&recent, &second, 1049, 50));
     cr_assert_not(recent_room(&recent, 1049, 50));
     cr_assert(recent_room(&recent, 1050, 50), "the first is old");
     const struct order_intent next = intent_of('B', 1, 1);

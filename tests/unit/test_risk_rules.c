@@ -384,6 +384,55 @@ Test(risk_rules, what_cannot_be_shared_is_our_own_mistake, .signal = SIGABRT)
     risk_share_of(&limits, 2); /* half an order would be none, and none is off */
 }
 
+Test(risk_rules, nobody_is_no_lcore, .signal = SIGABRT)
+{
+    struct risk_limits limits = wide;
+    risk_share_of(&limits, 0);
+}
+
+Test(risk_rules, a_limit_of_one_for_each_can_be_shared)
+{
+    struct risk_limits limits = wide;
+    limits.open_orders_max = limits.gross_max = limits.net_max = 2;
+    risk_share_of(&limits, 2);
+    cr_assert(limits.open_orders_max == 1 && limits.gross_max == 1 && limits.net_max == 1);
+    limits = wide;
+    risk_share_of(&limits, 2);
+    cr_assert(limits.open_orders_max == 0 && limits.gross_max == 0 && limits.net_max == 0, "what is off stays off");
+}
+
+Test(risk_rules, money_that_cannot_be_shared_is_our_own_mistake, .signal = SIGABRT)
+{
+    struct risk_limits limits = wide;
+    limits.gross_max = 1;
+    risk_share_of(&limits, 2);
+}
+
+Test(risk_rules, a_net_limit_that_cannot_be_shared_is_our_own_mistake, .signal = SIGABRT)
+{
+    struct risk_limits limits = wide;
+    limits.net_max = 1;
+    risk_share_of(&limits, 2);
+}
+
+Test(risk_rules, there_are_so_many_strategies_and_no_more, .signal = SIGABRT)
+{
+    risk_limit_strategy(risk, RISK_STRATEGIES_MAX, &wide);
+}
+
+Test(risk_rules, the_first_limits_of_a_strategy_begin_with_a_full_bucket)
+{
+    struct risk_limits tight = wide;
+    tight.rate_per_s = 1;
+    tight.rate_burst = 3;
+    cr_assert(risk_post_limits(risk, RISK_STRATEGY(2), &tight));
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(ask_of(2, 'B', ASK, 1), RISK_PASS);
+    cr_assert_eq(ask_of(2, 'B', ASK, 1), RISK_RATE);
+    cr_assert(risk_post_limits(risk, RISK_STRATEGY(2), &tight));
+    cr_assert_eq(ask_of(2, 'B', ASK, 1), RISK_RATE, "the next ones fill nothing");
+}
+
 Test(risk_rules, a_strategy_is_held_to_its_own_limits_too)
 {
     struct risk_limits tight = wide;
