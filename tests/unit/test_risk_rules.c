@@ -393,7 +393,8 @@ Test(risk_rules, nobody_is_no_lcore, .signal = SIGABRT)
 Test(risk_rules, a_limit_of_one_for_each_can_be_shared)
 {
     struct risk_limits limits = wide;
-    limits.open_orders_max = limits.gross_max = limits.net_max = 2;
+    limits.open_orders_max = 2;
+    limits.gross_max = limits.net_max = 2;
     risk_share_of(&limits, 2);
     cr_assert(limits.open_orders_max == 1 && limits.gross_max == 1 && limits.net_max == 1);
     limits = wide;
@@ -418,6 +419,11 @@ Test(risk_rules, a_net_limit_that_cannot_be_shared_is_our_own_mistake, .signal =
 Test(risk_rules, there_are_so_many_strategies_and_no_more, .signal = SIGABRT)
 {
     risk_limit_strategy(risk, RISK_STRATEGIES_MAX, &wide);
+}
+
+Test(risk_rules, there_are_so_many_scopes_and_no_more, .signal = SIGABRT)
+{
+    (void)risk_post_limits(risk, RISK_SCOPES_MAX, &wide);
 }
 
 Test(risk_rules, the_first_limits_of_a_strategy_begin_with_a_full_bucket)
