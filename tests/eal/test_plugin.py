@@ -57,12 +57,13 @@ captures = work.session("day", 100000, "--symbols", "40")
 
 def config(mode, plugin=None, name="plugin"):
     path = work.config(name, mode)
+    with open(path) as file: # what a strategy may send must not depend on its neighbour's orders here
+        text = file.read().replace("  position_max: 100000\n", "  position_max: 100000\n  self_cross: allow\n")
     if plugin:
-        with open(path) as file:
-            text = file.read()
         path = path.replace(".yaml", f"-{os.path.basename(plugin)}.yaml")
-        with open(path, "w") as file:
-            file.write(text.replace("kind: taker", "plugin: " + plugin))
+        text = text.replace("kind: taker", "plugin: " + plugin)
+    with open(path, "w") as file:
+        file.write(text)
     return path
 
 
