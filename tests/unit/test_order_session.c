@@ -771,6 +771,36 @@ Test(order_session, an_answer_that_is_malformed_is_none)
     free(rig);
 }
 
+/* A number that would use up those of the day: the session does not come up with it, at the bound it does. */
+Test(order_session, a_next_number_beyond_the_bound_is_not_believed)
+{
+    struct rig *rig = rig_in(ORDER_SESSION_REPLAY);
+
+    rig->session.params.user_ref_max = 5000;
+    rig->server.next_user_ref = 5000;
+    server_publish(&rig->server, 1); /* an answer at the end of the probe would not count */
+    server_answer(&rig->server);
+    cr_assert_eq(settle(rig), ORDER_SESSION_UP);
+    cr_assert_eq(rig->session.next_user_ref, 5000u);
+    free(rig);
+
+    rig = rig_in(ORDER_SESSION_REPLAY);
+    rig->session.params.user_ref_max = 5000;
+    rig->server.next_user_ref = 5001;
+    server_publish(&rig->server, 1); /* an answer at the end of the probe would not count */
+    server_answer(&rig->server);
+    cr_assert_eq(settle(rig), ORDER_SESSION_DOWN);
+    cr_assert_eq(rig->session.loss, ORDER_SESSION_LOSS_USER_REF);
+    cr_assert_eq(rig->session.loss_count[ORDER_SESSION_LOSS_USER_REF], 1u);
+    cr_assert_eq(rig->session.leapt_user_ref, 5001u);
+    cr_assert_eq(rig->session.next_user_ref, 0u);
+    rig->session.params.user_ref_max = 6000; /* raised: now it is believed */
+    rig->server.late = false;
+    rig->now_ns = order_session_deadline_ns(&rig->session);
+    cr_assert_eq(settle(rig), ORDER_SESSION_UP);
+    free(rig);
+}
+
 /* --- losses */
 
 Test(order_session, a_refused_connection_is_a_loss)
