@@ -21,6 +21,11 @@ static const char *const fraction_keys[] = {"p50", "p90", "p99", "p999", "p9999"
 static const char *const stage_names[STAGE_COUNT] = {"popped", "decided", "encoded", "tick-to-trade"};
 static const char *const stage_keys[STAGE_COUNT] = {"popped", "decided", "encoded", "tick_to_trade"};
 
+/* Tick-to-trade once more, by the time since the lcore's last send. */
+static const char *const since_names[SINCE_COUNT] = {"sent < 1 ms", "< 10 ms", "< 100 ms", "< 1 s", "< 10 s",
+                                                     "longer ago"};
+static const char *const since_keys[SINCE_COUNT] = {"lt_1_ms", "lt_10_ms", "lt_100_ms", "lt_1_s", "lt_10_s", "longer"};
+
 /* --- what both forms are made of
  * ------------------------------------------------------------------------------------- */
 
@@ -117,6 +122,10 @@ static void text_latency(const struct report *report, FILE *out)
         for (uint32_t j = 0; j < STAGE_COUNT; j++)
             text_hist(out, &topology->clock, topology->strategies[i]->name, stage_names[j],
                       &topology->strategies[i]->stage[j]);
+    for (uint32_t i = 0; i < topology->strategies_count; i++)
+        for (uint32_t j = 0; j < SINCE_COUNT; j++)
+            text_hist(out, &topology->clock, topology->strategies[i]->name, since_names[j],
+                      &topology->strategies[i]->since[j]);
     for (uint32_t i = 0; i < topology->rx_count; i++)
         if (topology->rx[i]->replay)
             text_hist(out, &topology->clock, topology->rx[i]->name, "(lateness)", &topology->rx[i]->replay->lateness);
@@ -411,7 +420,12 @@ static void json_strategies(struct json *json, const struct topology *topology, 
     json_open(json, "latency", '{');
     for (uint32_t i = 0; i < STAGE_COUNT; i++)
         json_hist(json, &topology->clock, stage_keys[i], &lcore->stage[i]);
+    json_open(json, "since_last_send", '{');
+    for (uint32_t i = 0; i < SINCE_COUNT; i++)
+        json_hist(json, &topology->clock, since_keys[i], &lcore->since[i]);
     json_close(json, '}');
+    json_close(json, '}');
+    json_u64(json, "warm_walks", lcore->warm.walk_count);
     json_close(json, '}');
 }
 

@@ -68,6 +68,8 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
             order_path_warm(lcore->path);
             open_warm(&lcore->open);
         }
+        if (lcore->warm.ticks > 0)
+            warm_turn(lcore);
     }
     __atomic_store_n(&lcore->turn_count, lcore->turn_count + 1, __ATOMIC_RELAXED);
 }

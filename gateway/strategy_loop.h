@@ -15,6 +15,7 @@
 #include "gateway/resync.h"
 #include "gateway/strategy/strategy.h"
 #include "gateway/venue/sim.h"
+#include "gateway/warm.h"
 #include "ring/hist.h"
 #include "ring/md_ring.h"
 
@@ -28,6 +29,13 @@ enum strategy_stage {
     STAGE_ENCODED,  /* gate passed, frame written */
     STAGE_SENT,     /* transmit burst has returned: tick-to-trade */
     STAGE_COUNT
+};
+
+/* Tick-to-trade by the time since the lcore has last sent something: what a quiet minute costs. */
+enum strategy_since {
+    SINCE_1_MS = 0, SINCE_10_MS, SINCE_100_MS, SINCE_1_S, SINCE_10_S,
+    SINCE_LONGER,   /* or nothing was sent before */
+    SINCE_COUNT
 };
 
 struct strategy_slot {
@@ -84,6 +92,10 @@ struct strategy_lcore {
     uint64_t own_cancel_count;      /* cancels on the gateway's own account */
     uint64_t intent_overflow_count; /* intents beyond ORDER_INTENTS_MAX or SUBMIT_INTENTS_MAX: dropped */
     struct hist stage[STAGE_COUNT];
+    struct hist since[SINCE_COUNT];
+    uint64_t since_tsc[SINCE_COUNT - 1]; /* bounds, in ticks */
+    uint64_t sent_tsc;              /* newest send; 0 = none yet */
+    struct warm warm;
     struct risk risk;
     struct kill_line kill;
     /* cold */

@@ -186,6 +186,18 @@ static inline uint32_t tick_of(const struct strategy_lcore *lcore, const struct 
     return cause->type == MD_TIME ? 0 : (uint32_t)cause->exchange_ns - lcore->midnight[cause->channel];
 }
 
+/* It has gone out: into the row of the time that nothing had. */
+static void since(struct strategy_lcore *lcore, uint64_t tx_tsc, uint64_t latency_tsc)
+{
+    uint32_t row = SINCE_LONGER;
+
+    if (lcore->sent_tsc != 0)
+        for (row = 0; row < SINCE_LONGER && tx_tsc - lcore->sent_tsc >= lcore->since_tsc[row];)
+            row++;
+    lcore->sent_tsc = tx_tsc;
+    hist_record(&lcore->since[row], latency_tsc);
+}
+
 /* One intent, all the way. Whatever stops it gives the reservation back; the verdict says where that was. */
 static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
                                 const struct order_intent *intent, const struct md_event *cause)
@@ -224,6 +236,7 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     }
     const uint64_t tx_tsc = clock_tsc();
     hist_record(&lcore->stage[STAGE_SENT], tx_tsc - cause->rx_tsc);
+    since(lcore, tx_tsc, tx_tsc - cause->rx_tsc);
 
     if (cancel) {
         risk_cancel(&lcore->risk, lcore->market.now_ns);
@@ -233,6 +246,8 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
         sent(lcore, intent->orig_ref, strategy, cause, tx_tsc);
         return RISK_PASS;
     }
+    if (intent->action == ORDER_NEW)
+        warm_note(&lcore->warm, intent, strategy);
     wire.qty = intent->qty;
     const uint32_t user_ref = enter(lcore, &wire, instrument->symbol, strategy, order, reserved);
     sent(lcore, user_ref, strategy, cause, tx_tsc);

@@ -270,6 +270,19 @@ static void gate_build(const struct topology *topology, struct strategy_lcore *l
         reference_file_carry(&topology->daily, market);
 }
 
+/* What the lcore measures by, in ticks of the TSC. */
+static void warm_build(const struct topology *topology, struct strategy_lcore *lcore)
+{
+    struct clock_report clock;
+
+    clock_report_load(&topology->clock, &clock);
+    for (uint32_t i = 0; i < SINCE_COUNT; i++)
+        hist_init(&lcore->since[i]);
+    for (uint64_t i = 0, ticks = clock.tsc_hz / 1000; i < SINCE_COUNT - 1; i++, ticks *= 10)
+        lcore->since_tsc[i] = ticks;
+    lcore->warm.ticks = clock.tsc_hz * topology->config->orders.warm_us / 1000000;
+}
+
 static int strategies_build(struct topology *topology, uint32_t lcore_idx, char ret_error[TOPOLOGY_ERROR_MAX])
 {
     const struct config *config = topology->config;
@@ -292,6 +305,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     lcore->stop = &topology->stop;
     for (uint32_t i = 0; i < STAGE_COUNT; i++)
         hist_init(&lcore->stage[i]);
+    warm_build(topology, lcore);
     topology->strategies[topology->strategies_count++] = lcore;
 
     for (uint32_t i = 0; i < config->feed_count; i++)

@@ -48,6 +48,12 @@ static inline void order_tx_pass(struct order_tx *tx)
     tx->next++;
 }
 
+/* Has the driver let go of the next frame? */
+static inline bool order_tx_free(const struct order_tx *tx)
+{
+    return rte_mbuf_refcnt_read(tx->frame[tx->next & tx->mask]) == 1;
+}
+
 /* Idle: keep the lines of the next order in this lcore's cache. Changes nothing. */
 static inline void order_tx_warm(const struct order_tx *tx)
 {

@@ -390,6 +390,8 @@ static enum risk_verdict reserve(struct risk *risk, struct market *market, const
     const uint64_t window = fresh ? window_ns(risk, strategy) : 0;
     if (window != 0 && UNLIKELY(recent_find(recent, intent, now_ns, window) || !recent_room(recent, now_ns, window)))
         return RISK_DUPLICATE;
+    if (UNLIKELY(risk->rehearsing))
+        return RISK_PASS;
     if ((verdict = check_rates(risk, strategy, now_ns)) != RISK_PASS)
         return verdict;
     if (more > 0)
@@ -405,6 +407,15 @@ enum risk_verdict risk_reserve(struct risk *risk, struct market *market, const s
     if (UNLIKELY(intent->action != ORDER_NEW))
         return RISK_BAD_INTENT;
     return reserve(risk, market, intent, strategy, intent->qty, now_ns);
+}
+
+enum risk_verdict risk_rehearse(struct risk *risk, struct market *market, const struct order_intent *intent,
+                                uint8_t strategy, uint64_t now_ns)
+{
+    risk->rehearsing = true;
+    const enum risk_verdict verdict = risk_reserve(risk, market, intent, strategy, now_ns);
+    risk->rehearsing = false;
+    return verdict;
 }
 
 enum risk_verdict risk_reserve_replace(struct risk *risk, struct market *market, const struct order_intent *intent,

@@ -107,6 +107,7 @@ struct risk {
     /* changed by orders; owner */
     alignas(CACHE_LINE_BYTES) struct risk_bucket rate;
     struct risk_bucket messages;           /* as the venue counts them */
+    bool rehearsing;                       /* risk_rehearse is under way */
     __int128 profit_base[RISK_SCOPES_MAX]; /* profit of each scope when its loss limit began to count */
     uint64_t jumped_ns;                    /* frame time of the last jump of frame time */
     bool jumped;                           /* and it was not steady for clock_steady_ms since */
@@ -190,6 +191,11 @@ enum risk_verdict risk_reserve(struct risk *risk, struct market *market, const s
  * and open orders do not become more. */
 enum risk_verdict risk_reserve_replace(struct risk *risk, struct market *market, const struct order_intent *intent,
                                        uint32_t open_qty, uint8_t strategy, uint64_t now_ns);
+
+/* Every check of a new order up to the rates, and nothing else: what passes is neither booked nor remembered, no token
+ * is taken. What it finds out of time and losses it would find with the next order too. For the warm path. */
+enum risk_verdict risk_rehearse(struct risk *risk, struct market *market, const struct order_intent *intent,
+                                uint8_t strategy, uint64_t now_ns);
 
 /* What risk_reserve or risk_reserve_replace has just passed does not go out: `reserved` shares go back, and it is
  * forgotten. Tokens stay taken. */

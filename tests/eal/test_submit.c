@@ -111,6 +111,8 @@ static void start(void)
     lcore->risk.session_up = true;
     for (uint32_t i = 0; i < STAGE_COUNT; i++)
         hist_init(&lcore->stage[i]);
+    for (uint32_t i = 0; i < SINCE_COUNT; i++)
+        hist_init(&lcore->since[i]);
     lcore->strategy[0] = (struct strategy_slot){.ops = &ops, .name = "test"};
     lcore->strategy_count = 1;
     lcore->hashing = true;
@@ -456,6 +458,155 @@ Test(submit, a_stop_cancels_what_a_rejected_replace_leaves_open)
     news_send((struct order_news){.type = ORDER_NEWS_END});
     cr_assert_eq(lcore->cancelling, ORDER_OWNER_CANCEL_NONE);
     free(lcore->link);
+}
+
+/* What the end of a turn does with the session. */
+static void own_turn(void)
+{
+    order_owner_poll(lcore);
+    if (kill_lcore_turn(&lcore->kill))
+        order_owner_round(lcore);
+    if (lcore->cancelling != ORDER_OWNER_CANCEL_NONE)
+        order_owner_sweep(lcore);
+}
+
+/* Rounds of the kill: each cancels what may be cancelled then, the new order of a replace in flight too; none goes on
+ * once the gate is open again. */
+Test(submit, a_round_of_the_kill_cancels_everything_and_the_next_what_is_left)
+{
+    struct order_intent replace = buy(150);
+
+    replace.action = ORDER_REPLACE;
+    replace.orig_ref = 1;
+    lcore->answered = true;
+    lcore->link = lcore->path->link = aligned_alloc(64, (sizeof(*lcore->link) + 63) / 64 * 64);
+    order_link_init(lcore->link, UINT32_MAX);
+    news_send((struct order_news){.type = ORDER_NEWS_BEGIN, .epoch = 1, .value = 1});
+    own_turn();
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    answer_send(OUCH_ACCEPTED, 1, 100);
+    wish(replace);
+    event_send(MD_ADD, 1, 2);
+    wish(buy(70)); /* not answered yet */
+    event_send(MD_ADD, 1, 3);
+    risk_kill(&lcore->risk, true);
+    lcore->kill.round = 1;
+    own_turn();
+    own_turn();
+    cr_assert_eq(lcore->kill.seen, 1u);
+    cr_assert_eq(lcore->own_cancel_count, 2u, "the replacement and the new order");
+    answer_send(OUCH_REJECTED, 2, 0); /* order 1 goes on */
+    own_turn();
+    cr_assert_eq(lcore->own_cancel_count, 2u);
+    lcore->kill.round = 2;
+    own_turn();
+    cr_assert_eq(lcore->own_cancel_count, 3u);
+    cr_assert_eq(open_find(&lcore->open, 1)->state, OPEN_PENDING_CANCEL);
+    wish(buy(10));
+    event_send(MD_ADD, 1, 4);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_KILLED], 1u);
+    risk_kill(&lcore->risk, false);
+    lcore->kill.round = 3;
+    own_turn();
+    wish(buy(10));
+    event_send(MD_ADD, 1, 5);
+    own_turn();
+    cr_assert_eq(lcore->own_cancel_count, 3u, "armed: it is left alone");
+    cr_assert_eq(lcore->cancelling, ORDER_OWNER_CANCEL_NONE);
+    free(lcore->link);
+}
+
+/* Twice the same, with walks in between: the second order is the same to the byte, and nothing else has changed. */
+Test(submit, a_walk_of_the_warm_path_leaves_no_trace)
+{
+    struct ouch_enter enter, again;
+    void *frame;
+
+    cr_assert(lcore->market.channel_count == 1 && !lcore->warm.known);
+    event_send(MD_ADD, 1, 4);
+    cr_assert(warm_walk(lcore), "before the first order it finds an instrument by itself");
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    cr_assert_eq(enter.user_ref, 1u);
+    cr_assert(lcore->warm.known && lcore->warm.intent.qty == 100);
+
+    struct risk *risk = malloc(sizeof(*risk));
+    struct open_orders *open = malloc(sizeof(*open));
+    uint8_t *market = malloc(INSTRUMENTS * sizeof(struct market_instrument)), *orders = malloc(open_footprint(64));
+    const uint64_t hash = lcore->order_hash, count = lcore->order_count, sent = lcore->path->tx->sent_count;
+    const uint32_t told = heard_count, next = lcore->path->tx->next;
+    memcpy(risk, &lcore->risk, sizeof(*risk));
+    memcpy(open, &lcore->open, sizeof(*open));
+    memcpy(market, lcore->market.channel[0].instruments, INSTRUMENTS * sizeof(struct market_instrument));
+    memcpy(orders, open_memory, open_footprint(64));
+    for (uint32_t i = 0; i < 2000; i++)
+        cr_assert(warm_walk(lcore));
+    cr_assert_eq(memcmp(risk, &lcore->risk, sizeof(*risk)), 0, "gate: no token, no reservation, no counter");
+    cr_assert_eq(memcmp(open, &lcore->open, sizeof(*open)), 0, "no number is used");
+    cr_assert_eq(memcmp(market, lcore->market.channel[0].instruments, INSTRUMENTS * sizeof(struct market_instrument)),
+                 0);
+    cr_assert_eq(memcmp(orders, open_memory, open_footprint(64)), 0);
+    cr_assert_eq(lcore->path->tx->busy_count + lcore->path->tx->full_count, 0u);
+    cr_assert(lcore->order_hash == hash && lcore->order_count == count && lcore->path->tx->sent_count == sent &&
+              lcore->path->tx->next == next && heard_count == told && lcore->stage[STAGE_SENT].count == 1);
+    cr_assert_neq(rte_ring_dequeue(wire, &frame), 0, "nothing has left");
+
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&again));
+    cr_assert_eq(again.user_ref, 2u);
+    again.user_ref = enter.user_ref;
+    memcpy(again.cl_ord_id, enter.cl_ord_id, sizeof(enter.cl_ord_id));
+    cr_assert_eq(memcmp(&again, &enter, sizeof(enter)), 0);
+
+    risk_kill(&lcore->risk, true);
+    cr_assert_not(warm_walk(lcore), "a shut gate ends it");
+    free(risk);
+    free(open);
+    free(market);
+    free(orders);
+}
+
+Test(submit, idle_turns_walk_at_the_interval_and_busy_ones_never)
+{
+    event_send(MD_ADD, 1, 4);
+    for (uint32_t i = 0; i < 1000; i++)
+        strategy_turn_end(lcore, false);
+    cr_assert_eq(lcore->warm.walk_count, 0u, "off");
+    lcore->warm.ticks = 1;
+    for (uint32_t i = 0; i < 1000; i++)
+        strategy_turn_end(lcore, true);
+    cr_assert_eq(lcore->warm.walk_count, 0u);
+    for (uint32_t i = 0; i < 10 * WARM_IDLE_TURNS; i++)
+        strategy_turn_end(lcore, false);
+    cr_assert_eq(lcore->warm.walk_count, 10u);
+    lcore->warm.ticks = UINT64_MAX / 2;
+    for (uint32_t i = 0; i < 10 * WARM_IDLE_TURNS; i++)
+        strategy_turn_end(lcore, false);
+    cr_assert_eq(lcore->warm.walk_count, 11u, "once, then not before its time");
+}
+
+Test(submit, tick_to_trade_has_a_row_by_the_time_since_the_last_send)
+{
+    struct ouch_enter enter;
+
+    for (uint32_t i = 0; i < SINCE_COUNT - 1; i++)
+        lcore->since_tsc[i] = UINT64_MAX / 2;
+    for (uint32_t i = 0; i < 2; i++) {
+        wish(buy(100));
+        event_send(MD_ADD, 1, 5);
+        cr_assert(wire_take(&enter));
+    }
+    cr_assert_eq(lcore->since[SINCE_LONGER].count, 1u, "the first");
+    cr_assert_eq(lcore->since[SINCE_1_MS].count, 1u);
+    for (uint32_t i = 0; i < 3; i++)
+        lcore->since_tsc[i] = 0;
+    wish(buy(100));
+    event_send(MD_ADD, 1, 5);
+    cr_assert(wire_take(&enter));
+    cr_assert_eq(lcore->since[SINCE_1_S].count, 1u);
 }
 
 /* ---- what stops an order outside the gate, and that it stops no cancel ---- */
