@@ -26,13 +26,14 @@ def resting(orders, after=NEVER):
             f"params: {{orders: {orders}, distance: 50000, after: {after}}}}}\n")
 
 
-QUOTER = "  - {name: quoter, kind: quoter, lcore: LCORE, feed: itch, params: {distance: 0, requote: 100, quantity: 100, pause_us: 2000}}\n"
+MAKER = "  - {name: maker, kind: maker, lcore: LCORE, feed: itch, params: {quantity: 100, position_max: 100000, skew: 0, pause_us: 2000}}\n"
 
 
 class Killable:
     """A gateway with an admin socket, a venue that cancels nothing by itself, and the bridge between them."""
 
-    def __init__(self, work, name, strategies, harm=(), exchange=(), carrier="tcp", capture=False, **config):
+    def __init__(self, work, name, strategies, harm=(), exchange=(), carrier="tcp", capture=False, messages=d.MESSAGES,
+                 **config):
         self.name, self.socket = name, work.path(name + ".sock")
         more = f"admin: {{socket: {self.socket}, audit_file: {work.path(name + '.audit')}}}\n"
         self.config = d.config_orders(work, name, carrier=carrier, strategies=strategies, **config)
@@ -42,8 +43,8 @@ class Killable:
         if self.address:
             n.ip("-n", n.GATEWAY, *self.address)
         self.bridge = d.Impair(*harm)
-        self.desk = d.Desk(work.path(name + ".log"), "--messages", str(d.MESSAGES), "--symbols", str(d.SYMBOLS), "--seed", str(d.SEED),
-                           "--rate", "5000", *d.PAUSES, *exchange)
+        self.desk = d.Desk(work.path(name + ".log"), "--messages", str(messages), "--symbols", str(d.SYMBOLS), "--seed", str(d.SEED),
+                           "--rate", "5000", "--pause-at", str(messages - 1000), "--pause-at", str(messages - 10), *exchange)
         self.sniffed = d.Capture(work.path(name + ".pcap")) if capture else None
         self.start()
 
@@ -124,7 +125,8 @@ def confirmed(killable, kill):
 
 def thousand(work):
     """A thousand resting orders, a twentieth of all segments lost each way; armed again it trades."""
-    killable = Killable(work, "thousand", resting(1000) + QUOTER, harm=("--fault", "loss=5", "--back", "loss=5"))
+    killable = Killable(work, "thousand", resting(1000) + MAKER, harm=("--fault", "loss=5", "--back", "loss=5"),
+                        messages=100000) # the market goes on while it is killed, and after
     killable.logged_in()
     killable.desk.go_on()
     killable.until(lambda status: status["open"] >= 1000, "a thousand orders rest")
@@ -169,7 +171,7 @@ def stream_of(sniffed, port):
 def spins(work):
     """A strategy that never returns, with a hundred orders in the book."""
     look = shutil.which("tshark")
-    killable = Killable(work, "spins", resting(100, after=3000) + QUOTER, watchdog_ms=1000, capture=look)
+    killable = Killable(work, "spins", resting(100, after=3000) + MAKER, watchdog_ms=1000, capture=look)
     killable.logged_in()
     killable.desk.go_on()
     kill = killable.killed()
@@ -201,7 +203,7 @@ def spins(work):
 
 def by_signal(work):
     """SIGUSR1 with quotes in the book and replaces in flight: the venue's answers come 30 ms late."""
-    killable = Killable(work, "signal", QUOTER, exchange=("--answer-delay-us", "30000"))
+    killable = Killable(work, "signal", MAKER, exchange=("--answer-delay-us", "30000"))
     killable.logged_in()
     killable.desk.go_on()
     killable.until(lambda status: status["open"] > 10, "it trades")
@@ -220,7 +222,7 @@ def by_signal(work):
 
 def in_a_break(work):
     """Killed while the connection is gone: its orders outlive it at this venue, and are cancelled on the next one."""
-    killable = Killable(work, "break", resting(50) + QUOTER)
+    killable = Killable(work, "break", resting(50) + MAKER)
     killable.logged_in()
     killable.desk.go_on()
     killable.until(lambda status: status["open"] > 50, "it trades")
@@ -239,7 +241,7 @@ def in_a_break(work):
 
 def in_a_replay(work):
     """The next life is killed before its login is over: orders of the life before are cancelled."""
-    killable = Killable(work, "replay", resting(200) + QUOTER, join="anywhere")
+    killable = Killable(work, "replay", resting(200) + MAKER, join="anywhere")
     killable.logged_in()
     killable.desk.go_on()
     killable.until(lambda status: status["open"] > 200, "it trades")
@@ -260,7 +262,7 @@ def in_a_replay(work):
 
 def kernel(work):
     """On a socket of the kernel."""
-    killable = Killable(work, "kernel", QUOTER, carrier="kernel")
+    killable = Killable(work, "kernel", MAKER, carrier="kernel")
     killable.logged_in()
     killable.desk.go_on()
     killable.until(lambda status: status["open"] > 10, "it trades")
@@ -275,7 +277,7 @@ def without_session(work):
     """A replay, and the laboratory carrier: nobody to log in to."""
     captures = work.session("killed", 200000, "--symbols", "40")
     for options, text in ((("--venue", "sim"), "replay with a simulated venue"), ((), "replay without one")):
-        config = work.config("killed", more_strategies=QUOTER, every=25)
+        config = work.config("killed", more_strategies=MAKER, every=25)
         process = subprocess.Popen([g.TICKGATE, "replay", config, "--json", "--speed", "1.0", *options,
                                     *(word for capture in captures for word in ("--capture", capture))],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
