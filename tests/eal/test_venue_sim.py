@@ -7,7 +7,7 @@ MAKER = ("  - {name: maker, kind: maker, lcore: LCORE, feed: itch, "
 
 g.need_two_cpus()
 work = g.Work()
-captures = work.session("sim", 20000 if g.SANITIZED else 60000, "--symbols", "30", "--loss-a", "3", "--loss-b", "3")
+captures = work.session("sim", 30000 if g.SANITIZED else 60000, "--symbols", "30", "--loss-a", "3", "--loss-b", "3")
 
 
 def config(mode, order_us=50, answer_us=50, **changes):
