@@ -9,7 +9,7 @@ import gateway as g
 g.need_two_cpus()
 work = g.Work()
 MINUTES = int(sys.argv[sys.argv.index("--minutes") + 1]) if "--minutes" in sys.argv else 60
-LIMIT, RATE = 200, 20 if g.SANITIZED else 100
+LIMIT, RATE = 200, 100
 MAKER = f"{{name: maker, kind: maker, lcore: LCORE, feed: itch, params: {{quantity: 100, position_max: {LIMIT}, skew: 100, pause_us: 5000}}}}"
 captures = work.session("hour", MINUTES * 60 * RATE, "--symbols", "20", "--rate", str(RATE))
 first_ns, last_ns = (g.pcap_read(captures[0])[i][0] for i in (0, -1))

@@ -30,10 +30,12 @@ static inline int init(void *state, const struct strategy_setup *setup, char ret
     return 0;
 }
 
+#ifndef WRONG_CALLS
 static inline void on_event(void *state, const struct md_event *event, uint64_t now_ns, struct strategy_out *out)
 {
     (void)state, (void)event, (void)now_ns, (void)out;
 }
+#endif
 
 static inline void on_order(void *state, const struct order_event *event, struct strategy_out *out)
 {
