@@ -314,6 +314,28 @@ static void early_drop(struct rx *rx)
     }
 }
 
+uint32_t rx_turn(struct rx *rx)
+{
+    uint32_t frame_count = 0;
+
+    if (rx->replay)
+        replay_step(rx);
+    for (uint32_t i = 0; i < rx->queue_count; i++)
+        frame_count += queue_poll(rx, &rx->queue[i]);
+    if (rx->sockets)
+        frame_count += sockets_poll(rx);
+    if (rx->recovering)
+        rx_recover(rx);
+    for (uint32_t i = 0; i < rx->resync_count; i++)
+        resync_step(rx->resync[i]);
+    if (rx->inline_strategies)
+        strategy_turn_end(rx->inline_strategies, frame_count > 0);
+    if (frame_count == 0)
+        idle(rx);
+    count(&rx->turn_count);
+    return frame_count;
+}
+
 int rx_loop(void *arg)
 {
     struct rx *rx = arg;
@@ -322,24 +344,8 @@ int rx_loop(void *arg)
         early_drop(rx);
     crash_enter(rx->name, rx->inline_strategies);
     armed_enter(&rx->armed, rx->cpu, rx->proof);
-    while (!__atomic_load_n(rx->stop, __ATOMIC_RELAXED)) {
-        uint32_t frame_count = 0;
-        if (rx->replay)
-            replay_step(rx);
-        for (uint32_t i = 0; i < rx->queue_count; i++)
-            frame_count += queue_poll(rx, &rx->queue[i]);
-        if (rx->sockets)
-            frame_count += sockets_poll(rx);
-        if (rx->recovering)
-            rx_recover(rx);
-        for (uint32_t i = 0; i < rx->resync_count; i++)
-            resync_step(rx->resync[i]);
-        if (rx->inline_strategies)
-            strategy_turn_end(rx->inline_strategies, frame_count > 0);
-        if (frame_count == 0)
-            idle(rx);
-        count(&rx->turn_count);
-    }
+    while (!__atomic_load_n(rx->stop, __ATOMIC_RELAXED))
+        rx_turn(rx);
     armed_leave(&rx->armed);
     return 0;
 }
