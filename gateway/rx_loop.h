@@ -96,8 +96,8 @@ void rx_deadline(struct rx *rx);
 /* rx_recover.c: the channels that have servers to ask, once a turn. */
 void rx_recover(struct rx *rx);
 
-/* One turn: a burst of each queue, what is due, recovery and resyncs, and inline the end of the strategies' turn. Returns
- * how many frames came. Owner lcore. */
+/* One turn: a burst of each queue, what is due, recovery and resyncs, and inline the end of the strategies' turn. How
+ * many frames came. Owner lcore. */
 uint32_t rx_turn(struct rx *rx);
 
 /* The loop, until *stop. `rx` is a struct rx *. Launched on its lcore. Returns 0. */
