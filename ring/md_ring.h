@@ -6,12 +6,18 @@
  *
  * Contract of the shared words (all others belong to one thread):
  *   slot.seq    writer: producer; readers: all. BUSY before the payload changes, the event's sequence after it.
- *               Paired: store fences in md_ring_push with load fences in md_ring_pop.
- *   slot.word   writer: producer; readers: all. A copy counts only if slot.seq was the expected one before and after.
+ *               Paired: store fences in md_ring_slot_open and _publish with load fences in md_ring_pop.
+ *   slot.word   writer: producer; readers: all. A copy counts only if slot.seq was the expected one before and after:
+ *               whatever was written or read between, in pieces or twice, does not matter.
  *   ring.head   writer: producer; readers: anyone, as a hint (lag, telemetry), never to decide that a slot is ready.
  *   reader.position  writer: that reader; readers: frame source of a replay (to hold back), telemetry.
  *   reader.lost_count, overrun_count  writer: that reader; readers: telemetry.
- * Without the BUSY mark a lapped reader could copy half an event and find the old number twice. */
+ * Without the BUSY mark a lapped reader could copy half an event and find the old number twice.
+ *
+ * Where an event lies: sequences are MD_RING_STRIDE slots apart, so that the next one is on another page. A reader at
+ * the head polls one line only; with neighbours side by side its core's prefetchers would fetch the next ones too, from
+ * under the producer that is about to write them. What they no longer do, both sides do themselves: the producer asks
+ * for the line of MD_RING_AHEAD events later, to write; a reader that lags, for one of MD_RING_BEHIND later. */
 #ifndef RING_MD_RING_H
 #define RING_MD_RING_H
 
@@ -23,7 +29,7 @@
 #include <string.h>
 
 /* ThreadSanitizer does not see Concurrency Kit's inline assembly, and GCC refuses fences under it (-Wtsan): there the
- * same accesses are made with acquire and release on each word. */
+ * same accesses are made with acquire and release on each word, and a claimed event is put together outside its slot. */
 #ifdef TICKGATE_TSAN
 #define MD_RING_LOAD(word) __atomic_load_n((word), __ATOMIC_ACQUIRE)
 #define MD_RING_STORE(word, value) __atomic_store_n((word), (value), __ATOMIC_RELEASE)
@@ -40,10 +46,16 @@
 #define MD_RING_BUSY 0u           /* no event has sequence 0 */
 #define MD_RING_SLOTS_MIN 64u
 #define MD_RING_SLOTS_MAX (1u << 24)
+#define MD_RING_STRIDE 65u /* odd: every slot has its turn; a page and a line, so that no set of the cache fills up */
+#define MD_RING_AHEAD 16u  /* what crosses the cores in the time of some ten events */
+#define MD_RING_BEHIND 8u
 
 struct md_slot {
     alignas(CACHE_LINE_BYTES) uint64_t seq;
-    uint64_t word[MD_RING_WORDS];
+    union {
+        uint64_t word[MD_RING_WORDS];
+        struct md_event event; /* the same, for the producer to write in place */
+    };
 };
 _Static_assert(sizeof(struct md_slot) == CACHE_LINE_BYTES, "one event, one line");
 _Static_assert(sizeof(struct md_event) == MD_RING_WORDS * sizeof(uint64_t), "the payload is copied in words");
@@ -52,12 +64,16 @@ struct md_ring {
     struct md_slot *slots; /* read-mostly */
     uint64_t mask;
     alignas(CACHE_LINE_BYTES) uint64_t head; /* sequence of the next event to publish */
+#ifdef TICKGATE_TSAN
+    struct md_event claimed;
+#endif
 };
 
 struct md_ring_reader {
     const struct md_slot *slots; /* read-mostly */
     uint64_t mask;
     uint64_t next;           /* sequence wanted next */
+    uint64_t run_count;      /* events taken since the ring was last found empty */
     uint64_t lost_count;     /* events lost to overruns, exactly */
     uint64_t overrun_count;  /* times lapped */
     alignas(CACHE_LINE_BYTES) uint64_t position; /* exported copy of next */
@@ -77,34 +93,95 @@ void md_ring_init(struct md_ring *ring, struct md_slot *slots, uint32_t slot_cou
  * past. */
 void md_ring_reader_init(struct md_ring_reader *reader, struct md_ring *ring);
 
-/* Publish one event. Producer only; never waits, cannot fail. Returns the event's sequence. */
-static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event *event)
+/* Where the event `seq` lies, will lie, or was. */
+static inline uint64_t md_ring_slot_idx(uint64_t mask, uint64_t seq)
 {
-    const uint64_t seq = ring->head;
-    struct md_slot *slot = &ring->slots[seq & ring->mask];
-    uint64_t word[MD_RING_WORDS];
+    return seq * MD_RING_STRIDE & mask;
+}
 
-    memcpy(word, event, sizeof(word));
+/* Ask for a line that is going to be written: it leaves the readers' caches before the store has to wait for it.
+ * PREFETCHW is older than every x86-64 that DPDK runs on; GCC emits it by itself only with -mprfchw. */
+static inline void md_ring_prefetch_write(struct md_slot *slot)
+{
+#ifdef __x86_64__
+    __asm__ volatile("prefetchw %0" : : "m"(*slot));
+#else
+    __builtin_prefetch(slot, 1);
+#endif
+}
+
+/* The slot of the next event, marked as being written. */
+static inline struct md_slot *md_ring_slot_open(struct md_ring *ring)
+{
+    struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, ring->head)];
+
+    md_ring_prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, ring->head + MD_RING_AHEAD)]);
     MD_RING_STORE(&slot->seq, MD_RING_BUSY);
     MD_RING_FENCE_STORE(); /* a reader that sees a new word also sees that the old number is gone */
-    for (unsigned i = 0; i < MD_RING_WORDS; i++)
-        MD_RING_STORE(&slot->word[i], word[i]);
+    return slot;
+}
+
+static inline uint64_t md_ring_slot_publish(struct md_ring *ring, struct md_slot *slot)
+{
+    const uint64_t seq = ring->head;
+
     MD_RING_FENCE_STORE(); /* a reader that sees the number sees the words */
     MD_RING_STORE(&slot->seq, seq);
     MD_RING_STORE(&ring->head, seq + 1);
     return seq;
 }
 
+/* Publish a copy of `event`. Producer only; never waits, cannot fail. Returns the event's sequence. */
+static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event *event)
+{
+    uint64_t word[MD_RING_WORDS];
+    struct md_slot *slot = md_ring_slot_open(ring);
+
+    memcpy(word, event, sizeof(word));
+    for (unsigned i = 0; i < MD_RING_WORDS; i++)
+        MD_RING_STORE(&slot->word[i], word[i]);
+    return md_ring_slot_publish(ring, slot);
+}
+
+/* The same without the copy. The place of the next event, in its slot: write every field (it holds an event of long
+ * ago; one at a time, GCC 12 puts a whole struct together on the stack first), then md_ring_commit. Readers wait at
+ * this line meanwhile, so claim late. Claiming again before the commit gives the same place. Producer only. */
+static inline struct md_event *md_ring_claim(struct md_ring *ring)
+{
+    struct md_slot *slot = md_ring_slot_open(ring);
+#ifdef TICKGATE_TSAN
+    (void)slot;
+    return &ring->claimed;
+#else
+    return &slot->event;
+#endif
+}
+
+/* Publish the event that was claimed. Returns its sequence. Producer only; never waits, cannot fail. */
+static inline uint64_t md_ring_commit(struct md_ring *ring)
+{
+    struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, ring->head)];
+#ifdef TICKGATE_TSAN
+    uint64_t word[MD_RING_WORDS];
+    memcpy(word, &ring->claimed, sizeof(word));
+    for (unsigned i = 0; i < MD_RING_WORDS; i++)
+        MD_RING_STORE(&slot->word[i], word[i]);
+#endif
+    return md_ring_slot_publish(ring, slot);
+}
+
 /* Take the next event, if there is one. That reader's thread only; never waits. */
 static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, struct md_event *ret_event)
 {
-    const struct md_slot *slot = &reader->slots[reader->next & reader->mask];
+    const struct md_slot *slot = &reader->slots[md_ring_slot_idx(reader->mask, reader->next)];
     uint64_t word[MD_RING_WORDS];
 
     const uint64_t seq = MD_RING_LOAD(&slot->seq);
     if (seq != reader->next) {
-        if (seq == MD_RING_BUSY || (int64_t)(seq - reader->next) < 0)
+        if (seq == MD_RING_BUSY || (int64_t)(seq - reader->next) < 0) {
+            reader->run_count = 0;
             return MD_RING_EMPTY;
+        }
         MD_RING_STORE(&reader->lost_count, reader->lost_count + (seq - reader->next));
         MD_RING_STORE(&reader->overrun_count, reader->overrun_count + 1);
         reader->next = seq;
@@ -118,6 +195,8 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
         return MD_RING_EMPTY; /* overwritten while it was copied: the next pop finds BUSY or the newer number */
     memcpy(ret_event, word, sizeof(word));
     reader->next = seq + 1;
+    if (++reader->run_count > MD_RING_BEHIND) /* not at the head, where it would take lines from under the producer */
+        __builtin_prefetch(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);
     return MD_RING_EVENT;
 }
 
