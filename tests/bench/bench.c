@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CASES_MAX 24u
+#define CASES_MAX 64u
 #define HUGE_BYTES (2u << 20)
 
 static struct clock bench_clock;
@@ -47,7 +47,7 @@ void *bench_alloc(uint64_t bytes)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: [--json] [--rounds %u...%u] [--cpu N] [--peer-cpu N]\n", BENCH_ROUNDS_MIN,
+    fprintf(stderr, "usage: [--json] [--short] [--rounds %u...%u] [--cpu N] [--peer-cpu N]\n", BENCH_ROUNDS_MIN,
             BENCH_ROUNDS_MAX);
     return 2;
 }
@@ -69,6 +69,11 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--short") == 0) {
+            options.brief = true;
+            options.rounds = BENCH_ROUNDS_MIN;
             continue;
         }
         char *end = NULL;

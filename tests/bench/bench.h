@@ -1,8 +1,9 @@
 /* The frame of every benchmark: alternatives are run in turn, round after round, so that whatever the machine does
  * meanwhile hits all of them; what is printed is the median of the rounds with the best and the worst beside it.
  *
- *   bench_x [--json] [--rounds N] [--cpu N] [--peer-cpu N]
+ *   bench_x [--json] [--short] [--rounds N] [--cpu N] [--peer-cpu N]
  *
+ * --short: as few rounds as say something, and less of everything that a benchmark can do less of.
  * One thread per CPU, pinned, never more busy threads than CPUs. Times are TSC ticks, in ns by gateway/clock. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
@@ -10,12 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BENCH_VALUES_MAX 3u
+#define BENCH_VALUES_MAX 9u
 #define BENCH_ROUNDS_MIN 9u
 #define BENCH_ROUNDS_MAX 1001u
 
 struct bench_options {
     bool json;
+    bool brief; /* --short */
     uint32_t rounds;
     int cpu;      /* this thread's */
     int peer_cpu; /* for a second thread, -1 = there is only one CPU */
