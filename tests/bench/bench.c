@@ -191,8 +191,8 @@ int bench_run(const struct bench_options *options, const char *title, const stru
         printf("%s: %u rounds, CPU %d", title, options->rounds, options->cpu);
     printf(options->json ? "" : " of ");
     print_model(options->json);
-    printf(options->json ? ", \"rows\": [" : "\n%-52s %10s %10s %10s %7s\n", "name", "median ns", "min", "max",
-           "ratio");
+    printf(options->json ? ", \"rows\": [" : "\n%-52s %10s %10s %10s %7s %11s\n", "name", "median ns", "min", "max",
+           "ratio", "a second");
     for (uint32_t c = 0; c < case_count; c++) {
         const uint32_t value_count = cases[c].value_count == 0 ? 1 : cases[c].value_count;
         for (uint32_t v = 0; v < value_count; v++) {
@@ -202,12 +202,13 @@ int bench_run(const struct bench_options *options, const char *title, const stru
             const bool named = cases[c].value_names[v] != NULL;
             double min, max;
             extremes_of(samples[c][v], options->rounds, &min, &max);
+            const double per_s = median > 0 ? 1e9 / median : 0.0;
             snprintf(name, sizeof(name), "%s%s%s", cases[c].name, named ? ", " : "",
                      named ? cases[c].value_names[v] : "");
             printf(options->json ? "%s{\"name\": \"%s\", \"median_ns\": %.3f, \"min_ns\": %.3f, \"max_ns\": %.3f, "
-                                   "\"ratio\": %.3f}"
-                                 : "%s%-52s %10.2f %10.2f %10.2f %7.2f\n",
-                   options->json && (c > 0 || v > 0) ? ", " : "", name, median, min, max, ratio);
+                                   "\"ratio\": %.3f, \"per_s\": %.0f}"
+                                 : "%s%-52s %10.2f %10.2f %10.2f %7.2f %11.0f\n",
+                   options->json && (c > 0 || v > 0) ? ", " : "", name, median, min, max, ratio, per_s);
         }
     }
     print_disturbances(&disturb, options->json);

@@ -1,8 +1,9 @@
-/* Tick to trade in memory: from a frame in the rx ring of a net_ring port to the order in the tx ring of another, through
- * the gateway's own code (gateway_rig.h): parse, arbitration, book, strategy, gate, OUCH, delegated send. Every frame
- * brings one message that moves a best price, so every frame leads to one order; its copy on line B and an idle turn
- * come behind it, not measured. Stage stamps are off but for the row that is about them. All stamps are the TSC, before
- * the frame is put into the rx ring and behind the transmit burst: of the bare loop, of the gateway, of the parts.
+/* Tick to trade in memory: from a frame in the rx ring of a net_ring port to the order in the tx ring of another,
+ * through the gateway's own code (gateway_rig.h): parse, arbitration, book, strategy, gate, OUCH, delegated send. Every
+ * frame brings one message that moves a best price, so every frame leads to one order; its copy on line B and an idle
+ * turn come behind it, not measured. Stage stamps are off but for the row that is about them. All stamps are the TSC,
+ * before the frame is put into the rx ring and behind the transmit burst: of the bare loop, of the gateway, of the
+ * parts.
  *
  *   dpdk_loop_ns             the frame from rx ring to tx ring by rx burst and tx burst, nothing in between: the limit
  *   dpdk_loop_burst_N_ns     a packet of the same loop without stamps, N to a burst
@@ -12,7 +13,7 @@
  *   t2t_two_core_ns          rx lcore and strategy lcore each on a CPU of its own
  *   t2t_two_core_parts_ns    the inline parts and one hop (t2t_hop_ns) of the ring between the two
  *   t2t_inline_stage_ns      stage stamps on: p50 of each stage, since the stamp behind the rx burst
- *   t2t_..._at_N_ns          frames offered at N a second on an absolute schedule
+ *   t2t_..._at_N_ns          frames offered at N a second on an absolute schedule; "lost" is a number of frames
  *
  * Whole and parts see the same: the parts are those of a walk through the gateway's functions in the order of the loops,
  * on the same objects, over the same feed, with the same work between two frames. Of each walk one part is timed, fenced

@@ -79,7 +79,8 @@ static struct rte_mempool *pool_make(const char *name, const char *what, uint32_
     char text[32];
 
     snprintf(text, sizeof(text), "%s.%s", name, what);
-    struct rte_mempool *pool = rte_pktmbuf_pool_create(text, count, count > 1023 ? 256 : 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    struct rte_mempool *pool =
+        rte_pktmbuf_pool_create(text, count, count > 1023 ? 256 : 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
     CHECK(pool);
     return pool;
 }
@@ -118,7 +119,7 @@ static struct itch_msg phase_message(uint32_t symbol, uint32_t phase)
                                      .side = phase == 0 ? 'B' : 'S'}};
 }
 
-static struct rte_mbuf *frame_new(struct gateway_rig *rig, const void *bytes, uint16_t len)
+struct rte_mbuf *gateway_rig_bytes(struct gateway_rig *rig, const uint8_t *bytes, uint16_t len)
 {
     struct rte_mbuf *frame = rte_pktmbuf_alloc(rig->frames);
 
@@ -143,7 +144,7 @@ struct rte_mbuf *gateway_rig_frame(struct gateway_rig *rig, uint32_t line)
     }
     const struct gateway_rig_template *template =
         &rig->template[line][*newest / GATEWAY_RIG_PHASES][*newest % GATEWAY_RIG_PHASES];
-    struct rte_mbuf *frame = frame_new(rig, template->bytes, template->len);
+    struct rte_mbuf *frame = gateway_rig_bytes(rig, template->bytes, template->len);
     uint8_t *payload = rte_pktmbuf_mtod_offset(frame, uint8_t *, CAPTURE_HEADERS_LEN);
     store_be64(payload + MOLD_SESSION_LEN, rig->opening + message + 1);
     store_be48(payload + MOLD_HEADER_LEN + 2 + 5, message); /* its timestamp */
@@ -152,7 +153,13 @@ struct rte_mbuf *gateway_rig_frame(struct gateway_rig *rig, uint32_t line)
 
 struct rte_mbuf *gateway_rig_copy(struct gateway_rig *rig)
 {
-    return frame_new(rig, rig->template[0][0][0].bytes, rig->template[0][0][0].len);
+    return gateway_rig_bytes(rig, rig->template[0][0][0].bytes, rig->template[0][0][0].len);
+}
+
+uint16_t gateway_rig_heartbeat(const struct gateway_rig *rig, uint8_t ret_frame[GATEWAY_RIG_FRAME_MAX])
+{
+    mold_encode_header(ret_frame + CAPTURE_HEADERS_LEN, session, rig->opening + 1, 0);
+    return (uint16_t)capture_encode_udp(ret_frame, GROUP_A, UDP_PORT, SOURCE, UDP_PORT, MOLD_HEADER_LEN);
 }
 
 uint16_t gateway_rig_loop_port(void)
@@ -167,7 +174,7 @@ static void say(struct gateway_rig *rig, const struct itch_msg *msg)
     uint8_t bytes[GATEWAY_RIG_FRAME_MAX];
 
     const uint32_t len = packet_make(msg, ++rig->opening, 0, bytes);
-    CHECK(gateway_rig_put(rig, frame_new(rig, bytes, (uint16_t)len)));
+    CHECK(gateway_rig_put(rig, gateway_rig_bytes(rig, bytes, (uint16_t)len)));
     rx_turn(&rig->rx);
     if (rig->ring)
         strategy_turn_end(rig->strategies, strategy_poll(rig->strategies) > 0);
@@ -262,23 +269,10 @@ bool gateway_rig_order(struct gateway_rig *rig, struct gateway_rig_order *ret_or
 
 /* --- the gateway */
 
-static void channel_build(struct gateway_rig *rig)
-{
-    const struct channel_params params = {
-        .book = {.instruments_max = GATEWAY_RIG_SYMBOLS + 1, .orders_max = 1u << 14, .levels_max = 1u << 12},
-        .line_count = 2, .reorder_packets = 64, .reorder_ns = 2000000, .hold_messages = 1024,
-        .silence_ns = UINT64_C(3000000000), .first_seq = 1,
-    };
-    struct channel *channel = channel_init(bench_alloc(channel_footprint(&params)), &params);
-
-    rig->rx.channel[rig->rx.channel_count++] = channel;
-    CHECK(line_add(&rig->rx.lines, GROUP_A, UDP_PORT, 0, channel, 0) &&
-          line_add(&rig->rx.lines, GROUP_B, UDP_PORT, 0, channel, 1));
-}
-
-static void rx_build(struct gateway_rig *rig, const char *name, uint32_t cpu)
+static void rx_build(struct gateway_rig *rig, const char *name, const struct channel_params *params, uint32_t cpu)
 {
     struct rx *rx = &rig->rx;
+    struct channel *channel = channel_init(bench_alloc(channel_footprint(params)), params);
 
     rx->name = name;
     rx->cpu = cpu;
@@ -292,7 +286,9 @@ static void rx_build(struct gateway_rig *rig, const char *name, uint32_t cpu)
     hist_init(&rx->booked);
     rx->ring = rig->ring;
     rx->inline_strategies = rig->ring ? NULL : rig->strategies;
-    channel_build(rig);
+    rx->channel[rx->channel_count++] = channel;
+    CHECK(line_add(&rx->lines, GROUP_A, UDP_PORT, 0, channel, 0) &&
+          (params->line_count == 1 || line_add(&rx->lines, GROUP_B, UDP_PORT, 0, channel, 1)));
 }
 
 /* `probe` orders at each change of a best price. */
@@ -360,23 +356,47 @@ static void session_begin(struct strategy_lcore *lcore)
         strategy_turn_end(lcore, false);
 }
 
-void gateway_rig_open(struct gateway_rig *rig, const char *name, bool two_core, uint32_t cpu)
+static void feed_open(struct gateway_rig *rig, const char *name)
 {
+    char text[32];
+
     CHECK(clock_calibrate(&rig->clock, 0) == 0);
     rig->frames = pool_make(name, "feed", 4 * GATEWAY_RIG_RING - 1);
     rig->in = ring_make(name, "in");
-    rig->wire = ring_make(name, "wire");
-    char text[32];
     snprintf(text, sizeof(text), "%s_md", name);
     rig->feed_port = port_open(text, rig->in, ring_make(name, "unused"), rig->frames);
+}
+
+static void ring_open(struct gateway_rig *rig)
+{
+    rig->ring = bench_alloc(sizeof(*rig->ring));
+    md_ring_init(rig->ring, bench_alloc(EVENTS * sizeof(struct md_slot)), EVENTS, 1);
+}
+
+void gateway_rig_feed(struct gateway_rig *rig, const char *name, const struct channel_params *params, uint32_t cpu)
+{
+    feed_open(rig, name);
+    ring_open(rig);
+    rx_build(rig, name, params, cpu);
+}
+
+void gateway_rig_open(struct gateway_rig *rig, const char *name, bool two_core, uint32_t cpu)
+{
+    static const struct channel_params params = {
+        .book = {.instruments_max = GATEWAY_RIG_SYMBOLS + 1, .orders_max = 1u << 14, .levels_max = 1u << 12},
+        .line_count = 2, .reorder_packets = 64, .reorder_ns = 2000000, .hold_messages = 1024,
+        .silence_ns = UINT64_C(3000000000), .first_seq = 1,
+    };
+    char text[32];
+
+    feed_open(rig, name);
+    rig->wire = ring_make(name, "wire");
     snprintf(text, sizeof(text), "%s_orders", name);
     rig->order_port = port_open(text, ring_make(name, "silent"), rig->wire, rig->frames);
-    if (two_core) {
-        rig->ring = bench_alloc(sizeof(*rig->ring));
-        md_ring_init(rig->ring, bench_alloc(EVENTS * sizeof(struct md_slot)), EVENTS, 1);
-    }
+    if (two_core)
+        ring_open(rig);
     strategies_build(rig, name, cpu);
-    rx_build(rig, name, cpu);
+    rx_build(rig, name, &params, cpu);
     opening_play(rig);
     session_begin(rig->strategies);
     CHECK(!channel_stale(rig->rx.channel[0]) && rig->strategies->order_count == 0);

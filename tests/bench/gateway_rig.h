@@ -48,12 +48,19 @@ void gateway_rig_eal(const char *program, uint32_t cpu);
 /* Build it and play the opening: directory, a standing book, the session. `cpu` is the rx lcore's. */
 void gateway_rig_open(struct gateway_rig *rig, const char *name, bool two_core, uint32_t cpu);
 
+/* The receiving half alone: a channel of these parameters on one or two lines, its events into an md_ring that nobody
+ * reads. Nothing is played. */
+void gateway_rig_feed(struct gateway_rig *rig, const char *name, const struct channel_params *params, uint32_t cpu);
+
 /* The next message of the market, in a frame of its own, as it comes on line 0; line 1 brings what line 0 has brought
  * before, in order. The frame is in no ring yet. */
 struct rte_mbuf *gateway_rig_frame(struct gateway_rig *rig, uint32_t line);
 /* A frame like it that no feed knows, and a port of which both rings are one: for the bare loop. */
 struct rte_mbuf *gateway_rig_copy(struct gateway_rig *rig);
 uint16_t gateway_rig_loop_port(void);
+/* A frame of `len` bytes; `bytes` has GATEWAY_RIG_FRAME_MAX. Those of a heartbeat of line 0; returns their number. */
+struct rte_mbuf *gateway_rig_bytes(struct gateway_rig *rig, const uint8_t *bytes, uint16_t len);
+uint16_t gateway_rig_heartbeat(const struct gateway_rig *rig, uint8_t ret_frame[GATEWAY_RIG_FRAME_MAX]);
 /* Into the rx ring. False: it is full. */
 static inline bool gateway_rig_put(struct gateway_rig *rig, struct rte_mbuf *frame)
 {
