@@ -12,7 +12,7 @@
 struct eal {
     bool started;
     bool hugepages;
-    char note[EAL_NOTE_MAX]; /* what running without hugepages costs; empty otherwise */
+    char note[EAL_NOTE_MAX]; /* what running without hugepages, or without locked memory, costs; empty otherwise */
     char directory[128];     /* run directory, removed at the end */
 };
 

@@ -2,6 +2,7 @@
  * is no EAL. */
 #include "gateway/place.h"
 
+#include <errno.h>
 #include <numa.h>
 #include <numaif.h>
 #include <stdbool.h>
@@ -70,6 +71,12 @@ void *place_alloc(struct place *place, size_t bytes, int node)
     memset(memory, 0, bytes); /* touch: the pages are taken now, on that node */
     place->block[place->count++] = (struct place_block){memory, bytes};
     return memory;
+}
+
+int place_lock(void)
+{
+    /* Both at once: the limit is held against what is there already, so that no later mapping is refused for it. */
+    return mlockall(MCL_CURRENT | MCL_FUTURE) == 0 ? 0 : -errno;
 }
 
 void place_free(struct place *place)

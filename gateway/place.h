@@ -32,6 +32,12 @@ const char *place_odd(const int nodes[3]);
 /* `bytes` of zeroed memory, aligned to a page, on NUMA node `node`; NULL when there is not enough. */
 void *place_alloc(struct place *place, size_t bytes, int node);
 
+/* Keep all pages of this process in memory, those mapped later included: what a driver maps when its peer comes
+ * (net_memif) would otherwise fault on a hot lcore, page by page, for the first round of its ring. Once, behind the
+ * last place_alloc, which chooses nodes before it touches. 0, or -errno where so much may not be locked: then nothing
+ * has changed, and doctor's memlock has the fix. */
+int place_lock(void);
+
 /* Give everything back. */
 void place_free(struct place *place);
 

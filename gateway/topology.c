@@ -569,6 +569,12 @@ int topology_arm(struct topology *topology, char ret_error[TOPOLOGY_ERROR_MAX])
 {
     int error = 0;
 
+    /* Not earlier: what is mapped from here on is touched at once, on whatever node. */
+    if (!topology->options.replay && (error = place_lock()) != 0 && !topology->eal.note[0])
+        snprintf(topology->eal.note, sizeof(topology->eal.note),
+                 "memory is not locked (%s): a page that a driver uses for the first time costs a hot lcore a fault",
+                 strerror(-error));
+    error = 0;
     armed_init();
     topology->armed = true;
     /* Readers first: nobody misses the first event. */

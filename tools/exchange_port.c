@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 16
@@ -83,6 +84,9 @@ static void device_open(const char *device)
 void exchange_port_open(const char *device)
 {
     eal_open();
+    /* The peer's memory too, whenever it comes: a fault of ours would be part of its latency. */
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+        fprintf(stderr, "exchange: memory cannot be locked (%s): page faults are in the latencies\n", strerror(errno));
     device_open(device);
     if (clock_calibrate(&port.clock, 0) != 0)
         options_refuse(1, "--port", "the TSC cannot be calibrated");

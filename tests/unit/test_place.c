@@ -2,7 +2,9 @@
 #include "gateway/place.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 Test(place, blocks_are_zeroed_page_aligned_and_apart)
 {
@@ -60,3 +62,23 @@ Test(place, memory_in_use_lies_on_a_node_and_an_odd_one_is_named)
         cr_expect(!odd || strstr(odd, rows[i].word), "row %zu: %s", i, odd);
     }
 }
+
+/* Sanitizers do not lock: they say 0 and do nothing. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+Test(place, what_is_mapped_after_a_lock_is_there_before_it_is_touched)
+{
+    const size_t bytes = 64 * 4096;
+    unsigned char resident[64];
+    const int error = place_lock();
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    cr_assert_neq(memory, MAP_FAILED, "a limit on locked memory must not refuse memory later");
+    cr_assert_eq(mincore(memory, bytes, resident), 0);
+    if (error == 0)
+        for (size_t i = 0; i < sizeof(resident); i++)
+            cr_expect(resident[i] & 1, "page %zu", i);
+    else
+        cr_expect(error == -ENOMEM || error == -EPERM);
+    munmap(memory, bytes);
+}
+#endif
