@@ -18,5 +18,6 @@ void md_ring_init(struct md_ring *ring, struct md_slot *slots, uint32_t slot_cou
 void md_ring_reader_init(struct md_ring_reader *reader, struct md_ring *ring)
 {
     const uint64_t next = MD_RING_LOAD(&ring->head); /* once: a later position would promise room that is not there */
-    *reader = (struct md_ring_reader){.slots = ring->slots, .mask = ring->mask, .next = next, .position = next};
+    *reader = (struct md_ring_reader){
+        .slots = ring->slots, .mask = ring->mask, .next = next, .empty_seq = next, .position = next};
 }

@@ -48,7 +48,7 @@
 #define MD_RING_SLOTS_MAX (1u << 24)
 #define MD_RING_STRIDE 65u /* odd: every slot has its turn; a page and a line, so that no set of the cache fills up */
 #define MD_RING_AHEAD 16u  /* what crosses the cores in the time of some ten events */
-#define MD_RING_BEHIND 8u
+#define MD_RING_BEHIND 16u
 
 struct md_slot {
     alignas(CACHE_LINE_BYTES) uint64_t seq;
@@ -73,7 +73,7 @@ struct md_ring_reader {
     const struct md_slot *slots; /* read-mostly */
     uint64_t mask;
     uint64_t next;           /* sequence wanted next */
-    uint64_t run_count;      /* events taken since the ring was last found empty */
+    uint64_t empty_seq;      /* next when the ring was last found empty */
     uint64_t lost_count;     /* events lost to overruns, exactly */
     uint64_t overrun_count;  /* times lapped */
     alignas(CACHE_LINE_BYTES) uint64_t position; /* exported copy of next */
@@ -135,9 +135,9 @@ static inline uint64_t md_ring_slot_publish(struct md_ring *ring, struct md_slot
 static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event *event)
 {
     uint64_t word[MD_RING_WORDS];
-    struct md_slot *slot = md_ring_slot_open(ring);
 
-    memcpy(word, event, sizeof(word));
+    memcpy(word, event, sizeof(word)); /* first: behind the mark GCC 12 takes them through memory, and waits for it */
+    struct md_slot *slot = md_ring_slot_open(ring);
     for (unsigned i = 0; i < MD_RING_WORDS; i++)
         MD_RING_STORE(&slot->word[i], word[i]);
     return md_ring_slot_publish(ring, slot);
@@ -179,7 +179,7 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
     const uint64_t seq = MD_RING_LOAD(&slot->seq);
     if (seq != reader->next) {
         if (seq == MD_RING_BUSY || (int64_t)(seq - reader->next) < 0) {
-            reader->run_count = 0;
+            reader->empty_seq = reader->next;
             return MD_RING_EMPTY;
         }
         MD_RING_STORE(&reader->lost_count, reader->lost_count + (seq - reader->next));
@@ -195,7 +195,7 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
         return MD_RING_EMPTY; /* overwritten while it was copied: the next pop finds BUSY or the newer number */
     memcpy(ret_event, word, sizeof(word));
     reader->next = seq + 1;
-    if (++reader->run_count > MD_RING_BEHIND) /* not at the head, where it would take lines from under the producer */
+    if (seq - reader->empty_seq >= MD_RING_BEHIND) /* not at the head, where it would take lines from under the producer */
         __builtin_prefetch(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);
     return MD_RING_EVENT;
 }

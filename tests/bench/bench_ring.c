@@ -1,6 +1,15 @@
-/* One hop between two pinned cores. Latency by ping-pong (half a round trip), beside what the cache itself takes: one
- * line that both write, and one line each way. Then what an event costs when many are on their way. Two busy threads,
- * no more. */
+/* One hop between two pinned cores, beside what the caches themselves take for it. Two busy threads, no more.
+ *
+ *   hop_ns                   md_ring, latency one way: half a round trip of an event
+ *   hop_limit_ns             a bare word there on one line and back on another: the limit
+ *   hop_one_line_ns          ... and on one line that both write
+ *   hop_throughput_ns        md_ring, an event of many that are on their way
+ *   hop_throughput_limit_ns  a bare line of seven words and a number each, read as it comes: the limit
+ *   hop_claim_ns             as hop_throughput_ns, written in place instead of copied
+ *   push_ns, push_pop_ns     on one core alone
+ *
+ * How far a line has to go depends on where it is at home, by a third here: the bare lines change every PAIR_TRIPS round
+ * trips, to other ones of as many as the ring has. */
 #include "gateway/clock.h"
 #include "ring/hist.h"
 #include "ring/md_ring.h"
@@ -12,15 +21,17 @@
 #define SLOTS 1024u
 #define ROUND_TRIPS 20000u
 #define THROUGHPUT_EVENTS 400000u
+#define PAIR_TRIPS 100u
+#define BURST 32u
 
 struct shared_line {
     alignas(2 * CACHE_LINE_BYTES) uint64_t word; /* two lines: the prefetcher of pairs must not couple them */
 };
 
 static int peer_cpu;
-static struct shared_line there, back, ready;
+static struct shared_line there[SLOTS], back[SLOTS], ready;
 static struct md_ring ring_there, ring_back;
-static struct md_slot slots_there[SLOTS], slots_back[SLOTS];
+static struct md_slot *slots_there, *slots_back; /* on huge pages, as the gateway has them */
 static struct md_ring_reader reader_there, reader_back;
 static struct hist hist;
 
@@ -53,15 +64,22 @@ static void report_hop(double *ret_ns)
     ret_ns[1] = bench_ns(hist_quantile(&hist, 0.99)) / 2;
 }
 
-/* Number n is called over `there`, the same number comes back over `back`; both may be the same line, then the answer
- * is n + 1 on it. */
+/* The line that number n goes over: neighbours in time are not neighbours in memory. */
+static uint64_t *line_of(struct shared_line *lines, uint64_t n)
+{
+    return &lines[n / 2 / PAIR_TRIPS * 65 % SLOTS].word;
+}
+
+/* Number n is called over `there`, n + 1 comes back over `back`; both may be the same line. Words have grown since the
+ * line was used last. */
 static void *line_peer(void *context)
 {
-    const bool one_line = *(const bool *)context;
-    uint64_t *answer = one_line ? &there.word : &back.word;
+    struct shared_line *answers = *(const bool *)context ? there : back;
     peer_ready();
     for (uint64_t n = 1; n < 2 * ROUND_TRIPS; n += 2) {
-        while (ck_pr_load_64(&there.word) != n)
+        const uint64_t *call = line_of(there, n);
+        uint64_t *answer = line_of(answers, n);
+        while (ck_pr_load_64(call) != n)
             ;
         ck_pr_store_64(answer, n + 1);
     }
@@ -70,15 +88,18 @@ static void *line_peer(void *context)
 
 static void run_line(void *context, double *ret_ns)
 {
-    const bool one_line = *(const bool *)context;
-    const uint64_t *answer = one_line ? &there.word : &back.word;
-    ck_pr_store_64(&there.word, 0);
-    ck_pr_store_64(&back.word, 0);
+    struct shared_line *answers = *(const bool *)context ? there : back;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        ck_pr_store_64(&there[i].word, 0);
+        ck_pr_store_64(&back[i].word, 0);
+    }
     hist_init(&hist);
     const pthread_t thread = peer_start(line_peer, context);
     for (uint64_t n = 1; n < 2 * ROUND_TRIPS; n += 2) {
+        uint64_t *call = line_of(there, n);
+        const uint64_t *answer = line_of(answers, n);
         const uint64_t begin_tsc = clock_tsc();
-        ck_pr_store_64(&there.word, n);
+        ck_pr_store_64(call, n);
         while (ck_pr_load_64(answer) != n + 1)
             ;
         hist_record(&hist, clock_tsc() - begin_tsc);
@@ -135,7 +156,7 @@ static void *throughput_peer(void *unused)
     uint64_t sum = 0;
     peer_ready();
     while (reader_there.next != THROUGHPUT_EVENTS + 1) {
-        for (unsigned i = 0; i < 32; i++)
+        for (unsigned i = 0; i < BURST; i++)
             if (md_ring_pop(&reader_there, &event) == MD_RING_EVENT)
                 sum += event.ref + event.ask_qty;
         md_ring_reader_export(&reader_there);
@@ -144,10 +165,29 @@ static void *throughput_peer(void *unused)
     return NULL;
 }
 
-/* Throttled, so that each event crosses; from the first push to the end of the reader. */
-static void run_throughput(void *unused, double *ret_ns)
+static void event_write(struct md_event *place, uint64_t value)
 {
-    (void)unused;
+    const struct md_event event = event_of(value);
+    place->type = event.type;
+    place->side = event.side;
+    place->flags = event.flags;
+    place->channel = event.channel;
+    place->instrument = event.instrument;
+    place->price = event.price;
+    place->qty = event.qty;
+    place->ref = event.ref;
+    place->exchange_ns = event.exchange_ns;
+    place->rx_tsc = event.rx_tsc;
+    place->bid_price = event.bid_price;
+    place->bid_qty = event.bid_qty;
+    place->ask_price = event.ask_price;
+    place->ask_qty = event.ask_qty;
+}
+
+/* Throttled, so that each event crosses; from the first push to the end of the reader. */
+static void run_throughput(void *context, double *ret_ns)
+{
+    const bool in_place = *(const bool *)context;
     rings_init();
     const pthread_t thread = peer_start(throughput_peer, NULL);
     const uint64_t begin_tsc = clock_tsc_ordered();
@@ -155,8 +195,13 @@ static void run_throughput(void *unused, double *ret_ns)
     while (sent < THROUGHPUT_EVENTS) {
         uint64_t room = md_ring_room(&ring_there, &reader_there.position);
         for (; room > 0 && sent < THROUGHPUT_EVENTS; room--, sent++) {
-            const struct md_event event = event_of(sent);
-            (void)md_ring_push(&ring_there, &event);
+            if (in_place) {
+                event_write(md_ring_claim(&ring_there), sent);
+                (void)md_ring_commit(&ring_there);
+            } else {
+                const struct md_event event = event_of(sent);
+                (void)md_ring_push(&ring_there, &event);
+            }
         }
     }
     while (MD_RING_LOAD(&reader_there.position) != THROUGHPUT_EVENTS + 1)
@@ -164,6 +209,50 @@ static void run_throughput(void *unused, double *ret_ns)
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / THROUGHPUT_EVENTS;
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(reader_there.lost_count == 0);
+}
+
+/* The same without a ring: lines in the order of memory, each written once and read once. */
+static void *stream_peer(void *unused)
+{
+    (void)unused;
+    uint64_t sum = 0, next = 1;
+    peer_ready();
+    while (next != THROUGHPUT_EVENTS + 1) {
+        for (unsigned i = 0; i < BURST; i++) {
+            const struct md_slot *line = &slots_there[next % SLOTS];
+            if (ck_pr_load_64(&line->seq) != next)
+                continue;
+            for (unsigned k = 0; k < MD_RING_WORDS; k++)
+                sum += ck_pr_load_64(&line->word[k]);
+            next++;
+        }
+        ck_pr_store_64(&back[0].word, next);
+    }
+    bench_keep(sum);
+    return NULL;
+}
+
+static void run_stream(void *unused, double *ret_ns)
+{
+    (void)unused;
+    rings_init();
+    ck_pr_store_64(&back[0].word, 1);
+    const pthread_t thread = peer_start(stream_peer, NULL);
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    uint64_t next = 1;
+    while (next <= THROUGHPUT_EVENTS) {
+        uint64_t room = SLOTS - (next - ck_pr_load_64(&back[0].word));
+        for (; room > 0 && next <= THROUGHPUT_EVENTS; room--, next++) {
+            struct md_slot *line = &slots_there[next % SLOTS];
+            for (unsigned k = 0; k < MD_RING_WORDS; k++)
+                ck_pr_store_64(&line->word[k], next);
+            ck_pr_store_64(&line->seq, next);
+        }
+    }
+    while (ck_pr_load_64(&back[0].word) != THROUGHPUT_EVENTS + 1)
+        ;
+    *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / THROUGHPUT_EVENTS;
+    CHECK(pthread_join(thread, NULL) == 0);
 }
 
 static void run_push(void *unused, double *ret_ns)
@@ -195,7 +284,7 @@ static void run_push_pop(void *unused, double *ret_ns)
 int main(int argc, char **argv)
 {
     struct bench_options options;
-    static bool one = true, two = false;
+    static bool yes = true, no = false;
     if (!bench_open(argc, argv, &options))
         return 2;
     if (options.peer_cpu < 0 || options.peer_cpu == options.cpu) {
@@ -203,15 +292,19 @@ int main(int argc, char **argv)
         return 77; /* Meson: skipped */
     }
     peer_cpu = options.peer_cpu;
+    slots_there = bench_alloc(SLOTS * sizeof(*slots_there));
+    slots_back = bench_alloc(SLOTS * sizeof(*slots_back));
+#define HOP(row, round, with) {.name = row, .run = round, .context = with, .value_count = 2, .value_names = {"p50", "p99"}}
     const struct bench_case cases[] = {
-        {.name = "one way, bare: one line to and fro", .run = run_line, .context = &one, .value_count = 2,
-         .value_names = {"p50", "p99"}},
-        {.name = "one way, bare: a line each way", .run = run_line, .context = &two, .value_count = 2,
-         .value_names = {"p50", "p99"}},
-        {.name = "one way, md_ring, 56-byte event", .run = run_ring, .value_count = 2, .value_names = {"p50", "p99"}},
-        {.name = "per event, md_ring between two cores", .run = run_throughput, .base = 3},
-        {.name = "per event, push on one core", .run = run_push, .base = 3},
-        {.name = "per event, push and pop on one core", .run = run_push_pop, .base = 3},
+        HOP("hop_limit_ns", run_line, &no),
+        HOP("hop_ns", run_ring, NULL),
+        HOP("hop_one_line_ns", run_line, &yes),
+        {.name = "hop_throughput_limit_ns", .run = run_stream, .base = 3},
+        {.name = "hop_throughput_ns", .run = run_throughput, .context = &no, .base = 3},
+        {.name = "hop_claim_ns", .run = run_throughput, .context = &yes, .base = 3},
+        {.name = "push_ns", .run = run_push, .base = 3},
+        {.name = "push_pop_ns", .run = run_push_pop, .base = 3},
     };
+#undef HOP
     return bench_run(&options, "ring", cases, sizeof(cases) / sizeof(cases[0]));
 }

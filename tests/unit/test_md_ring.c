@@ -322,21 +322,21 @@ Test(md_ring, every_slot_has_its_turn_and_neighbours_lie_apart)
 }
 
 /* Only a reader that lags fetches ahead: one that waits at the head would take lines from under the producer. */
-Test(md_ring, run_counts_events_since_the_ring_was_empty)
+Test(md_ring, reader_remembers_where_it_found_the_ring_empty)
 {
     struct md_ring ring;
     struct md_ring_reader reader;
     md_ring_init(&ring, slots, SLOTS, 1);
     md_ring_reader_init(&reader, &ring);
-    cr_assert_eq(reader.run_count, 0);
+    cr_assert_eq(reader.empty_seq, 1);
     for (uint64_t seq = 1; seq <= 20; seq++)
         push(&ring, seq);
     for (uint64_t seq = 1; seq <= 20; seq++) {
         expect_event(&reader, seq);
-        cr_assert_eq(reader.run_count, seq);
+        cr_assert_eq(reader.empty_seq, 1);
     }
     expect_verdict(&reader, MD_RING_EMPTY);
-    cr_assert_eq(reader.run_count, 0);
+    cr_assert_eq(reader.empty_seq, 21);
 }
 
 Test(md_ring, writers_have_lines_of_their_own)
