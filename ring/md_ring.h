@@ -29,7 +29,7 @@
 #include <string.h>
 
 /* ThreadSanitizer does not see Concurrency Kit's inline assembly, and GCC refuses fences under it (-Wtsan): there the
- * same accesses are made with acquire and release on each word, and a claimed event is put together outside its slot. */
+ * same accesses are made with acquire and release on each word, and a claimed event is written outside its slot. */
 #ifdef TICKGATE_TSAN
 #define MD_RING_LOAD(word) __atomic_load_n((word), __ATOMIC_ACQUIRE)
 #define MD_RING_STORE(word, value) __atomic_store_n((word), (value), __ATOMIC_RELEASE)
@@ -195,7 +195,7 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
         return MD_RING_EMPTY; /* overwritten while it was copied: the next pop finds BUSY or the newer number */
     memcpy(ret_event, word, sizeof(word));
     reader->next = seq + 1;
-    if (seq - reader->empty_seq >= MD_RING_BEHIND) /* not at the head, where it would take lines from under the producer */
+    if (seq - reader->empty_seq >= MD_RING_BEHIND) /* not at the head: there they are the producer's */
         __builtin_prefetch(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);
     return MD_RING_EVENT;
 }

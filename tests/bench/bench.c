@@ -47,8 +47,8 @@ void *bench_alloc(uint64_t bytes)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: [--json] [--short] [--rounds %u...%u] [--cpu N] [--peer-cpu N]\n", BENCH_ROUNDS_MIN,
-            BENCH_ROUNDS_MAX);
+    fprintf(stderr, "usage: [--json] [--short] [--rounds %u...%u] [--cpu N] [--peer-cpu N] [--itch FILE [--warm N]]\n",
+            BENCH_ROUNDS_MIN, BENCH_ROUNDS_MAX);
     return 2;
 }
 
@@ -76,6 +76,10 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
             options.rounds = BENCH_ROUNDS_MIN;
             continue;
         }
+        if (strcmp(argv[i], "--itch") == 0 && i + 1 < argc) {
+            options.itch_path = argv[++i];
+            continue;
+        }
         char *end = NULL;
         const long value = i + 1 < argc ? strtol(argv[i + 1], &end, 10) : -1;
         if (value < 0 || *end != '\0' || end == argv[i + 1])
@@ -86,6 +90,8 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
             options.cpu = (int)value;
         else if (strcmp(argv[i], "--peer-cpu") == 0 && value < CPU_SETSIZE)
             options.peer_cpu = (int)value;
+        else if (strcmp(argv[i], "--warm") == 0 && value > 0 && value <= (long)BENCH_WARM_MAX)
+            options.warm_count = (uint32_t)value;
         else
             return usage(), false;
         i++;
@@ -149,6 +155,13 @@ static void extremes_of(const double values[], uint32_t rounds, double *ret_min,
     }
 }
 
+static void print_rounds(const double values[], uint32_t rounds)
+{
+    for (uint32_t i = 0; i < rounds; i++)
+        printf("%s%.3f", i == 0 ? ", \"rounds_ns\": [" : ", ", values[i]);
+    printf("]}");
+}
+
 /* What the kernel did to this thread between the first measured round and the last. */
 static void print_disturbances(const struct disturb *disturb, bool json)
 {
@@ -206,9 +219,11 @@ int bench_run(const struct bench_options *options, const char *title, const stru
             snprintf(name, sizeof(name), "%s%s%s", cases[c].name, named ? ", " : "",
                      named ? cases[c].value_names[v] : "");
             printf(options->json ? "%s{\"name\": \"%s\", \"median_ns\": %.3f, \"min_ns\": %.3f, \"max_ns\": %.3f, "
-                                   "\"ratio\": %.3f, \"per_s\": %.0f}"
+                                   "\"ratio\": %.3f, \"per_s\": %.0f"
                                  : "%s%-52s %10.2f %10.2f %10.2f %7.2f %11.0f\n",
                    options->json && (c > 0 || v > 0) ? ", " : "", name, median, min, max, ratio, per_s);
+            if (options->json)
+                print_rounds(samples[c][v], options->rounds);
         }
     }
     print_disturbances(&disturb, options->json);

@@ -1,9 +1,12 @@
 /* The frame of every benchmark: alternatives are run in turn, round after round, so that whatever the machine does
  * meanwhile hits all of them; what is printed is the median of the rounds with the best and the worst beside it.
  *
- *   bench_x [--json] [--short] [--rounds N] [--cpu N] [--peer-cpu N]
+ *   bench_x [--json] [--short] [--rounds N] [--cpu N] [--peer-cpu N] [--itch FILE [--warm N]]
  *
  * --short: as few rounds as say something, and less of everything that a benchmark can do less of.
+ * --itch: messages of a Nasdaq BinaryFILE, as it is or gzipped, instead of generated ones, for the programs that take
+ * messages in (tests/bench/workload.h); the first N of them only fill the books.
+ * A row is named after its figure, `decode_ns`, or `hop_ns, p50` where it has several; JSON has each round's value too.
  * One thread per CPU, pinned, never more busy threads than CPUs. Times are TSC ticks, in ns by gateway/clock. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
@@ -14,6 +17,7 @@
 #define BENCH_VALUES_MAX 9u
 #define BENCH_ROUNDS_MIN 9u
 #define BENCH_ROUNDS_MAX 1001u
+#define BENCH_WARM_MAX 500000000u
 
 struct bench_options {
     bool json;
@@ -21,6 +25,8 @@ struct bench_options {
     uint32_t rounds;
     int cpu;      /* this thread's */
     int peer_cpu; /* for a second thread, -1 = there is only one CPU */
+    const char *itch_path; /* NULL = a generated day */
+    uint32_t warm_count;   /* messages, with itch_path; 0 = as many as the program takes of a generated day */
 };
 
 /* One alternative. `run` makes one round and writes its values in ns; the ratio column is the median of the rounds'

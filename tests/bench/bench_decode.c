@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     static enum depth depths[] = {DEPTH_FRAME, DEPTH_MOLD, DEPTH_WALK, DEPTH_DECODE};
     if (!bench_open(argc, argv, &options))
         return 2;
-    workload_init(&workload, SYMBOLS, ORDERS, MESSAGES, MESSAGES);
+    workload_open(&workload, &options, SYMBOLS, ORDERS, MESSAGES, MESSAGES);
 #define FRAMES(text, depth) {.name = text, .run = run_frames, .context = &depths[depth], .value_count = 2, \
                              .value_names = {"a message", "a frame"}, .base = 3}
     const struct bench_case cases[] = {

@@ -8,8 +8,8 @@
  *   hop_claim_ns             as hop_throughput_ns, written in place instead of copied
  *   push_ns, push_pop_ns     on one core alone
  *
- * How far a line has to go depends on where it is at home, by a third here: the bare lines change every PAIR_TRIPS round
- * trips, to other ones of as many as the ring has. */
+ * How far a line has to go depends on where it is at home, by a third here: the bare lines change every PAIR_TRIPS
+ * round trips, to other ones of as many as the ring has. */
 #include "gateway/clock.h"
 #include "ring/hist.h"
 #include "ring/md_ring.h"
@@ -294,7 +294,8 @@ int main(int argc, char **argv)
     peer_cpu = options.peer_cpu;
     slots_there = bench_alloc(SLOTS * sizeof(*slots_there));
     slots_back = bench_alloc(SLOTS * sizeof(*slots_back));
-#define HOP(row, round, with) {.name = row, .run = round, .context = with, .value_count = 2, .value_names = {"p50", "p99"}}
+#define HOP(row, round, with)                                                                                          \
+    {.name = row, .run = round, .context = with, .value_count = 2, .value_names = {"p50", "p99"}}
     const struct bench_case cases[] = {
         HOP("hop_limit_ns", run_line, &no),
         HOP("hop_ns", run_ring, NULL),

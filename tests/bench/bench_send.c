@@ -1,7 +1,9 @@
 /* The send path alone, intent to doorbell, on net_ring: a datagram, delegated send over TCP (limit, log, SoupBinTCP
  * header and checksum included), the same order given to lwIP (tcp_write), and to a socket of the kernel. The peer of
  * the TCPs is the Linux kernel: behind a TAP device, or over the loopback for its own. Orders are timed in batches;
- * what the control thread and the network do in between is not. One thread. Needs root. */
+ * what the control thread and the network do in between is not. One thread. Needs root.
+ *
+ *   send_udp_ns, send_delegated_ns, send_lwip_ns, send_kernel_ns */
 #include "gateway/order_path.h"
 
 #include "feed/soup.h"
@@ -239,10 +241,10 @@ int main(int argc, char **argv)
     loopback_up();
     paths_open();
     const struct bench_case cases[] = {
-        {.name = "udp: encode, transmit", .run = run_udp},
-        {.name = "tcp, delegated: limit, encode, log, transmit", .run = run_tcp},
-        {.name = "lwIP: encode, tcp_write, transmit", .run = run_lwip},
-        {.name = "kernel: encode, send(2) over loopback", .run = run_kernel},
+        {.name = "send_udp_ns", .run = run_udp},
+        {.name = "send_delegated_ns", .run = run_tcp},
+        {.name = "send_lwip_ns", .run = run_lwip},
+        {.name = "send_kernel_ns", .run = run_kernel},
     };
     const int exit_code = bench_run(&options, "send", cases, sizeof(cases) / sizeof(cases[0]));
     order_tx_finish(&udp_tx);

@@ -1,4 +1,11 @@
-/* What measuring costs: reading the TSC, turning it into time, counting it in a histogram. One thread. */
+/* What measuring costs: reading the TSC, turning it into time, counting it in a histogram. One thread.
+ *
+ *   tsc_ns, tsc_ordered_ns, tscp_ns   rdtsc; lfence and rdtsc; rdtscp
+ *   clock_stamp_ns, clock_now_ns      a stamp into time; read and into time
+ *   clock_ticks_ns                    a difference into ns
+ *   gettime_ns                        clock_gettime(CLOCK_REALTIME)
+ *   hist_record_ns, hist_span_ns      a value into a histogram; two stamps and their difference into it
+ *   clock_update_ns                   the control thread's calibration step */
 #include "gateway/clock.h"
 #include "ring/hist.h"
 #include "tests/bench/bench.h"
@@ -50,16 +57,16 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < VALUES; i++)
         values[i] = 400 + i * 2654435761u % 256 + (i % 97 == 0 ? i * 31u : 0);
     const struct bench_case cases[] = {
-        {.name = "clock_tsc (rdtsc)", .run = run_tsc},
-        {.name = "clock_tsc_ordered (lfence; rdtsc)", .run = run_tsc_ordered},
-        {.name = "rdtscp", .run = run_tscp},
-        {.name = "clock_ns of a stamp", .run = run_clock_ns},
-        {.name = "clock_ns(clock_tsc())", .run = run_stamp_ns},
-        {.name = "clock_gettime(CLOCK_REALTIME)", .run = run_realtime},
-        {.name = "clock_ticks_to_ns", .run = run_ticks},
-        {.name = "hist_record", .run = run_hist},
-        {.name = "two stamps and hist_record", .run = run_span},
-        {.name = "clock_update (control thread)", .run = run_update},
+        {.name = "tsc_ns", .run = run_tsc},
+        {.name = "tsc_ordered_ns", .run = run_tsc_ordered},
+        {.name = "tscp_ns", .run = run_tscp},
+        {.name = "clock_stamp_ns", .run = run_clock_ns},
+        {.name = "clock_now_ns", .run = run_stamp_ns},
+        {.name = "gettime_ns", .run = run_realtime},
+        {.name = "clock_ticks_ns", .run = run_ticks},
+        {.name = "hist_record_ns", .run = run_hist},
+        {.name = "hist_span_ns", .run = run_span},
+        {.name = "clock_update_ns", .run = run_update},
     };
     return bench_run(&options, "stamp", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,7 +1,10 @@
 /* The first order after a pause, from the event to the end of the transmit burst, on net_ring: what a quiet while of
  * other work that wants the caches costs, and what of it is left where idle turns walk the way of an order (warm_us).
  * The other work goes through 32 MiB, 128 KiB at a time, with a market event and idle turns in between, as a loop that
- * polls has them. One thread. */
+ * polls has them. One thread.
+ *
+ *   pause_order_ns             the first order after a pause; pause_order_warm_N_us_ns: walked every N us meanwhile
+ *   steady_order_ns            the thousandth order, back to back */
 #include "gateway/submit.h"
 
 #include "tests/bench/bench.h"
@@ -190,10 +193,10 @@ int main(int argc, char **argv)
     uint64_t often_ticks = (uint64_t)(WARM_OFTEN_US * 1000.0 * 1000.0 / bench_ns(1000));
     uint64_t warm_ticks = (uint64_t)(WARM_US * 1000.0 * 1000.0 / bench_ns(1000));
     const struct bench_case cases[] = {
-        {.name = "first order after a pause, warm_us 0", .run = run_cold},
-        {.name = "first order after a pause, warm_us 100", .run = run_warm, .context = &warm_ticks},
-        {.name = "first order after a pause, warm_us 10", .run = run_warm, .context = &often_ticks},
-        {.name = "the thousandth order", .run = run_steady},
+        {.name = "pause_order_ns", .run = run_cold},
+        {.name = "pause_order_warm_100_us_ns", .run = run_warm, .context = &warm_ticks},
+        {.name = "pause_order_warm_10_us_ns", .run = run_warm, .context = &often_ticks},
+        {.name = "steady_order_ns", .run = run_steady},
     };
     return bench_run(&options, "warm", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,12 +1,16 @@
-/* See workload.h. The session is that of the feed generator (tools/session.h); here it is only cut into frames. */
+/* See workload.h. The session is that of the feed generator (tools/session.h), a file that of gateway/capture; here it
+ * is only cut into frames. */
 #include "tests/bench/workload.h"
 
+#include "feed/itch.h"
 #include "feed/mold.h"
 #include "gateway/capture/capture.h"
 #include "ring/check.h"
 #include "tests/bench/bench.h"
 #include "tools/session.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PAYLOAD_LEN_MAX 1400u
@@ -103,6 +107,121 @@ void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t or
     frame_end(&cutter);
     workload->live_order_count = session_order_count(session);
     session_close(session);
+}
+
+/* --- a file */
+
+static struct capture *file_open(const char *path)
+{
+    char error[CAPTURE_ERROR_MAX];
+    struct capture *capture = capture_open(path, NULL, error);
+
+    if (capture && capture_is_binaryfile(capture))
+        return capture;
+    fprintf(stderr, capture ? "%s is no BinaryFILE: two bytes of length before each message\n" : "%s\n",
+            capture ? path : error);
+    exit(2);
+}
+
+/* The frame's messages in `ret_packet`; false at the end of what is good. */
+static bool file_next(struct capture *capture, struct capture_frame *ret_frame, struct mold_packet *ret_packet)
+{
+    const enum capture_status status = capture_next(capture, ret_frame);
+
+    if (status == CAPTURE_BROKEN)
+        fprintf(stderr, "warning: %s\n", capture_error(capture));
+    return status == CAPTURE_FRAME &&
+           mold_parse(ret_frame->data + CAPTURE_HEADERS_LEN, ret_frame->len - CAPTURE_HEADERS_LEN, ret_packet) ==
+               MOLD_DATA;
+}
+
+/* What is in the first `message_max` messages: how many and how long, the highest locate, most orders alive. */
+static void file_measure(struct workload *workload, const char *path, uint64_t message_max, uint64_t *ret_frames_len)
+{
+    struct capture *capture = file_open(path);
+    struct capture_frame frame;
+    struct mold_packet packet;
+    uint64_t live_count = 0;
+
+    *ret_frames_len = 0;
+    while (workload->message_count < message_max && file_next(capture, &frame, &packet)) {
+        const uint8_t *block = packet.blocks;
+        for (uint32_t i = 0; i < packet.count; i++) {
+            const uint8_t *message;
+            uint32_t message_len;
+            struct itch_msg msg;
+            block = mold_next(block, &message, &message_len);
+            if (itch_decode(message, message_len, &msg) != ITCH_OK) {
+                fprintf(stderr, "%s: message %llu is none of ITCH 5.0\n", path,
+                        (unsigned long long)workload->message_count + i + 1);
+                exit(2);
+            }
+            if (msg.locate > workload->symbol_count)
+                workload->symbol_count = msg.locate;
+            live_count += msg.type == ITCH_ADD || msg.type == ITCH_ADD_MPID;
+            live_count -= msg.type == ITCH_DELETE && live_count > 0;
+            if (live_count > workload->live_order_max)
+                workload->live_order_max = (uint32_t)live_count;
+        }
+        workload->message_count += packet.count;
+        workload->frame_count++;
+        workload->blocks_len += (uint64_t)(block - packet.blocks);
+        *ret_frames_len += frame.len;
+    }
+    capture_close(capture);
+    if (workload->message_count < WORKLOAD_MESSAGES_MIN) {
+        fprintf(stderr, "%s: %u messages are too few to measure anything, at least %u\n", path,
+                workload->message_count, WORKLOAD_MESSAGES_MIN);
+        exit(2);
+    }
+}
+
+static void file_take(struct workload *workload, const char *path, uint32_t warm_count, uint32_t message_count)
+{
+    struct capture_frame frame;
+    struct mold_packet packet;
+    uint64_t frames_len;
+
+    *workload = (struct workload){0};
+    file_measure(workload, path, (uint64_t)warm_count + message_count, &frames_len);
+    const uint32_t frame_count = workload->frame_count;
+    const uint32_t half = workload->message_count / 2;
+    const uint32_t measured = message_count < half ? message_count : half;
+    const uint32_t rest = workload->message_count - measured, warm = rest < warm_count ? rest : warm_count;
+    workload->memory = bench_alloc(frames_len);
+    workload->blocks = bench_alloc(workload->blocks_len);
+    workload->frames = bench_alloc(frame_count * sizeof(*workload->frames));
+    workload->frame_count = workload->message_count = 0;
+    workload->blocks_len = 0;
+    uint8_t *at = workload->memory;
+    struct capture *capture = file_open(path);
+    while (workload->frame_count < frame_count && file_next(capture, &frame, &packet)) {
+        if (workload->message_count < warm || workload->frame_count == 0) {
+            workload->warm_frame_count = workload->frame_count + 1;
+            workload->warm_message_count = workload->message_count + packet.count;
+        }
+        memcpy(at, frame.data, frame.len);
+        workload->frames[workload->frame_count++] =
+            (struct workload_frame){.data = at, .len = frame.len, .message_count = packet.count};
+        at += frame.len;
+        const uint32_t len = frame.len - CAPTURE_HEADERS_LEN - MOLD_HEADER_LEN;
+        memcpy(workload->blocks + workload->blocks_len, packet.blocks, len);
+        workload->blocks_len += len;
+        workload->message_count += packet.count;
+        if (workload->warm_frame_count == workload->frame_count)
+            workload->warm_blocks_len = workload->blocks_len;
+    }
+    capture_close(capture);
+}
+
+void workload_open(struct workload *workload, const struct bench_options *options, uint32_t symbol_count,
+                   uint32_t order_count, uint32_t warm_count, uint32_t message_count)
+{
+    if (options->itch_path)
+        file_take(workload, options->itch_path, options->warm_count > 0 ? options->warm_count : warm_count,
+                  message_count);
+    else
+        workload_init(workload, symbol_count, order_count, warm_count, message_count);
 }
 
 uint64_t workload_random(uint64_t *state)
