@@ -5,8 +5,8 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config python3 tzdata
     libdpdk-dev libck-dev libnuma-dev libcyaml-dev libyaml-dev libpcap-dev zlib1g-dev liblwip-dev libmd-dev libcriterion-dev
     libbpf-dev'
 # For the tests besides: second compiler (which also compiles the XDP guard: a build without it has none), independent
-# decoder, network namespaces, the firewall's nft.
-packages_test='clang tshark iproute2 procps nftables make'
+# decoder, network namespaces, the firewall's nft, instruction counts.
+packages_test='clang tshark iproute2 procps nftables make valgrind'
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 die() { say "$*" >&2; exit 2; }
