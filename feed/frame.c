@@ -1,7 +1,7 @@
 /* Frame parsing: where a datagram begins and ends. Contract in frame.h.
  *
  * Called once for each frame of the rx loop, on an rx lcore. What feeds send, Ethernet or one VLAN tag, IPv4 without
- * options, whole datagrams, takes one straight path with two branches that go the same way all day. Everything else,
+ * options, whole datagrams, takes one straight path with branches that go the same way all day. Everything else,
  * refusals included, takes parse_any, which looks at one header after the other and finds the reason. Neither verifies
  * a checksum, keeps state or writes the view of a frame that it refuses. */
 #include "feed/frame.h"
@@ -49,6 +49,7 @@ struct udp_wire {
 #define VLAN_LEN  4u
 #define IPV4_LEN  20u
 #define UDP_LEN   8u
+#define FRAME_LEN_MAX 0x7fffffffu /* of the straight path: lengths are compared by the signs of their differences */
 
 _Static_assert(sizeof(struct ether_wire) == ETHER_LEN, "IEEE 802.3");
 _Static_assert(sizeof(struct vlan_wire) == VLAN_LEN, "IEEE 802.1Q");
@@ -129,27 +130,36 @@ static __attribute__((noinline)) enum frame_verdict parse_any(const uint8_t *fra
     return FRAME_UDP;
 }
 
+/* What feeds send, behind a header of `tag_len` bytes more than Ethernet's; false: something else, or cut off. Headers
+ * are compared a word at a time, lengths by the signs of their differences: one branch for all of it. */
+static inline bool parse_plain(const uint8_t *frame, uint32_t frame_len, uint32_t tag_len, struct frame_view *ret_view)
+{
+    const struct ipv4_wire *ip = (const struct ipv4_wire *)(frame + ETHER_LEN + tag_len);
+    const struct udp_wire *udp = (const struct udp_wire *)((const uint8_t *)ip + IPV4_LEN);
+    const uint32_t type_version = load_be32((const uint8_t *)ip - 2); /* type, version and length, type of service */
+    const uint32_t fragment_protocol = load_be32(&ip->fragment);     /* fragment, time to live, protocol */
+    const uint32_t total_len = load_be16(&ip->total_len);
+    const uint32_t udp_len = load_be16(&udp->len);
+    const uint32_t differs = (type_version >> 8 ^ (ETHER_TYPE_IPV4 << 8 | IPV4_NO_OPTIONS)) |
+                             ((fragment_protocol & (IPV4_FRAGMENT_MASK << 16 | 0xffu)) ^ IPV4_PROTOCOL_UDP);
+    const uint32_t too_long =
+        (udp_len - UDP_LEN) | (total_len - IPV4_LEN - udp_len) | (frame_len - ETHER_LEN - tag_len - total_len);
+
+    if (UNLIKELY((differs | too_long >> 31) != 0))
+        return false;
+    view_datagram(ip, udp, udp_len, ret_view);
+    return true;
+}
+
 enum frame_verdict frame_parse(const uint8_t *frame, uint32_t frame_len, struct frame_view *ret_view)
 {
     /* Every frame on a wire has 60 bytes or more, so one compare covers the headers with and without a tag. */
-    if (LIKELY(frame_len >= ETHER_LEN + VLAN_LEN + IPV4_LEN + UDP_LEN)) {
-        const uint32_t outer_type = load_be16(&((const struct ether_wire *)frame)->type);
-        const uint32_t tag_len = is_vlan(outer_type) ? VLAN_LEN : 0;
-        /* The type of the last header stands just before what it announces. */
-        const uint32_t type = load_be16(frame + ETHER_LEN + tag_len - 2);
-        const struct ipv4_wire *ip = (const struct ipv4_wire *)(frame + ETHER_LEN + tag_len);
-        const struct udp_wire *udp = (const struct udp_wire *)((const uint8_t *)ip + IPV4_LEN);
-        const uint32_t total_len = load_be16(&ip->total_len);
-        const uint32_t udp_len = load_be16(&udp->len);
-
-        const uint32_t differs = (type ^ ETHER_TYPE_IPV4) | (ip->version_ihl ^ IPV4_NO_OPTIONS) |
-                                 (ip->protocol ^ IPV4_PROTOCOL_UDP) | (load_be16(&ip->fragment) & IPV4_FRAGMENT_MASK);
-        const bool lengths_agree =
-            (udp_len >= UDP_LEN) & (udp_len + IPV4_LEN <= total_len) & (total_len <= frame_len - ETHER_LEN - tag_len);
-        if (LIKELY((differs == 0) & lengths_agree)) {
-            view_datagram(ip, udp, udp_len, ret_view);
+    if (LIKELY(frame_len - ETHER_LEN - VLAN_LEN - IPV4_LEN - UDP_LEN <= FRAME_LEN_MAX)) {
+        if (LIKELY(parse_plain(frame, frame_len, 0, ret_view)))
             return FRAME_UDP;
-        }
+        if (is_vlan(load_be16(&((const struct ether_wire *)frame)->type)) &&
+            parse_plain(frame, frame_len, VLAN_LEN, ret_view))
+            return FRAME_UDP;
     }
     return parse_any(frame, frame_len, ret_view);
 }

@@ -31,24 +31,21 @@ enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payload_len, struc
     if (UNLIKELY(seq > UINT64_MAX - count))
         return MOLD_BAD_SEQ;
 
-    const uint8_t *block = payload + MOLD_HEADER_LEN;
-    uint32_t left = payload_len - MOLD_HEADER_LEN;
-    for (uint32_t i = 0; i < count; i++) {
-        if (UNLIKELY(left < BLOCK_LENGTH_LEN))
+    uint32_t at = MOLD_HEADER_LEN; /* the next block; a datagram is shorter than 64 KiB: it cannot wrap */
+    for (uint32_t left = count; left > 0; left--) {
+        if (UNLIKELY(at + BLOCK_LENGTH_LEN > payload_len))
             return MOLD_BAD_BLOCK;
-        const uint32_t block_len = BLOCK_LENGTH_LEN + load_be16(block);
-        if (UNLIKELY(block_len > left))
-            return MOLD_BAD_BLOCK;
-        block += block_len;
-        left -= block_len;
+        at += BLOCK_LENGTH_LEN + load_be16(payload + at);
     }
+    if (UNLIKELY(at > payload_len))
+        return MOLD_BAD_BLOCK;
 
     ret_packet->seq = seq;
     ret_packet->count = count;
-    ret_packet->blocks_len = payload_len - MOLD_HEADER_LEN - left;
+    ret_packet->blocks_len = at - MOLD_HEADER_LEN;
     ret_packet->session = wire->session;
     ret_packet->blocks = payload + MOLD_HEADER_LEN;
-    ret_packet->trailing_len = left;
+    ret_packet->trailing_len = payload_len - at;
     if (LIKELY(count > 0))
         return MOLD_DATA;
     return wire_count == MOLD_COUNT_END ? MOLD_END : MOLD_HEARTBEAT;
