@@ -1,7 +1,7 @@
 /* From intent to bytes: the risk gate and the order frame, on instruments chosen by Zipf's law. One thread, no DPDK.
  *
  *   gate_ns            risk_reserve and risk_release with the usual limits
- *   gate_ns, CHECK     ... and one check more, or everything
+ *   gate_check_ns      ... and one check more, or everything
  *   gate_refuse_ns     risk_reserve that refuses
  *   order_encode_ns    order_frame_encode; gate_encode_ns: all three
  *   market_apply_ns    an event into the market that the gate looks at
@@ -214,19 +214,19 @@ int main(int argc, char **argv)
     all->reference = all->strategy = all->share = true;
     const struct bench_case cases[] = {
         {.name = "gate_ns", .run = run_gate, .context = &gates[0]},
-        {.name = "gate_ns, collars of last trade and close", .run = run_gate, .context = &gates[1]},
-        {.name = "gate_ns, gross and net", .run = run_gate, .context = &gates[2]},
-        {.name = "gate_ns, loss", .run = run_gate, .context = &gates[3]},
-        {.name = "gate_ns, open orders", .run = run_gate, .context = &gates[4]},
-        {.name = "gate_ns, hours", .run = run_gate, .context = &gates[5]},
-        {.name = "gate_ns, short sale", .run = run_gate, .context = &gates[6]},
-        {.name = "gate_ns, self-cross", .run = run_gate, .context = &gates[7]},
-        {.name = "gate_ns, duplicate", .run = run_gate, .context = &gates[8]},
-        {.name = "gate_ns, messages", .run = run_gate, .context = &gates[9]},
-        {.name = "gate_ns, tick and lot", .run = run_gate, .context = &gates[10]},
-        {.name = "gate_ns, limits of the strategy", .run = run_gate, .context = &gates[11]},
-        {.name = "gate_ns, share of the gateway", .run = run_gate, .context = &gates[12]},
-        {.name = "gate_ns, everything", .run = run_gate, .context = all},
+        {.name = "gate_check_ns, collars of last trade and close", .run = run_gate, .context = &gates[1]},
+        {.name = "gate_check_ns, gross and net", .run = run_gate, .context = &gates[2]},
+        {.name = "gate_check_ns, loss", .run = run_gate, .context = &gates[3]},
+        {.name = "gate_check_ns, open orders", .run = run_gate, .context = &gates[4]},
+        {.name = "gate_check_ns, hours", .run = run_gate, .context = &gates[5]},
+        {.name = "gate_check_ns, short sale", .run = run_gate, .context = &gates[6]},
+        {.name = "gate_check_ns, self-cross", .run = run_gate, .context = &gates[7]},
+        {.name = "gate_check_ns, duplicate", .run = run_gate, .context = &gates[8]},
+        {.name = "gate_check_ns, messages", .run = run_gate, .context = &gates[9]},
+        {.name = "gate_check_ns, tick and lot", .run = run_gate, .context = &gates[10]},
+        {.name = "gate_check_ns, limits of the strategy", .run = run_gate, .context = &gates[11]},
+        {.name = "gate_check_ns, share of the gateway", .run = run_gate, .context = &gates[12]},
+        {.name = "gate_check_ns, everything", .run = run_gate, .context = all},
         {.name = "gate_encode_ns", .run = run_both, .context = &gates[0]},
         {.name = "gate_refuse_ns", .run = run_refuse, .context = &gates[0]},
         {.name = "order_encode_ns", .run = run_encode},

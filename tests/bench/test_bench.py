@@ -1,0 +1,133 @@
+"""tools/bench on what programs might have said: names, ratios, targets, tables, pictures; and on two short programs as they are."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+SOURCE, BUILD = sys.argv[1:3]
+PROGRAMS = {
+    "decode": {"decode_ns": [4, 5, 6], "limit_walk_ns": [2, 2, 4], "limit_stream_ns": [1, 1, 1]},
+    "book": {"book_burst_ns": [50, 40, 60], "book_single_ns": [100, 90, 80], "limit_line_ahead_ns": [10, 10, 10],
+             "limit_miss_ns": [100, 100, 100]},
+    "ring": {"hop_ns, p50": [62, 63, 64], "hop_ns, p99": [80, 80, 80], "hop_limit_ns, p50": [60, 60, 60], "hop_limit_ns, p99": [70, 70, 70],
+             "hop_throughput_ns": [11, 12, 10], "hop_throughput_limit_ns": [10, 10, 10]},
+    "gate": {"gate_ns": [20, 20, 20], "gate_check_ns, hours": [22, 21, 22], "gate_check_ns, everything": [40, 60, 50]},
+    "send": {"send_udp_ns": [20, 20, 20], "send_delegated_ns": [22, 24, 23], "send_lwip_ns": [400, 400, 400], "send_kernel_ns": [2000] * 3},
+    "t2t": {"t2t_inline_ns, p50": [110, 100, 120], "t2t_inline_ns, p99": [200] * 3, "t2t_inline_ns, p99.9": [300] * 3,
+            "t2t_inline_ns, max": [900] * 3, "t2t_inline_parts_ns": [100] * 3, "t2t_two_core_ns, p50": [200] * 3,
+            "t2t_two_core_parts_ns": [160] * 3, "dpdk_loop_ns, p50": [20] * 3, "t2t_inline_tail_ns": [250, 300, 200],
+            "t2t_inline_at_10000_ns, p50": [100] * 3, "t2t_inline_at_10000_ns, p99.9": [500] * 3, "t2t_inline_at_10000_ns, lost": [0] * 3,
+            "t2t_inline_at_80000_ns, p50": [120] * 3, "t2t_inline_at_80000_ns, p99.9": [900] * 3, "t2t_inline_at_80000_ns, lost": [2] * 3},
+    "line_rate": {"line_heartbeat_ns": [50] * 3, "limit_rx_ns": [10] * 3, "message_ns": [40] * 3},
+}
+PATHS = [{"path": "socket", "orders": 900, "min_ns": 9000, "p50_ns": 30000, "p99_ns": 60000, "max_ns": 90000},
+         {"path": "memif", "orders": 300, "min_ns": 2000, "p50_ns": 5000, "p99_ns": 20000, "max_ns": 50000},
+         {"path": "af_xdp", "orders": 0, "min_ns": None, "p50_ns": None, "p99_ns": None, "max_ns": None}]
+WANTED = ("decode_ns book_burst_ns book_single_ns hop_p50_ns hop_limit_p50_ns hop_p99_ns hop_limit_p99_ns hop_throughput_ns "
+          "hop_throughput_limit_ns t2t_inline_ns t2t_inline_parts_ns t2t_two_core_ns t2t_two_core_parts_ns dpdk_loop_ns send_udp_ns "
+          "send_delegated_ns send_lwip_ns send_kernel_ns socket_path_p50_ns socket_path_p99_ns dpdk_path_p50_ns dpdk_path_p99_ns "
+          "messages_per_s ratios targets host command commit disturbances").split()
+RATIOS = {"decode": 2, "book_burst": 5, "book_single": 0.9, "hop_p50": 1.05, "hop_throughput": 1.1, "send_delegated": 1.15, "t2t_inline": 1.1,
+          "t2t_two_core": 1.25, "tail": 2.273, "gate_everything": 2.5, "path_p50": 6, "path_p99": 3}
+MET = {"decode, a message": "as a ratio", "books, in bursts, a message": "no", "hop between two cores, p50": "yes",
+       "tick to trade, inline, p50": "yes", "tick to trade, two cores, p50": "no", "heartbeats, one lcore": "yes",
+       "kernel socket ÷ our DPDK path, p50": "yes", "kernel socket ÷ our DPDK path, p99": "no"}
+
+
+def check(good, what):
+    if not good:
+        sys.exit(f"FAIL {what}")
+
+
+def say(directory, factor=1.0):
+    """What the programs said in one run; `factor`: by how much the ring was slower."""
+    os.makedirs(directory)
+    for name, rows in PROGRAMS.items():
+        said = {"benchmark": name, "rounds": 3, "cpu": "a CPU", "tsc_hz": 2000000000, "rows": [], "watch": {"disturbances": []}}
+        for row, rounds in rows.items():
+            rounds = [one * (factor if row == "hop_ns, p50" else 1) for one in rounds]
+            median = sorted(rounds)[1]
+            said["rows"].append({"name": row, "median_ns": median, "min_ns": min(rounds), "max_ns": max(rounds), "ratio": 1,
+                                 "per_s": 1e9 / median if median else 0, "rounds_ns": rounds})
+        with open(os.path.join(directory, name + ".json"), "w") as file:
+            json.dump(said, file)
+    with open(os.path.join(directory, "paths.json"), "w") as file:
+        json.dump({"rows": PATHS}, file)
+    with open(os.path.join(directory, "host.json"), "w") as file:
+        json.dump({"cpu": "a CPU", "commit": "c0ffee", "command": "tools/bench"}, file)
+
+
+def bench(*arguments):
+    done = subprocess.run([sys.executable, os.path.join(SOURCE, "tools/bench.py"), *arguments], capture_output=True, text=True)
+    check(done.returncode == 0, f"{arguments}: exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def test_figures(kept):
+    said = json.loads(bench("--from", kept, "--json"))
+    check(not [name for name in WANTED if name not in said], f"missing: {[name for name in WANTED if name not in said]}")
+    check(said["t2t_inline_ns"] == {"p50": 110, "p99": 200, "p999": 300, "max": 900}, said["t2t_inline_ns"])
+    check(said["hop_p50_ns"] == 63 and said["messages_per_s"] == 25e6, "figures")
+    for name, ratio in RATIOS.items():
+        check(abs(said["ratios"][name] - ratio) < 0.001, f"ratio {name}: {said['ratios'].get(name)} instead of {ratio}")
+    check(said["ratios"]["gate_check"]["hours"] == 1.1, "a check beside the gate")
+    met = {target["what"]: target["met"] for target in said["targets"]}
+    for what, wanted in MET.items():
+        check(met[what] == wanted, f"{what}: {met[what]} instead of {wanted}")
+    check("spread" not in said, "one run has no spread")
+
+
+def test_spread(kept):
+    spread = json.loads(bench("--from", kept, "--json"))["spread"]
+    check(spread["hop_p50"] == {"values": [1.05, 1.26], "spread": 0.2}, spread["hop_p50"])
+    check(spread["decode"]["spread"] == 0, "what did not change")
+    lines = [line.split() for line in bench("--from", kept).splitlines()]
+    check(["hop_p50", "1.05", "1.26", "20", "%", "apart"] in lines, "table of runs")
+
+
+def test_docs(kept, directory):
+    os.makedirs(directory)
+    path = os.path.join(directory, "PERFORMANCE.md")
+    with open(path, "w") as file:
+        file.write("before\n<!-- bench: targets -->\nold\n<!-- /bench -->\nbetween\n<!-- bench: stamps -->\nkept\n<!-- /bench -->\nafter\n")
+    bench("--from", kept, "--docs", directory)
+    with open(path) as file:
+        text = file.read()
+    check("old" not in text and "| decode, a message | 5.0 ns | 2.0 ns | 2.00 |" in text, "table of targets in docs")
+    check("kept" in text and text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n"), "what is not ours stays")
+    for name in ("bench_rates.svg", "bench_ratios.svg"):
+        with open(os.path.join(directory, name)) as file:
+            picture = file.read()
+        check(picture.startswith("<svg") and picture.count("<circle") >= 4, name)
+
+
+def test_markers():
+    """Each table has its place in the docs."""
+    sys.path.insert(0, os.path.join(SOURCE, "tools"))
+    sys.dont_write_bytecode = True
+    import bench_table
+    with open(os.path.join(SOURCE, "docs/PERFORMANCE.md")) as file:
+        text = file.read()
+    for marker in ("host", "targets", "rates", "spread", *(table[0] for table in bench_table.TABLES)):
+        check(text.count(f"<!-- bench: {marker} -->") == 1, f"docs/PERFORMANCE.md has no place for {marker}")
+
+
+def test_programs(directory):
+    bench("--build", BUILD, "--short", "--only", "stamp,arb", "--keep", directory, "--json")
+    said = json.loads(bench("--from", directory, "--json"))
+    for name in ("tsc_ns", "hist_record_ns", "arb_ns"):
+        check(said[name] > 0, name)
+    check(set(said["disturbances"]) == {"stamp", "arb"} and said["ratios"]["arbitration"] > 1, "a run")
+
+
+with tempfile.TemporaryDirectory(prefix="tickgate-test-bench-") as work:
+    say(os.path.join(work, "one"))
+    for number, factor in enumerate((1.0, 1.2)):
+        say(os.path.join(work, "two", f"run{number + 1}"), factor)
+    test_figures(os.path.join(work, "one"))
+    test_spread(os.path.join(work, "two"))
+    test_docs(os.path.join(work, "one"), os.path.join(work, "docs"))
+    test_markers()
+    test_programs(os.path.join(work, "programs"))
+print("tools/bench: good")
