@@ -157,6 +157,16 @@ static inline bool line_receive(struct rx *rx, const struct rx_found *found, str
     return channel_reply(line->channel, found->payload, found->payload_len, rx->now_ns, rx->burst_tsc, cursor);
 }
 
+/* The channel has taken a frame: its deadline may have come nearer. One that has moved away, as that of silence does
+ * with every frame, is found out when the old one is over. */
+static inline void deadline_lower(struct rx *rx, const struct channel *channel)
+{
+    const uint64_t deadline_ns = channel_deadline_ns(channel);
+
+    if (deadline_ns < rx->deadline_ns && deadline_ns != 0)
+        rx->deadline_ns = deadline_ns;
+}
+
 /* Its turn has come: from bytes to events. */
 static inline void receive(struct rx *rx, const struct rx_found *found)
 {
@@ -164,8 +174,10 @@ static inline void receive(struct rx *rx, const struct rx_found *found)
 
     if (UNLIKELY(!found->line))
         return;
-    if (UNLIKELY(rx->now_ns >= rx->deadline_ns))
+    if (UNLIKELY(rx->now_ns >= rx->deadline_ns)) {
         expire(rx);
+        rx_deadline(rx);
+    }
     if (line_receive(rx, found, &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
@@ -173,7 +185,7 @@ static inline void receive(struct rx *rx, const struct rx_found *found)
     } else if ((int64_t)(rx->now_ns - rx->told_ns) >= TIME_TELL_NS) {
         publish_time(rx); /* nothing new, but time goes on: heartbeats keep the strategies' timers going */
     }
-    rx_deadline(rx);
+    deadline_lower(rx, found->line->channel);
 }
 
 /* Decision time is the frame's own: of the capture in a replay, of its arrival in a live run. */

@@ -69,7 +69,7 @@ struct rx {
     /* hot */
     uint64_t now_ns;                   /* time of the frame in hand */
     uint64_t told_ns;                  /* the newest MD_TIME */
-    uint64_t deadline_ns;              /* earliest end of a reorder window */
+    uint64_t deadline_ns;              /* no channel has something to do before; may be too early, never too late */
     uint64_t burst_tsc;
     uint16_t line_idx;                 /* line of the frame in hand */
     struct rx_found found[RX_FOUND];   /* of the burst in hand, by frame */
@@ -91,7 +91,7 @@ struct rx {
 
 /* What a channel has to say about the frame or the time in hand, to the strategies. */
 void rx_publish(struct rx *rx, struct channel *channel, struct channel_cursor *cursor);
-/* When a channel has something to do next: rx.deadline_ns. */
+/* When a channel has something to do next, exactly: rx.deadline_ns. */
 void rx_deadline(struct rx *rx);
 /* rx_recover.c: the channels that have servers to ask, once a turn. */
 void rx_recover(struct rx *rx);

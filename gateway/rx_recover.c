@@ -87,9 +87,12 @@ void rx_recover(struct rx *rx)
             rx->answer[i] = recovery_link_take(link);
             rx->answer_at[i] = 0;
         }
-        if (rx->answer[i] && reply_apply(rx, i, rx->answer[i])) {
-            recovery_link_done(link, rx->answer[i]);
-            rx->answer[i] = NULL;
+        if (rx->answer[i]) {
+            if (reply_apply(rx, i, rx->answer[i])) {
+                recovery_link_done(link, rx->answer[i]);
+                rx->answer[i] = NULL;
+            }
+            rx_deadline(rx);
         }
         if (!channel_recovering(channel))
             continue;

@@ -25,7 +25,8 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
     if (event->type ==
         MD_TIME) { /* a frame begins: its time is decision time now, and what is due fires before its events */
         risk_frame(&lcore->risk, &lcore->market, before_ns);
-        submit_expired(lcore, event);
+        if (lcore->open.timeout_ns != 0)
+            submit_expired(lcore, event);
         return;
     }
     queue.head = queue.tail = 0;
