@@ -12,13 +12,14 @@
  *   t2t_inline_tail_ns       p99.9 of the gateway less p99.9 of the bare loop; ratio: to p50 of the gateway
  *   t2t_two_core_ns          rx lcore and strategy lcore each on a CPU of its own
  *   t2t_two_core_parts_ns    the inline parts and one hop (t2t_hop_ns) of the ring between the two
- *   t2t_inline_stage_ns      stage stamps on: p50 of each stage, since the stamp behind the rx burst
+ *   t2t_..._stage_ns         stage stamps on: p50 of each stage, since the stamp behind the rx burst
  *   t2t_..._at_N_ns          frames offered at N a second on an absolute schedule; "lost" is a number of frames
  *
  * Whole and parts see the same: the parts are those of a walk through the functions of the loops, in their order, on
  * the same objects, over the same feed, with the same work between two frames. Of each walk one part is timed, fenced
  * at both ends, and the median of an empty span is taken off; whatever the loops add, from counters to causes, is in
- * the whole alone. What fences keep from overlapping makes the sum larger than it would be, by some ns a part.
+ * the whole alone. What fences keep from overlapping makes the sum larger than it would be, by some ns a part. For two
+ * cores the inline parts are timed once more, while the strategy lcore polls on the other CPU.
  *
  * Offered rates: the latency begins when the frame was due, so that lateness counts. Feed and venue are steps of the rx
  * thread's turn, as the frame source of a replay is: a feeder of its own would have the third CPU of the two-core case,
@@ -43,8 +44,10 @@
 #define RATES_MAX 14u
 #define RATE_TRIES 3u          /* until a rate is given up */
 #define RATE_FRAMES_MAX 600000u
+#define STAGES 6
+#define STAGE_NAMES {"parsed", "booked", "popped", "decided", "encoded", "sent"}
 #define HOPS 20000u
-#define HOP_SLOTS 1024u
+#define HOP_SLOTS 65536u       /* as the md_ring of the gateway */
 
 static struct gateway_rig inline_rig, two_core_rig;
 static uint64_t pause_ticks, lag_ticks;
@@ -169,25 +172,6 @@ static void run_tail(void *unused, double *ret_ns)
     ret_ns[0] = inline_p999_ns - loop_p999_ns;
 }
 
-static void run_stages(void *context, double *ret_ns)
-{
-    struct gateway_rig *rig = context;
-    struct hist *const stages[] = {&rig->rx.parsed, &rig->rx.booked, &rig->strategies->stage[STAGE_DECIDED],
-                                   &rig->strategies->stage[STAGE_ENCODED], &rig->strategies->stage[STAGE_SENT]};
-    double unused[BENCH_VALUES_MAX];
-
-    for (uint32_t i = 0; i < 5; i++)
-        hist_init(stages[i]);
-    const double p50_ns = inline_p50_ns, p999_ns = inline_p999_ns;
-    rig->rx.stage_stamps = rig->strategies->stage_stamps = true;
-    run_inline(rig, unused);
-    rig->rx.stage_stamps = rig->strategies->stage_stamps = false;
-    inline_p50_ns = p50_ns;
-    inline_p999_ns = p999_ns;
-    for (uint32_t i = 0; i < 5; i++)
-        ret_ns[i] = bench_ns(hist_quantile(stages[i], 0.5));
-}
-
 /* --- its parts */
 
 enum part {
@@ -291,22 +275,28 @@ static uint64_t walk(struct gateway_rig *rig, enum part part)
     return end_tsc - begin_tsc;
 }
 
-static void run_parts(void *context, double *ret_ns)
+/* Each part by itself; returns their sum, as a span of its own. */
+static double parts_run(struct gateway_rig *rig, double ret_ns[PART_COUNT - 1])
 {
-    double empty_ns = 0;
+    double empty_ns = 0, sum_ns = 0;
 
-    inline_parts_ns = 0;
     for (uint32_t part = 0; part < PART_COUNT; part++) {
         samples.count = 0;
-        for (uint32_t i = 0; i < FRAMES / PART_COUNT * 2; i++)
-            sample(walk(context, (enum part)part));
+        for (uint32_t i = 0; i < FRAMES / PART_COUNT; i++)
+            sample(walk(rig, (enum part)part));
         sort_samples();
         const double part_ns = quantile(0.5);
         if (part == PART_EMPTY)
-            empty_ns = inline_parts_ns = part_ns; /* the whole is a span too */
+            empty_ns = sum_ns = part_ns;
         else
-            inline_parts_ns += ret_ns[part - 1] = part_ns - empty_ns;
+            sum_ns += ret_ns[part - 1] = part_ns - empty_ns;
     }
+    return sum_ns;
+}
+
+static void run_parts(void *context, double *ret_ns)
+{
+    inline_parts_ns = parts_run(context, ret_ns);
 }
 
 static void run_inline_parts(void *unused, double *ret_ns)
@@ -417,10 +407,36 @@ static void run_hop(void *unused, double *ret_ns)
     hop_ns = ret_ns[0] = quantile(0.5) / 2;
 }
 
-static void run_two_core_parts(void *unused, double *ret_ns)
+/* While the strategy lcore polls: two CPUs may be one core. */
+static void run_two_core_parts(void *context, double *ret_ns)
 {
-    (void)unused;
-    ret_ns[0] = inline_parts_ns + hop_ns;
+    const pthread_t thread = strategy_start(context);
+    double unused[PART_COUNT - 1];
+
+    ret_ns[0] = parts_run(&inline_rig, unused) + hop_ns;
+    strategy_stop(context, thread);
+}
+
+/* Each stage's p50, with stage stamps on. What the runs are about is not changed by it. */
+static void run_stages(void *context, double *ret_ns)
+{
+    struct gateway_rig *rig = context;
+    struct strategy_lcore *lcore = rig->strategies;
+    struct hist *const stages[] = {&rig->rx.parsed, &rig->rx.booked, &lcore->stage[STAGE_POPPED],
+                                   &lcore->stage[STAGE_DECIDED], &lcore->stage[STAGE_ENCODED],
+                                   &lcore->stage[STAGE_SENT]};
+    const double p50_ns = inline_p50_ns, p999_ns = inline_p999_ns;
+    double unused[BENCH_VALUES_MAX];
+
+    for (uint32_t i = 0; i < STAGES; i++)
+        hist_init(stages[i]);
+    rig->rx.stage_stamps = lcore->stage_stamps = true;
+    (rig->ring ? run_two_core : run_inline)(rig, unused);
+    rig->rx.stage_stamps = lcore->stage_stamps = false;
+    for (uint32_t i = 0; i < STAGES; i++)
+        ret_ns[i] = bench_ns(hist_quantile(stages[i], 0.5));
+    inline_p50_ns = p50_ns;
+    inline_p999_ns = p999_ns;
 }
 
 /* --- by offered rate */
@@ -574,8 +590,8 @@ int main(int argc, char **argv)
     CASE(.name = "t2t_inline_part_ns", .run = run_parts, .context = &inline_rig, .value_count = PART_COUNT - 1,
          .value_names = PART_NAMES);
     CASE(.name = "t2t_inline_parts_ns", .run = run_inline_parts);
-    CASE(.name = "t2t_inline_stage_ns", .run = run_stages, .context = &inline_rig, .value_count = 5,
-         .value_names = {"parsed", "booked", "decided", "encoded", "sent"});
+    CASE(.name = "t2t_inline_stage_ns", .run = run_stages, .context = &inline_rig, .value_count = STAGES,
+         .value_names = STAGE_NAMES);
     const uint32_t inline_rates = rates_find(&inline_rig, "inline", rates[0]);
     for (uint32_t i = 0; i < inline_rates; i++)
         CASE(.name = rates[0][i].name, .run = run_rate, .context = &rates[0][i], .value_count = RATE_VALUES,
@@ -586,7 +602,9 @@ int main(int argc, char **argv)
         CASE(.name = "t2t_hop_ns", .run = run_hop);
         CASE(.name = "t2t_two_core_ns", .run = run_two_core, .context = &two_core_rig, .value_count = FRACTIONS,
              .value_names = FRACTION_NAMES);
-        CASE(.name = "t2t_two_core_parts_ns", .run = run_two_core_parts, .base = count - 1);
+        CASE(.name = "t2t_two_core_parts_ns", .run = run_two_core_parts, .context = &two_core_rig, .base = count - 1);
+        CASE(.name = "t2t_two_core_stage_ns", .run = run_stages, .context = &two_core_rig, .value_count = STAGES,
+             .value_names = STAGE_NAMES);
         const uint32_t two_core_rates = rates_find(&two_core_rig, "two_core", rates[1]);
         for (uint32_t i = 0; i < two_core_rates; i++)
             CASE(.name = rates[1][i].name, .run = run_rate, .context = &rates[1][i], .value_count = RATE_VALUES,

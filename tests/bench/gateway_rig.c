@@ -236,19 +236,17 @@ static void log_take(struct send_log *log)
 
 bool gateway_rig_order(struct gateway_rig *rig, struct gateway_rig_order *ret_order)
 {
-    struct order_link *link = rig->strategies->link;
     struct order_record record;
     struct ouch_enter enter;
     char tick[7] = {0};
-    void *frame;
 
     do { /* fills are told too */
-        if (order_link_room(link) == 0 || !order_sink_take(rig->strategies->sink, &record))
+        if (rig->link_room == 0 && (rig->link_room = order_link_room(rig->link)) == 0)
+            return false;
+        if (!order_sink_take(rig->sink, &record))
             return false;
     } while (record.fill_qty > 0);
-    CHECK(rte_ring_sc_dequeue(rig->wire, &frame) == 0); /* the order is in the tx ring */
-    rte_pktmbuf_free(frame);
-    log_take(&link->log);
+    log_take(&rig->link->log);
     CHECK(ouch_decode_enter(record.frame + ORDER_FRAME_HEADER_MAX, OUCH_ENTER_LEN, &enter) == 0);
     const struct order_news news = {.type = ORDER_NEWS_ANSWER,
                                     .answer = {.type = OUCH_EXECUTED,
@@ -257,13 +255,13 @@ bool gateway_rig_order(struct gateway_rig *rig, struct gateway_rig_order *ret_or
                                                .price = enter.price,
                                                .liquidity = 'R',
                                                .match = enter.user_ref}};
-    CHECK(order_link_tell(link, &news));
+    CHECK(order_link_tell(rig->link, &news));
+    rig->link_room--;
     memcpy(tick, enter.cl_ord_id, 6);
     /* The order says the low 24 bits of its message's time. */
     const uint64_t newest = rig->put[0] - 1;
     const uint64_t back = (newest - strtoull(tick, NULL, 16)) & 0xffffffu;
     *ret_order = (struct gateway_rig_order){.message = newest - back, .tx_tsc = record.tx_tsc};
-    rig->order_count++;
     return true;
 }
 
@@ -337,7 +335,9 @@ static void strategies_build(struct gateway_rig *rig, const char *name, uint32_t
     lcore->link = bench_alloc(sizeof(*lcore->link));
     order_link_init(lcore->link, UINT32_MAX);
     lcore->sink = bench_alloc(sizeof(*lcore->sink));
-    order_sink_init(lcore->sink, NULL, true); /* as with a journal: each order is told to the control thread */
+    order_sink_init(lcore->sink, rig->wire, true);
+    rig->link = lcore->link;
+    rig->sink = lcore->sink;
     lcore->path = bench_alloc(sizeof(*lcore->path));
     *lcore->path = (struct order_path){.carrier = CONFIG_CARRIER_TCP, .link = lcore->link, .socket = -1};
     lcore->path->tx = bench_alloc(sizeof(*lcore->path->tx));

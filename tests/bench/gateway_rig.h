@@ -38,8 +38,10 @@ struct gateway_rig {
     uint64_t opening;               /* messages before the first of the market */
     uint64_t put[2];                /* messages of the market that each line has put */
     uint8_t newest[GATEWAY_RIG_RING]; /* template of a message that line B has not put yet */
-    /* the venue */
-    uint64_t order_count;
+    /* the venue, which looks at nothing that the strategy lcore writes but these */
+    struct order_sink *sink;
+    struct order_link *link;
+    uint32_t link_room;             /* news that there was room for at the newest look, less those told since */
 };
 
 /* Start the EAL: 64 MiB, on huge pages where enough are free, as the gateway. This thread is its lcore, on `cpu`. */
@@ -73,8 +75,9 @@ struct gateway_rig_order {
     uint64_t tx_tsc;
 };
 
-/* Take the next order off the wire, take its bytes over as the control thread does, and execute it. False: there is
- * none. */
+/* The next order that was in the tx ring: the control thread takes its bytes over, and the venue executes it. The strategy
+ * lcore itself has taken it off the ring at the end of its turn, as in a replay (order_sink.h): as with a NIC, nobody
+ * else touches its queue. False: there is none. */
 bool gateway_rig_order(struct gateway_rig *rig, struct gateway_rig_order *ret_order);
 
 #endif
