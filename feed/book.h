@@ -21,7 +21,8 @@ enum book_verdict {
     BOOK_BAD_PRICE,     /* price BOOK_PRICE_NONE: ignored, the instrument is marked untradable */
     BOOK_BAD_INSTRUMENT, /* instrument number not below instruments_max */
     BOOK_ORDERS_FULL,   /* no room for one more order, or for its reference: ignored, instrument marked untradable */
-    BOOK_LEVELS_FULL,   /* no room for one more level, or 65,536 on that side: ignored, instrument marked untradable */
+    BOOK_LEVELS_FULL,   /* no room for one more level, or 65,536 on that side that are far from the best price or
+                         * between its ticks: ignored, instrument marked untradable */
     BOOK_VERDICT_COUNT
 };
 
@@ -37,6 +38,13 @@ struct book_bbo {
     uint32_t bid_qty;
     int32_t ask_price;
     uint32_t ask_qty;
+};
+
+/* What is asked of an instrument at every event. */
+struct book_top {
+    struct book_bbo bbo;
+    bool crossed;
+    bool untradable; /* see book_untradable */
 };
 
 /* What an operation did to an order: whose it was and what changed. */
@@ -105,38 +113,58 @@ enum book_verdict book_replace(struct book *book, uint64_t orig_ref, uint64_t re
 /* Best bid and offer of an instrument below instruments_max; the pointer stays valid, its content changes. */
 const struct book_bbo *book_bbo(const struct book *book, uint32_t instrument);
 
+const struct book_top *book_top(const struct book *book, uint32_t instrument);
+
 /* The book of this instrument has lost an order for want of room or for a price out of range; until book_clear. */
 bool book_untradable(const struct book *book, uint32_t instrument);
 void book_mark_untradable(struct book *book, uint32_t instrument);
 
 /* ---- looking ahead: what is known of an operation before its turn has come ---- */
 
-enum book_look_kind {
-    BOOK_LOOK_NOTHING = 0,
-    BOOK_LOOK_ADD,    /* an order `ref` will be entered; also by a replace, which does not say the side */
-    BOOK_LOOK_CHANGE, /* the order `ref` will be reduced, deleted or replaced */
-};
+#define BOOK_AHEAD 256u    /* operations that may have begun and not yet had their turn */
+#define BOOK_AHEAD_STEP 8u /* operations between the two stages of a look */
 
-/* One operation that will come. The caller fills in the first part; the rest is what the stages tell each other. */
+/* One operation that will come. The book's own but for `ref`. */
 struct book_look {
+    const struct book *book;
     uint64_t ref;
-    int32_t price;       /* BOOK_LOOK_ADD */
-    uint16_t instrument; /* any value */
-    uint8_t side;        /* BOOK_LOOK_ADD: 'B', 'S' or 0 = not known */
-    uint8_t kind;        /* enum book_look_kind */
-    uint32_t at;
-    uint16_t tag;
+    int32_t price;
+    uint32_t enters;     /* all bits: the order will be entered; none: it should be there */
+    uint32_t home;       /* cell where its order is, or belongs */
+    uint32_t level;      /* cell of the level that it enters */
+    uint16_t instrument;
+    uint8_t side;
 };
 
-/* Begin to fetch what these operations will touch, in three stages, each of which reads what the one before it has
- * fetched: so leave the time of a memory access between them, that is some messages' work. The first finds out where
- * the index and the instrument are, the second the order or the prices, the third the level and the neighbours in the
- * queue. The book is not changed by any of them. It may change in between: then the wrong lines are fetched and nothing
- * else is wrong. The same for references, instruments and prices of any value; a stage may be left out with those
- * behind it. */
-void book_look_refs(const struct book *book, struct book_look *looks, uint32_t count);
-void book_look_orders(const struct book *book, struct book_look *looks, uint32_t count);
-void book_look_levels(const struct book *book, const struct book_look *looks, uint32_t count);
+/* The operations of one thread that are under way, of any of its books, which must stay where they are. Zeroed at the
+ * start. */
+struct book_ahead {
+    uint32_t begun, ended; /* how many have been through the first stage, and through both */
+    struct book_look look[BOOK_AHEAD];
+};
+
+/* Operations that will come, in this order: what they will touch begins to be fetched, each line when the one that says
+ * where it is has arrived, that is BOOK_AHEAD_STEP operations later. One that enters `ref` tells its price and side
+ * ('B', 'S', 0 = not known); others tell the instrument, if they can, and the rest does not matter. Any values will do,
+ * and the book may change in between: then the wrong lines are fetched and nothing else is wrong. The look is good for
+ * one operation, until BOOK_AHEAD others have begun. */
+const struct book_look *book_look(struct book_ahead *ahead, const struct book *book, uint64_t ref, uint32_t instrument,
+                                  uint8_t side, int32_t price, bool enters);
+/* No more will come before the turn of the first: whatever has begun goes through the stages that are left. */
+void book_look_end(struct book_ahead *ahead);
+
+/* A look for one whose turn has come: nothing was found out. */
+struct book_look book_look_none(const struct book *book, uint64_t ref);
+
+/* The operations on the reference of a look, with what it has found out. */
+enum book_verdict book_add_looked(struct book *book, uint32_t instrument, const struct book_look *look, uint8_t side,
+                                  int32_t price, uint32_t qty);
+enum book_verdict book_reduce_looked(struct book *book, const struct book_look *look, uint32_t qty,
+                                     struct book_change *ret_change);
+enum book_verdict book_delete_looked(struct book *book, const struct book_look *look, struct book_change *ret_change);
+enum book_verdict book_replace_looked(struct book *book, const struct book_look *orig_look,
+                                      const struct book_look *look, int32_t price, uint32_t qty,
+                                      struct book_change *ret_removed);
 
 const struct book_counters *book_counters(const struct book *book);
 uint32_t book_order_count(const struct book *book);

@@ -108,7 +108,19 @@ static inline bool far(const struct channel *channel, uint64_t seq)
            channel->arb.next_seq != 0;
 }
 
+/* What of a packet that is to be delivered has been decoded already. */
+static inline void cursor_looked(struct channel_cursor *cursor, const struct channel_ahead *ahead,
+                                 const struct channel_look *look, uint32_t skip)
+{
+    if (UNLIKELY(!look) || UNLIKELY(look->count <= skip))
+        return;
+    cursor->ahead = ahead;
+    cursor->looked_at = look->first + skip;
+    cursor->looked_left = look->count - skip;
+}
+
 static inline void data_accept(struct channel *channel, uint32_t line, const struct mold_packet *packet,
+                               const struct channel_ahead *ahead, const struct channel_look *look,
                                struct channel_cursor *cursor)
 {
     const uint64_t next_seq = channel->arb.next_seq;
@@ -131,6 +143,7 @@ static inline void data_accept(struct channel *channel, uint32_t line, const str
         channel_hold(channel, cursor, line, packet);
     } else if (LIKELY(verdict <= ARB_STRADDLING)) {
         cursor_begin(cursor, packet->blocks, packet->seq, packet->count, skip);
+        cursor_looked(cursor, ahead, look, skip);
         if (UNLIKELY(channel->waiting)) {
             hold_advance(&channel->hold, channel->arb.next_seq);
             channel->ask_now = true;
@@ -158,7 +171,8 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
 }
 
 static inline bool packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict,
-                                  const struct mold_packet *packet, uint64_t now_ns, uint64_t rx_tsc,
+                                  const struct mold_packet *packet, const struct channel_ahead *ahead,
+                                  const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
                                   struct channel_cursor *ret_cursor)
 {
     struct channel_counters *counters = &channel->counters;
@@ -177,7 +191,7 @@ static inline bool packet_receive(struct channel *channel, uint32_t line, enum m
         channel_stale_lower(channel, ret_cursor, STALE_SILENT);
     ret_cursor->line = line;
     if (LIKELY(verdict == MOLD_DATA))
-        data_accept(channel, line, packet, ret_cursor);
+        data_accept(channel, line, packet, ahead, look, ret_cursor);
     else
         beat_accept(channel, line, packet, verdict == MOLD_END, ret_cursor);
     if (LIKELY(ret_cursor->block_left > 0) || ret_cursor->pending != 0)
@@ -191,13 +205,14 @@ bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payl
     struct mold_packet packet;
     const enum mold_verdict verdict = mold_parse(payload, payload_len, &packet);
 
-    return packet_receive(channel, line, verdict, &packet, now_ns, rx_tsc, ret_cursor);
+    return packet_receive(channel, line, verdict, &packet, NULL, NULL, now_ns, rx_tsc, ret_cursor);
 }
 
-bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_look *look, uint64_t now_ns,
-                            uint64_t rx_tsc, struct channel_cursor *ret_cursor)
+bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_ahead *ahead,
+                            const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
+                            struct channel_cursor *ret_cursor)
 {
-    return packet_receive(channel, line, look->verdict, &look->packet, now_ns, rx_tsc, ret_cursor);
+    return packet_receive(channel, line, look->verdict, &look->packet, ahead, look, now_ns, rx_tsc, ret_cursor);
 }
 
 bool channel_next(struct channel *channel, struct channel_cursor *cursor)

@@ -23,7 +23,11 @@
 
 #define CHANNEL_EVENTS_MAX 4u      /* events that one message can give; 3 are used: define and two parts, or V */
 #define CHANNEL_REORDER_PACKETS_MAX 256u
-#define CHANNEL_LOOK_MAX 64u       /* operations of a packet that are looked ahead at; those behind are not */
+#define CHANNEL_LOOK_MAX 48u       /* messages of a packet that are looked ahead at; those behind are not */
+#define CHANNEL_AHEAD 128u         /* messages under way */
+#define CHANNEL_AHEAD_STEPS (2 * BOOK_AHEAD_STEP) /* messages behind a packet that make it ready */
+_Static_assert(2 * CHANNEL_LOOK_MAX + CHANNEL_AHEAD_STEPS <= CHANNEL_AHEAD && 2 * CHANNEL_AHEAD <= BOOK_AHEAD,
+               "a look is good until its packet's turn: each of its messages is two operations at most");
 #define CHANNEL_SLICE_MESSAGES 16u /* held messages that one call delivers, where there is recovery */
 /* Lines that are none: who brought a message that no line did. */
 #define CHANNEL_LINE_RETRANSMISSION ARB_LINES_MAX
@@ -118,6 +122,9 @@ struct channel_cursor {
     const uint8_t *block;
     uint64_t block_seq;
     uint32_t block_left;
+    const struct channel_ahead *ahead; /* where the next messages are decoded already */
+    uint32_t looked_at, looked_left;
+    const struct channel_looked *looked; /* the message in hand */
     uint32_t pending;         /* enum bits of what is to be said before the next message */
     uint64_t now_ns;
     uint64_t rx_tsc;
@@ -151,25 +158,50 @@ bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payl
 
 /* ---- looking ahead: the packets of a burst are known before their turn ---- */
 
-/* A packet that has come: its framing, and what its messages will touch. The caller's; `payload` must stay as it is
- * until the packet has been received. */
+/* A message that has been decoded before its turn. */
+struct channel_looked {
+    struct itch_msg msg;
+    const struct book_look *look;       /* of its order; NULL: it is about none */
+    const struct book_look *entry_look; /* ITCH_REPLACE: of the new order */
+    enum itch_verdict verdict;
+};
+
+/* The messages of one thread that are under way, of any of its channels. Zeroed at the start. */
+struct channel_ahead {
+    uint32_t count; /* so many have been decoded */
+    struct book_ahead book;
+    struct channel_looked message[CHANNEL_AHEAD];
+};
+
+/* A packet that has come. */
 struct channel_look {
     enum mold_verdict verdict;
     struct mold_packet packet; /* as mold_parse */
-    uint32_t count;            /* 0: it brings nothing new, or no orders */
-    struct book_look operation[CHANNEL_LOOK_MAX];
+    uint32_t first;            /* its messages are ahead.message[first % CHANNEL_AHEAD ...] */
+    uint32_t count;            /* so many of them; 0: it brings nothing new */
+    uint32_t end;              /* channel_ahead.count behind it */
 };
 
-/* Parse a packet and begin to fetch what its messages will touch, in three stages: channel_look, some packets later
- * channel_look_orders, again some later channel_look_levels, and then the packet is received. Nothing of the channel
- * changes but a note of how far was looked, which decides nothing else. Any bytes will do, and whatever becomes of the
- * packet; the last two stages may be left out. */
-void channel_look(struct channel *channel, const uint8_t *payload, uint32_t payload_len, struct channel_look *ret_look);
-void channel_look_orders(const struct channel *channel, struct channel_look *look);
-void channel_look_levels(const struct channel *channel, const struct channel_look *look);
-/* channel_receive for a packet that was looked at. */
-bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_look *look, uint64_t now_ns,
-                            uint64_t rx_tsc, struct channel_cursor *ret_cursor);
+/* Parse a packet, decode its messages and begin to fetch what they will touch. Nothing of the channel changes but a
+ * note of how far was looked, which decides nothing else. Any bytes will do, and whatever becomes of the packet.
+ * `payload` must stay as it is until the packet has been received: as soon as channel_look_ready, before the next look;
+ * in the order in which packets came. */
+void channel_look(struct channel *channel, struct channel_ahead *ahead, const uint8_t *payload, uint32_t payload_len,
+                  struct channel_look *ret_look);
+/* One message of any packet, for the books that it goes to: decoded to ahead.message[ahead.count++ % CHANNEL_AHEAD]. */
+void channel_look_message(struct channel_ahead *ahead, const struct book *book, const uint8_t *message,
+                          uint32_t message_len);
+/* Enough others have come behind it that what it touches should be there. */
+static inline bool channel_look_ready(const struct channel_ahead *ahead, const struct channel_look *look)
+{
+    return ahead->count - look->end >= CHANNEL_AHEAD_STEPS;
+}
+/* No others will come in this burst: the packets that are left are as ready as they will be. */
+void channel_look_end(struct channel_ahead *ahead);
+/* channel_receive for a packet that was looked at. `ahead`: as with channel_look, until the cursor is drained. */
+bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_ahead *ahead,
+                            const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
+                            struct channel_cursor *ret_cursor);
 
 /* Deliver the next message (of the packet received, then of held packets whose turn has come). True: `cursor` describes
  * it, with 0 ... CHANNEL_EVENTS_MAX events. False: nothing left. */

@@ -6,34 +6,39 @@
 
 #define NS_PER_S 1000000000u
 
-/* Next event of the message in hand: `event` has what is peculiar to it, the rest is filled in here. */
+/* Next event of the message in hand: `event` has what is peculiar to it, the rest is filled in here, in its place. */
 static inline void put(const struct channel *channel, struct channel_cursor *cursor, uint32_t instrument,
                        const struct book_bbo *bbo, struct md_event event)
 {
     DCHECK(cursor->event_count < CHANNEL_EVENTS_MAX);
-    event.flags |= channel->stale_flag;
-    event.channel = channel->index;
-    event.instrument = (uint16_t)instrument;
-    event.exchange_ns = channel->exchange_ns;
-    event.rx_tsc = cursor->rx_tsc;
-    event.bid_price = bbo->bid_price;
-    event.bid_qty = bbo->bid_qty;
-    event.ask_price = bbo->ask_price;
-    event.ask_qty = bbo->ask_qty;
-    cursor->event[cursor->event_count++] = event;
+    md_event_write(&cursor->event[cursor->event_count++],
+                   (struct md_event){.type = event.type,
+                                     .side = event.side,
+                                     .flags = event.flags | channel->stale_flag,
+                                     .channel = channel->index,
+                                     .instrument = (uint16_t)instrument,
+                                     .price = event.price,
+                                     .qty = event.qty,
+                                     .ref = event.ref,
+                                     .exchange_ns = channel->exchange_ns,
+                                     .rx_tsc = cursor->rx_tsc,
+                                     .bid_price = bbo->bid_price,
+                                     .bid_qty = bbo->bid_qty,
+                                     .ask_price = bbo->ask_price,
+                                     .ask_qty = bbo->ask_qty});
 }
 
 /* ... about an instrument: with its BBO as it is now. */
 static inline void put_instrument(const struct channel *channel, struct channel_cursor *cursor, uint32_t instrument,
                                   struct md_event event)
 {
-    const struct book_bbo *bbo = book_bbo(channel->book, instrument);
+    const struct book_top *top = book_top(channel->book, instrument);
 
-    if (UNLIKELY(book_untradable(channel->book, instrument)))
+    if (UNLIKELY(top->untradable))
         event.flags |= MD_UNTRADABLE;
-    if (UNLIKELY(bbo->bid_qty == UINT32_MAX || bbo->ask_qty == UINT32_MAX)) /* where the book saturates */
+    if (UNLIKELY(top->bbo.bid_qty == UINT32_MAX || top->bbo.ask_qty == UINT32_MAX)) /* where the book saturates */
         event.flags |= MD_SATURATED;
-    put(channel, cursor, instrument, bbo, event);
+    put(channel, cursor, instrument, &top->bbo, event);
 }
 
 /* ... about the whole channel. */
@@ -89,7 +94,7 @@ static inline void add(struct channel *channel, struct channel_cursor *cursor, c
         return;
     }
     const enum book_verdict verdict =
-        book_add(channel->book, msg->locate, msg->add.ref, msg->add.side, price, msg->add.qty);
+        book_add_looked(channel->book, msg->locate, cursor->looked->look, msg->add.side, price, msg->add.qty);
     if (UNLIKELY(verdict != BOOK_OK)) {
         if (verdict == BOOK_DUPLICATE_REF)
             channel_contradict(channel, cursor);
@@ -131,19 +136,21 @@ static inline void put_change(const struct channel *channel, struct channel_curs
 
 static inline void executed(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
+    const struct book_look *look = cursor->looked->look;
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_reduce(channel->book, msg->executed.ref, msg->executed.qty, &change)))
+    if (found(channel, cursor, msg, book_reduce_looked(channel->book, look, msg->executed.qty, &change)))
         put_change(channel, cursor, MD_EXECUTE, 0, &change);
 }
 
 /* The order leaves at its own price, the trade prints at another. */
 static inline void executed_price(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
-    struct book_change change;
+    const struct book_look *look = cursor->looked->look;
     const uint16_t hidden = msg->executed.printable == 'N' ? MD_HIDDEN : 0;
+    struct book_change change;
 
-    if (!found(channel, cursor, msg, book_reduce(channel->book, msg->executed.ref, msg->executed.qty, &change)))
+    if (!found(channel, cursor, msg, book_reduce_looked(channel->book, look, msg->executed.qty, &change)))
         return;
     const int32_t price = price_load(channel, change.instrument, msg->executed.price);
     put_change(channel, cursor, MD_EXECUTE, hidden, &change);
@@ -160,7 +167,7 @@ static inline void cancel(struct channel *channel, struct channel_cursor *cursor
 {
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_reduce(channel->book, msg->cancel.ref, msg->cancel.qty, &change)))
+    if (found(channel, cursor, msg, book_reduce_looked(channel->book, cursor->looked->look, msg->cancel.qty, &change)))
         put_change(channel, cursor, MD_CANCEL, 0, &change);
 }
 
@@ -168,7 +175,7 @@ static inline void withdraw(struct channel *channel, struct channel_cursor *curs
 {
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_delete(channel->book, msg->delete.ref, &change)))
+    if (found(channel, cursor, msg, book_delete_looked(channel->book, cursor->looked->look, &change)))
         put_change(channel, cursor, MD_DELETE, 0, &change);
 }
 
@@ -177,13 +184,13 @@ static inline void replace(struct channel *channel, struct channel_cursor *curso
 {
     struct book_change removed;
 
-    if (!found(channel, cursor, msg, book_delete(channel->book, msg->replace.orig_ref, &removed)))
+    if (!found(channel, cursor, msg, book_delete_looked(channel->book, cursor->looked->look, &removed)))
         return;
     put_change(channel, cursor, MD_DELETE, MD_REPLACE, &removed);
     const int32_t price = price_load(channel, removed.instrument, msg->replace.price);
     if (UNLIKELY(price == MD_PRICE_NONE) ||
-        UNLIKELY(book_add(channel->book, removed.instrument, msg->replace.ref, removed.side, price,
-                          msg->replace.qty) != BOOK_OK)) {
+        UNLIKELY(book_add_looked(channel->book, removed.instrument, cursor->looked->entry_look, removed.side, price,
+                                 msg->replace.qty) != BOOK_OK)) {
         cursor->event_count--; /* the new order was refused: it is a plain delete, with the book's marks of now */
         put_change(channel, cursor, MD_DELETE, 0, &removed);
         return;
@@ -415,27 +422,56 @@ static inline void dispatch(struct channel *channel, struct channel_cursor *curs
     }
 }
 
+/* A message that nobody has looked at before its turn. */
+struct unlooked {
+    struct channel_looked looked;
+    struct book_look look, entry_look;
+};
+
+static inline void message_decode(const struct channel *channel, const struct channel_cursor *cursor,
+                                  struct unlooked *ret_unlooked)
+{
+    struct channel_looked *looked = &ret_unlooked->looked;
+
+    looked->verdict = itch_decode(cursor->message, cursor->message_len, &looked->msg);
+    if (UNLIKELY(looked->verdict != ITCH_OK))
+        return;
+    ret_unlooked->look = book_look_none(channel->book, looked->msg.order.ref);
+    looked->look = &ret_unlooked->look;
+    if (LIKELY(looked->msg.type != ITCH_REPLACE))
+        return;
+    ret_unlooked->entry_look = book_look_none(channel->book, looked->msg.replace.ref);
+    looked->entry_look = &ret_unlooked->entry_look;
+}
+
 void channel_message(struct channel *channel, struct channel_cursor *cursor)
 {
     struct channel_counters *counters = &channel->counters;
-    struct itch_msg msg;
+    struct unlooked unlooked;
 
+    cursor->looked = &unlooked.looked;
+    if (LIKELY(cursor->looked_left > 0)) {
+        cursor->looked = &cursor->ahead->message[cursor->looked_at++ % CHANNEL_AHEAD];
+        cursor->looked_left--;
+    } else {
+        message_decode(channel, cursor, &unlooked);
+    }
     if (UNLIKELY(cursor->message_len == 0)) {
         count(&counters->empty_count);
         return;
     }
     count(&counters->message_count);
     count(&counters->message_type_count[cursor->message[0]]);
-    const enum itch_verdict verdict = itch_decode(cursor->message, cursor->message_len, &msg);
-    count(&counters->itch[verdict]);
-    if (UNLIKELY(verdict != ITCH_OK))
+    count(&counters->itch[cursor->looked->verdict]);
+    if (UNLIKELY(cursor->looked->verdict != ITCH_OK))
         return;
-    if (UNLIKELY(msg.locate >= channel->instruments_max)) {
+    const struct itch_msg *msg = &cursor->looked->msg;
+    if (UNLIKELY(msg->locate >= channel->instruments_max)) {
         count(&counters->locate_range_count);
         return;
     }
-    channel->exchange_ns = channel->midnight_ns + msg.timestamp_ns;
-    dispatch(channel, cursor, &msg);
+    channel->exchange_ns = channel->midnight_ns + msg->timestamp_ns;
+    dispatch(channel, cursor, msg);
     for (uint32_t i = 1; i < cursor->event_count; i++)
         cursor->event[i - 1].flags |= MD_MORE;
 }

@@ -126,6 +126,7 @@ static inline void cursor_begin(struct channel_cursor *cursor, const uint8_t *bl
     cursor->block = blocks;
     cursor->block_seq = seq + skip;
     cursor->block_left = message_count - skip;
+    cursor->looked_left = 0;
     for (; skip > 0; skip--) {
         const uint8_t *message;
         uint32_t message_len;
@@ -141,6 +142,7 @@ static inline void cursor_clear(struct channel_cursor *cursor, uint64_t now_ns, 
     cursor->seq = 0;
     cursor->line = 0;
     cursor->block_left = 0;
+    cursor->looked_left = 0;
     cursor->pending = 0;
     cursor->now_ns = now_ns;
     cursor->rx_tsc = rx_tsc;

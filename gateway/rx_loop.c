@@ -92,15 +92,15 @@ static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line 
 }
 
 /* A datagram of one of our lines: what it will touch begins to be fetched. */
-static inline void find(struct line *line, const uint8_t *payload, uint32_t payload_len, struct rx_found *ret_found)
+static inline void find(struct rx *rx, struct line *line, const uint8_t *payload, uint32_t payload_len,
+                        struct rx_found *ret_found)
 {
     count(&line->frame_count);
     ret_found->line = line;
     ret_found->payload = payload;
     ret_found->payload_len = payload_len;
-    ret_found->look.count = 0;
     if (LIKELY(line->line < ARB_LINES_MAX))
-        channel_look(line->channel, payload, payload_len, &ret_found->look);
+        channel_look(line->channel, &rx->ahead, payload, payload_len, &ret_found->look);
 }
 
 /* One frame: whose it is, and whether it is whole. */
@@ -109,6 +109,7 @@ static void frame_find(struct rx *rx, const struct rx_queue *queue, struct rte_m
     struct frame_view view;
 
     ret_found->line = NULL;
+    ret_found->look.end = rx->ahead.count;
     if (UNLIKELY(frame->nb_segs != 1)) {
         count(&rx->chained_count);
         return;
@@ -133,19 +134,7 @@ static void frame_find(struct rx *rx, const struct rx_queue *queue, struct rte_m
         count(&rx->checksum_count);
         return;
     }
-    find(line, view.payload, view.payload_len, ret_found);
-}
-
-static inline void look_orders(struct rx_found *found)
-{
-    if (LIKELY(found->line && found->look.count > 0))
-        channel_look_orders(found->line->channel, &found->look);
-}
-
-static inline void look_levels(const struct rx_found *found)
-{
-    if (LIKELY(found->line && found->look.count > 0))
-        channel_look_levels(found->line->channel, &found->look);
+    find(rx, line, view.payload, view.payload_len, ret_found);
 }
 
 static inline bool line_receive(struct rx *rx, const struct rx_found *found, struct channel_cursor *cursor)
@@ -153,7 +142,8 @@ static inline bool line_receive(struct rx *rx, const struct rx_found *found, str
     const struct line *line = found->line;
 
     if (LIKELY(line->line < ARB_LINES_MAX))
-        return channel_receive_looked(line->channel, line->line, &found->look, rx->now_ns, rx->burst_tsc, cursor);
+        return channel_receive_looked(line->channel, line->line, &rx->ahead, &found->look, rx->now_ns, rx->burst_tsc,
+                                      cursor);
     return channel_reply(line->channel, found->payload, found->payload_len, rx->now_ns, rx->burst_tsc, cursor);
 }
 
@@ -196,33 +186,34 @@ static inline uint64_t frame_time_ns(const struct rx *rx, struct rte_mbuf *frame
     return clock_ns(rx->clock, rx->burst_tsc);
 }
 
+static inline void frame_receive(struct rx *rx, struct rte_mbuf *frame, const struct rx_found *found)
+{
+    rx->now_ns = frame_time_ns(rx, frame);
+    receive(rx, found);
+    rte_pktmbuf_free(frame);
+}
+
 static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
 {
     struct rte_mbuf *frames[RX_BURST_MAX];
     const uint16_t frame_count = rte_eth_rx_burst(queue->port_id, queue->queue_id, frames, (uint16_t)rx->burst);
+    uint32_t received_count = 0;
 
     if (frame_count == 0)
         return 0;
     rx->burst_tsc = clock_tsc();
     for (uint16_t i = 0; i < frame_count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-    /* A book waits for memory three times a message, if nobody has asked for it before. So each frame is found, looked
-     * at twice, and received, with the work of RX_LOOK_STEP frames in between, or of as many as there are. */
-    const uint32_t step = frame_count < RX_LOOK_STEP ? frame_count : RX_LOOK_STEP;
-    for (uint32_t i = 0; i < frame_count + 3 * step; i++) {
-        if (i < frame_count)
-            frame_find(rx, queue, frames[i], &rx->found[i % RX_FOUND]);
-        if (i - step < frame_count)
-            look_orders(&rx->found[(i - step) % RX_FOUND]);
-        if (i - 2 * step < frame_count)
-            look_levels(&rx->found[(i - 2 * step) % RX_FOUND]);
-        if (i >= 3 * step) {
-            struct rte_mbuf *frame = frames[i - 3 * step];
-            rx->now_ns = frame_time_ns(rx, frame);
-            receive(rx, &rx->found[(i - 3 * step) % RX_FOUND]);
-            rte_pktmbuf_free(frame);
-        }
+    /* A book waits for memory three times a message, if nobody has asked for it before. So each frame is looked at when
+     * it is found, and received when enough messages behind it have been looked at too, or there are no more. */
+    for (uint32_t i = 0; i < frame_count; i++) {
+        frame_find(rx, queue, frames[i], &rx->found[i]);
+        for (; received_count <= i && channel_look_ready(&rx->ahead, &rx->found[received_count].look); received_count++)
+            frame_receive(rx, frames[received_count], &rx->found[received_count]);
     }
+    channel_look_end(&rx->ahead);
+    for (; received_count < frame_count; received_count++)
+        frame_receive(rx, frames[received_count], &rx->found[received_count]);
     __atomic_store_n(&rx->frame_count, rx->frame_count + frame_count, __ATOMIC_RELAXED);
     return frame_count;
 }
@@ -243,7 +234,7 @@ static uint32_t socket_poll(struct rx *rx, struct socket_rx_line *from)
         else if (UNLIKELY(from->line->source != 0 && from->line->source != datagram.src_ip))
             count(&from->line->source_count);
         else {
-            find(from->line, datagram.payload, datagram.payload_len, &rx->found[0]);
+            find(rx, from->line, datagram.payload, datagram.payload_len, &rx->found[0]);
             receive(rx, &rx->found[0]);
         }
     }

@@ -23,8 +23,6 @@
 #define RX_CHANNELS_MAX 16u
 #define RX_READERS_MAX 16u
 
-#define RX_LOOK_STEP 2u      /* frames between two stages of looking ahead */
-#define RX_FOUND 8u         /* frames found and not yet received, at most: a power of two above 3 * RX_LOOK_STEP */
 
 /* A datagram of the burst whose line is known, and what its messages will touch. */
 struct rx_found {
@@ -72,7 +70,8 @@ struct rx {
     uint64_t deadline_ns;              /* no channel has something to do before; may be too early, never too late */
     uint64_t burst_tsc;
     uint16_t line_idx;                 /* line of the frame in hand */
-    struct rx_found found[RX_FOUND];   /* of the burst in hand, by frame */
+    struct rx_found found[RX_BURST_MAX]; /* of the burst in hand, by frame */
+    struct channel_ahead ahead;        /* its messages */
     /* counters: writer this lcore, readers any */
     uint64_t turn_count, idle_count;
     uint64_t frame_count;

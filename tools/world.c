@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOKS 4u
 #define LINES 2u
 #define SESSIONS_MAX 2u
 #define SYMBOLS_MAX 64u
@@ -45,7 +44,7 @@ struct script {
 struct reply { uint64_t due_ns; uint32_t len; uint8_t payload[VENUE_PAYLOAD_MAX]; };
 
 struct world {
-    struct channel_look look[LOOKS]; /* of the newest packets */
+    struct channel_ahead ahead;
     uint32_t look_count;
     struct session_random random;
     struct world_counters *counters;
@@ -354,12 +353,13 @@ static void frame_receive(struct world *world, const struct capture_frame *frame
     const uint32_t line = (uint32_t)view.dst_port - 26477;
     if (line >= LINES)
         return;
-    /* As the receive loop does it, but the last two stages are for packets whose turn has passed. */
-    struct channel_look *look = &world->look[world->look_count++ % LOOKS];
-    channel_look(world->channel, view.payload, view.payload_len, look);
-    channel_look_orders(world->channel, &world->look[(world->look_count + LOOKS - 2) % LOOKS]);
-    channel_look_levels(world->channel, &world->look[(world->look_count + LOOKS - 3) % LOOKS]);
-    if (channel_receive_looked(world->channel, line, look, world->now_ns, 0, &cursor))
+    /* As the receive loop does it, in bursts of one: the second stage of a look is sometimes that of a packet whose
+     * turn has passed. */
+    struct channel_look look;
+    channel_look(world->channel, &world->ahead, view.payload, view.payload_len, &look);
+    if (++world->look_count % 3 != 0)
+        channel_look_end(&world->ahead);
+    if (channel_receive_looked(world->channel, line, &world->ahead, &look, world->now_ns, 0, &cursor))
         events_take(world, &cursor);
 }
 

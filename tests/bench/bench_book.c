@@ -18,11 +18,8 @@
 #define ORDERS 400000u      /* alive at a time */
 #define WARM 4000000u
 #define ROUND 200000u       /* messages measured in one */
-#define BURST_MESSAGES 64u  /* that are there before the first is applied; a multiple of AHEAD */
+#define BURST_MESSAGES 64u  /* that are there before the first is applied */
 #define BURST_FRAMES 32u
-#define LOOK_STEP 2u        /* as RX_LOOK_STEP and RX_FOUND of the receive loop */
-#define LOOKS 8u
-#define AHEAD 8u
 #define LINES (1u << 21)    /* of the table: 128 MiB */
 #define LINE_READS 200000u
 
@@ -37,88 +34,76 @@ struct way {
     const uint8_t *block;
     uint32_t frame_idx;
     uint64_t sum;       /* of the events */
+    struct channel_ahead under_way;
 };
 
 static struct way ways[4];
 
-static inline void apply(struct book *book, const struct itch_msg *msg)
+static inline void apply(struct book *book, const struct channel_looked *looked)
 {
+    const struct itch_msg *msg = &looked->msg;
     struct book_change change;
     switch (msg->type) {
     case ITCH_ADD:
     case ITCH_ADD_MPID:
-        (void)book_add(book, msg->locate, msg->add.ref, msg->add.side, (int32_t)msg->add.price, msg->add.qty);
+        (void)book_add_looked(book, msg->locate, looked->look, msg->add.side, (int32_t)msg->add.price, msg->add.qty);
         break;
     case ITCH_EXECUTED:
     case ITCH_EXECUTED_PRICE:
-        (void)book_reduce(book, msg->executed.ref, msg->executed.qty, &change);
+        (void)book_reduce_looked(book, looked->look, msg->executed.qty, &change);
         break;
     case ITCH_CANCEL:
-        (void)book_reduce(book, msg->cancel.ref, msg->cancel.qty, &change);
+        (void)book_reduce_looked(book, looked->look, msg->cancel.qty, &change);
         break;
     case ITCH_DELETE:
-        (void)book_delete(book, msg->delete.ref, &change);
+        (void)book_delete_looked(book, looked->look, &change);
         break;
     case ITCH_REPLACE:
-        (void)book_replace(book, msg->replace.orig_ref, msg->replace.ref, (int32_t)msg->replace.price, msg->replace.qty,
-                           &change);
+        (void)book_replace_looked(book, looked->look, looked->entry_look, (int32_t)msg->replace.price, msg->replace.qty,
+                                  &change);
         break;
     default:
         break;
     }
 }
 
-static inline void look_at(const struct itch_msg *msg, struct book_look ret_look[2])
-{
-    const bool adds = msg->type == ITCH_ADD || msg->type == ITCH_ADD_MPID;
-    const bool replaces = msg->type == ITCH_REPLACE;
-    ret_look[0] = (struct book_look){.ref = msg->order.ref,
-                                     .price = (int32_t)msg->order.price,
-                                     .instrument = msg->locate,
-                                     .side = msg->order.letter,
-                                     .kind = adds ? BOOK_LOOK_ADD : BOOK_LOOK_CHANGE};
-    ret_look[1] = (struct book_look){.ref = msg->order.word,
-                                     .price = (int32_t)msg->order.price,
-                                     .instrument = msg->locate,
-                                     .kind = replaces ? BOOK_LOOK_ADD : BOOK_LOOK_NOTHING};
-}
-
 /* Without looking ahead. */
 static void single(struct way *way, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct itch_msg msg;
+        struct channel_looked looked;
         const uint8_t *message;
         uint32_t message_len;
         way->block = mold_next(way->block, &message, &message_len);
-        if (itch_decode(message, message_len, &msg) == ITCH_OK)
-            apply(way->book, &msg);
+        if (itch_decode(message, message_len, &looked.msg) != ITCH_OK)
+            continue;
+        const struct book_look look = book_look_none(way->book, looked.msg.order.ref);
+        const struct book_look entry_look = book_look_none(way->book, looked.msg.order.word);
+        looked.look = &look;
+        looked.entry_look = &entry_look;
+        apply(way->book, &looked);
     }
 }
 
-/* Some messages at a time: those of the next step begin to be fetched while those of this one are applied. */
+/* As the channel looks at a packet's messages, and applies them when those behind have been looked at too. */
 static void burst(struct way *way, uint32_t count)
 {
-    struct itch_msg msg[BURST_MESSAGES];
-    struct book_look look[BURST_MESSAGES][2];
-    for (uint32_t i = 0; i < count + 3 * AHEAD; i += AHEAD) {
-        for (uint32_t k = i; k < i + AHEAD && k < count; k++) {
+    struct channel_ahead *ahead = &way->under_way;
+    const uint32_t first = ahead->count;
+    for (uint32_t i = 0; i < count + CHANNEL_AHEAD_STEPS; i++) {
+        if (i < count) {
             const uint8_t *message;
             uint32_t message_len;
             way->block = mold_next(way->block, &message, &message_len);
-            if (itch_decode(message, message_len, &msg[k]) != ITCH_OK)
-                msg[k].type = 0;
-            look_at(&msg[k], look[k]);
+            channel_look_message(ahead, way->book, message, message_len);
+        } else if (i == count) {
+            channel_look_end(ahead);
         }
-        if (i < count)
-            book_look_refs(way->book, look[i], 2 * AHEAD);
-        if (i >= AHEAD && i - AHEAD < count)
-            book_look_orders(way->book, look[i - AHEAD], 2 * AHEAD);
-        if (i >= 2 * AHEAD && i - 2 * AHEAD < count)
-            book_look_levels(way->book, look[i - 2 * AHEAD], 2 * AHEAD);
-        if (i >= 3 * AHEAD)
-            for (uint32_t k = i - 3 * AHEAD; k < i - 2 * AHEAD; k++)
-                apply(way->book, &msg[k]);
+        if (i < CHANNEL_AHEAD_STEPS)
+            continue;
+        const struct channel_looked *looked = &ahead->message[(first + i - CHANNEL_AHEAD_STEPS) % CHANNEL_AHEAD];
+        if (looked->look)
+            apply(way->book, looked);
     }
 }
 
@@ -167,24 +152,24 @@ static inline uint32_t receive(struct way *way)
 /* The same, BURST_FRAMES at a time, as the receive loop does it. */
 static inline uint32_t receive_burst(struct way *way)
 {
-    static struct channel_look looks[LOOKS];
+    static struct channel_look looks[BURST_FRAMES];
+    struct channel_ahead *ahead = &way->under_way;
     const struct workload_frame *frames = &workload.frames[way->frame_idx];
-    uint32_t message_count = 0;
-    for (uint32_t i = 0; i < BURST_FRAMES + 3 * LOOK_STEP; i++) {
+    uint32_t message_count = 0, received_count = 0;
+    for (uint32_t i = 0; i < 2 * BURST_FRAMES; i++) {
         struct frame_view view;
         struct channel_cursor cursor;
         if (i < BURST_FRAMES && frame_parse(frames[i].data, frames[i].len, &view) == FRAME_UDP)
-            channel_look(way->channel, view.payload, view.payload_len, &looks[i % LOOKS]);
-        if (i - LOOK_STEP < BURST_FRAMES)
-            channel_look_orders(way->channel, &looks[(i - LOOK_STEP) % LOOKS]);
-        if (i - 2 * LOOK_STEP < BURST_FRAMES)
-            channel_look_levels(way->channel, &looks[(i - 2 * LOOK_STEP) % LOOKS]);
-        if (i < 3 * LOOK_STEP)
-            continue;
-        if (channel_receive_looked(way->channel, 0, &looks[(i - 3 * LOOK_STEP) % LOOKS], way->frame_idx, 0, &cursor))
-            drain(way, &cursor);
-        message_count += frames[i - 3 * LOOK_STEP].message_count;
-        way->frame_idx++;
+            channel_look(way->channel, ahead, view.payload, view.payload_len, &looks[i]);
+        if (i == BURST_FRAMES)
+            channel_look_end(ahead);
+        while (received_count < BURST_FRAMES && received_count <= i &&
+               (i >= BURST_FRAMES || channel_look_ready(ahead, &looks[received_count]))) {
+            if (channel_receive_looked(way->channel, 0, ahead, &looks[received_count], way->frame_idx, 0, &cursor))
+                drain(way, &cursor);
+            message_count += frames[received_count++].message_count;
+            way->frame_idx++;
+        }
     }
     return message_count;
 }

@@ -198,10 +198,9 @@ static inline bool channel_part(struct rx *rx, struct rte_mbuf *frame, struct ch
     if (frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, &view) != FRAME_UDP)
         return false;
     const struct line *line = line_find(&rx->lines, view.dst_ip, view.dst_port);
-    channel_look(line->channel, view.payload, view.payload_len, &look);
-    channel_look_orders(line->channel, &look);
-    channel_look_levels(line->channel, &look);
-    return channel_receive_looked(line->channel, line->line, &look, rx->now_ns, rx->burst_tsc, cursor) &&
+    channel_look(line->channel, &rx->ahead, view.payload, view.payload_len, &look);
+    channel_look_end(&rx->ahead);
+    return channel_receive_looked(line->channel, line->line, &rx->ahead, &look, rx->now_ns, rx->burst_tsc, cursor) &&
            channel_next(line->channel, cursor);
 }
 

@@ -75,9 +75,9 @@ struct gateway_rig_order {
     uint64_t tx_tsc;
 };
 
-/* The next order that was in the tx ring: the control thread takes its bytes over, and the venue executes it. The strategy
- * lcore itself has taken it off the ring at the end of its turn, as in a replay (order_sink.h): as with a NIC, nobody
- * else touches its queue. False: there is none. */
+/* The next order that was in the tx ring: the control thread takes its bytes over, and the venue executes it. The
+ * strategy lcore itself has taken it off the ring at the end of its turn, as in a replay (order_sink.h): as with a NIC,
+ * nobody else touches its queue. False: there is none. */
 bool gateway_rig_order(struct gateway_rig *rig, struct gateway_rig_order *ret_order);
 
 #endif

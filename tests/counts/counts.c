@@ -22,8 +22,6 @@
 #define WARM 20000u
 #define MESSAGES 20000u
 #define BURST_FRAMES 32u
-#define LOOK_STEP 2u       /* as the receive loop */
-#define LOOKS 8u
 #define SLOTS 4096u
 #define INTENTS 4096u
 #define INSTRUMENTS 256u
@@ -130,22 +128,24 @@ COUNTED void count_channel_single(void)
 /* Bursts that are looked ahead over, as the receive loop does it. */
 PART void receive_bursts(uint32_t frame_end)
 {
-    static struct channel_look looks[LOOKS];
+    static struct channel_ahead ahead;
+    static struct channel_look looks[BURST_FRAMES];
     while (next_frame[1] < frame_end) {
         const struct workload_frame *burst = &workload.frames[next_frame[1]];
         const uint32_t left = frame_end - next_frame[1], count = left < BURST_FRAMES ? left : BURST_FRAMES;
-        for (uint32_t i = 0; i < count + 3 * LOOK_STEP; i++) {
+        uint32_t received_count = 0;
+        for (uint32_t i = 0; i <= count; i++) {
             struct frame_view view;
             struct channel_cursor cursor;
-            if (i < count && frame_parse(burst[i].data, burst[i].len, &view) == FRAME_UDP)
-                channel_look(channels[1], view.payload, view.payload_len, &looks[i % LOOKS]);
-            if (i - LOOK_STEP < count)
-                channel_look_orders(channels[1], &looks[(i - LOOK_STEP) % LOOKS]);
-            if (i - 2 * LOOK_STEP < count)
-                channel_look_levels(channels[1], &looks[(i - 2 * LOOK_STEP) % LOOKS]);
-            if (i >= 3 * LOOK_STEP &&
-                channel_receive_looked(channels[1], 0, &looks[(i - 3 * LOOK_STEP) % LOOKS], i, 0, &cursor))
-                drain(channels[1], &cursor);
+            if (i == count)
+                channel_look_end(&ahead);
+            else if (frame_parse(burst[i].data, burst[i].len, &view) == FRAME_UDP)
+                channel_look(channels[1], &ahead, view.payload, view.payload_len, &looks[i]);
+            for (; received_count < count && received_count <= i &&
+                   (i == count || channel_look_ready(&ahead, &looks[received_count]));
+                 received_count++)
+                if (channel_receive_looked(channels[1], 0, &ahead, &looks[received_count], received_count, 0, &cursor))
+                    drain(channels[1], &cursor);
         }
         next_frame[1] += count;
     }

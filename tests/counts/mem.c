@@ -1,5 +1,5 @@
-/* The four functions that compilers call by themselves, for tests/counts/counts.c: libc chooses among a dozen of each by
- * the CPU it runs on, and counts would differ from host to host. These take the place of libc's in that program, are
+/* The four functions that compilers call by themselves, for tests/counts/counts.c: libc chooses among a dozen of each
+ * by the CPU it runs on, and counts would differ from host to host. These take the place of libc's in that program, are
  * counted like any other function, and are written so that they do not call themselves. */
 #include <stddef.h>
 #include <stdint.h>

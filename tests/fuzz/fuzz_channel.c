@@ -48,7 +48,7 @@ struct life {
     uint32_t spin;     /* asked for last */
     bool told_stale;   /* by MD_STALE_* and MD_SESSION alone */
     bool stale_at_once;
-    struct channel_look looks[2]; /* of the packets before, at the first and the second stage */
+    struct channel_ahead ahead;
 };
 
 static void check_bbo(struct life *life, const struct md_event *event)
@@ -114,17 +114,16 @@ static void drain(struct life *life, struct channel_cursor *cursor)
     check_stale(life);
 }
 
-/* As the receive loop does it, but the last two stages of looking ahead are those of a packet long gone. */
+/* As the receive loop does it, but the second stage of looking ahead is often that of a packet long gone. */
 static bool receive(struct life *life, uint32_t line, const uint8_t *payload, uint32_t len, uint64_t now_ns,
                     uint64_t rx_tsc, struct channel_cursor *ret_cursor)
 {
     struct channel_look look;
-    channel_look(life->channel, payload, len, &look);
+    channel_look(life->channel, &life->ahead, payload, len, &look);
     CHECK(look.count <= CHANNEL_LOOK_MAX);
-    channel_look_levels(life->channel, &life->looks[rx_tsc % 2]);
-    channel_look_orders(life->channel, &life->looks[(rx_tsc + 1) % 2]);
-    life->looks[rx_tsc % 2] = look;
-    return channel_receive_looked(life->channel, line, &look, now_ns, rx_tsc, ret_cursor);
+    if (rx_tsc % 2 != 0)
+        channel_look_end(&life->ahead);
+    return channel_receive_looked(life->channel, line, &life->ahead, &look, now_ns, rx_tsc, ret_cursor);
 }
 
 /* Holes whose time has come, and one slice of what was held. */

@@ -70,10 +70,13 @@ Test(book, parameters_out_of_range_have_no_footprint)
     cr_assert_gt(book_footprint(&most), ((size_t)32 << 28) + ((size_t)32 << 26));
 }
 
-Test(book, footprint_is_46_bytes_an_order_66_a_level_and_192_an_instrument)
+Test(book, footprint_is_64_to_128_bytes_an_order_50_a_level_and_2240_an_instrument)
 {
-    const struct book_params params = {8000, 2000000, 1000000};
-    cr_assert_leq(book_footprint(&params), 2000000 * 46ull + 1000000 * 66ull + 8000 * 192ull + 4096);
+    for (uint64_t orders = 1 << 20; orders <= 1 << 21; orders += 1 << 18) {
+        const struct book_params params = {8000, (uint32_t)orders, 1000000};
+        const uint64_t order_bytes = orders == 1 << 20 ? 64 << 20 : 128 << 20;
+        cr_assert_leq(book_footprint(&params), order_bytes + 1000000 * 50ull + 8000 * 2240ull + 4096);
+    }
 }
 
 Test(book, verdict_names_are_distinct)
@@ -579,42 +582,45 @@ Test(book, ladders_of_every_size_in_turn_find_room)
     book_free(book, &params);
 }
 
-Test(book, a_side_holds_65536_levels_and_no_more)
+Test(book, a_side_holds_65536_far_levels_and_no_more)
 {
     const struct book_params params = {.instruments_max = 1, .orders_max = 70000, .levels_max = 70000};
     struct book *book = book_make(&params);
     for (uint32_t i = 0; i < 65536; i++)
-        expect(BOOK_OK, book_add(book, 0, i, 'B', (int32_t)i - 30000, 1));
-    expect(BOOK_LEVELS_FULL, book_add(book, 0, 65536, 'B', 60000, 1));
-    expect(BOOK_OK, book_add(book, 0, 65536, 'S', 60000, 1));
-    expect_bbo(book, 0, 35535, 1, 60000, 1);
+        expect(BOOK_OK, book_add(book, 0, i, 'B', -1 - (int32_t)i, 1)); /* none in the window: below zero */
+    expect(BOOK_LEVELS_FULL, book_add(book, 0, 65536, 'B', -70000, 1));
+    expect(BOOK_OK, book_add(book, 0, 65536, 'S', -70000, 1));
+    expect_bbo(book, 0, -1, 1, -70000, 1);
     book_free(book, &params);
 }
 
-/* As the index has it: eight neighbours of one of four streams share a home. */
+/* As the book has it: eight neighbours of one of four streams share a block of places. */
 static uint64_t hash_of(uint64_t ref)
 {
-    return (ref >> 5 << 2 | (ref & 3)) * 0x9e3779b97f4a7c15u;
+    const uint64_t block = (ref >> 5 << 2 | (ref & 3)) * 0x9e3779b97f4a7c15u;
+    return (block ^ block >> 32) * 0x9e3779b97f4a7c15u;
 }
 
-static uint64_t home_of(uint64_t ref, uint64_t bucket_count)
+/* Place of a reference where there are 2^bits blocks. */
+static uint64_t home_of(uint64_t ref, uint32_t bits)
 {
-    return (hash_of(ref) >> 32) * bucket_count >> 32;
+    return (hash_of(ref) >> (64 - bits)) * 8 + (((ref >> 2) ^ (hash_of(ref) >> 32)) & 7);
 }
 
-static uint64_t tag_of(uint64_t ref)
+/* ... and how far apart the places are that it may have. */
+static uint64_t step_of(uint64_t ref)
 {
-    return (hash_of(ref) >> 16 & 0xfff) << 3 | (ref >> 2 & 7);
+    return (hash_of(ref) >> 8 & 0xff) * 2 + 1;
 }
 
-/* Two references that the index cannot tell apart: the orders themselves decide. */
-Test(book, references_with_the_same_tag_and_home_are_two_orders)
+/* Two references that want the same place. */
+Test(book, references_with_the_same_home_are_two_orders)
 {
     const struct book_params params = {.instruments_max = 1, .orders_max = 8, .levels_max = 8};
     struct book *book = book_make(&params);
     struct book_change change;
     uint64_t twin = 2;
-    while (home_of(twin, 16) != home_of(1, 16) || tag_of(twin) != tag_of(1))
+    while (home_of(twin, 6) != home_of(1, 6))
         twin++;
     expect(BOOK_OK, book_add(book, 0, 1, 'B', 5, 10));
     expect(BOOK_ORPHAN, book_delete(book, twin, &change));
@@ -632,48 +638,38 @@ Test(book, references_with_the_same_tag_and_home_are_two_orders)
 Test(book, flood_of_references_with_one_home_is_refused_and_leaves_the_others_alone)
 {
     const struct book_params params = {.instruments_max = 2, .orders_max = 4096, .levels_max = 16};
-    const uint64_t bucket_count = (4096 * 2 + 9) / 10;
+    const uint32_t bits = 10;
     struct book *book = book_make(&params);
     struct book_change change;
-    static uint64_t flood[400];
-    uint32_t count = 0, taken = 0;
-    for (uint64_t group = 0; count < 400; group++)
-        if (home_of(group << 5, bucket_count) == bucket_count - 1) /* and round the end */
-            for (uint64_t i = 0; i < 8 && count < 400; i++)
-                flood[count++] = group << 5 | i << 2;
-    for (uint32_t i = 0; i < 400; i++) {
-        const enum book_verdict verdict = book_add(book, 0, flood[i], 'B', 7, 1);
-        cr_assert(verdict == BOOK_OK || verdict == BOOK_ORDERS_FULL);
-        cr_assert_eq(verdict == BOOK_OK, i < 160, "reference %u", i);
-        taken += verdict == BOOK_OK;
-    }
+    static uint64_t flood[40];
+    uint32_t count = 0;
+    for (uint64_t ref = 0; count < 40; ref++) /* the same places, in the same order */
+        if (home_of(ref, bits) == 8191 && step_of(ref) == 255)
+            flood[count++] = ref;
+    for (uint32_t i = 0; i < 40; i++)
+        expect(i < 32 ? BOOK_OK : BOOK_ORDERS_FULL, book_add(book, 0, flood[i], 'B', 7, 1));
     cr_assert(book_untradable(book, 0));
-    cr_assert_eq(book_counters(book)->verdict[BOOK_ORDERS_FULL], 240);
-    expect(BOOK_ORDERS_FULL, book_add(book, 0, flood[399], 'B', 8, 1)); /* no empty level is left behind */
-    expect_bbo(book, 0, 7, 160, BOOK_PRICE_NONE, 0);
+    cr_assert_eq(book_counters(book)->verdict[BOOK_ORDERS_FULL], 8);
+    expect(BOOK_ORDERS_FULL, book_add(book, 0, flood[39], 'B', 8, 1)); /* no empty level is left behind */
+    expect(BOOK_DUPLICATE_REF, book_add(book, 0, flood[31], 'B', 8, 1));
+    expect(BOOK_ORPHAN, book_delete(book, flood[39], &change));
+    expect_bbo(book, 0, 7, 32, BOOK_PRICE_NONE, 0);
     cr_assert_eq(book_totals(book, 0, 'B').level_count, 1);
-    uint32_t others = 0;
-    for (uint32_t i = 0; i < 2000; i++) { /* only those that live in the flooded sixteen buckets may find no room */
-        const uint64_t ref = (1ull << 40) + i * 4;
-        const enum book_verdict verdict = book_add(book, 1, ref, 'S', 9, 1);
-        const bool flooded = (home_of(ref, bucket_count) + 1) % bucket_count < 16;
-        cr_assert(verdict == BOOK_OK || (verdict == BOOK_ORDERS_FULL && flooded), "reference %u", i);
-        others += verdict == BOOK_OK;
-    }
-    cr_assert_gt(others, 1900);
-    for (uint32_t i = 0; i < 160; i += 2)
+    for (uint64_t i = 0; i < 2000; i++)
+        expect(BOOK_OK, book_add(book, 1, (1ull << 40) + i * 4, 'S', 9, 1));
+    for (uint32_t i = 0; i < 32; i += 2)
         expect(BOOK_OK, book_delete(book, flood[i], &change));
-    for (uint32_t i = 200; i < 280; i++)
+    for (uint32_t i = 32; i < 40; i++)
         expect(BOOK_OK, book_add(book, 0, flood[i], 'B', 7, 1));
-    for (uint32_t i = 1; i < 160; i += 2)
+    for (uint32_t i = 1; i < 32; i += 2)
         expect(BOOK_OK, book_delete(book, flood[i], &change));
-    for (uint32_t i = 200; i < 280; i++)
+    for (uint32_t i = 32; i < 40; i++)
         expect(BOOK_OK, book_delete(book, flood[i], &change));
-    for (uint32_t i = 0; i < 2000; i++)
-        others -= book_delete(book, (1ull << 40) + i * 4, &change) == BOOK_OK;
-    cr_assert_eq(others, 0);
-    cr_assert_eq(taken, 160);
+    for (uint64_t i = 0; i < 2000; i++)
+        expect(BOOK_OK, book_delete(book, (1ull << 40) + i * 4, &change));
     cr_assert_eq(book_order_count(book), 0);
+    for (uint32_t i = 0; i < 32; i++) /* nobody's way is left behind */
+        expect(BOOK_OK, book_add(book, 0, flood[39 - i], 'B', 7, 1));
     book_free(book, &params);
 }
 
@@ -791,27 +787,92 @@ Test(book, looking_ahead_changes_nothing_and_bears_any_argument)
 {
     struct book *book = book_make(&SMALL);
     const size_t bytes = book_footprint(&SMALL);
+    static struct book_ahead ahead;
     for (uint32_t i = 0; i < 200; i++)
-        (void)book_add(book, i % 4, i * 4, i % 2 != 0 ? 'B' : 'S', (int32_t)(i % 32), 1);
+        (void)book_add(book, i % 4, i * 4, i % 2 != 0 ? 'B' : 'S', (int32_t)(i % 32) * (i % 3 == 0 ? 7 : 100), 1);
     uint8_t *before = malloc(bytes);
     memcpy(before, book, bytes);
     uint64_t ref = 0;
-    for (uint32_t i = 0; i < 5000; i++) {
+    for (uint32_t i = 0; i < 15000; i++) {
         ref = i < 1000 ? i : ref * 6364136223846793005u + 1442695040888963407u;
-        struct book_look look[3];
-        for (uint32_t k = 0; k < 3; k++)
-            look[k] = (struct book_look){.ref = ref + k,
-                                         .kind = (uint8_t)k,
-                                         .instrument = (uint16_t)(i % 3 != 0 ? i % 5 : ref),
-                                         .side = (uint8_t)(i % 2 != 0 ? ref >> 8 : i % 4 != 0 ? 'B' : 'S'),
-                                         .price = i % 5 != 0 ? (int32_t)(i % 40) : (int32_t)(ref >> 32)};
-        book_look_refs(book, look, 3);
-        book_look_orders(book, look, 3);
-        book_look_levels(book, look, 3);
+        const struct book_look *look =
+            book_look(&ahead, book, ref, i % 3 != 0 ? i % 5 : (uint32_t)ref,
+                      (uint8_t)(i % 2 != 0 ? ref >> 8 : i % 4 != 0 ? 'B' : 'S'),
+                      i % 5 != 0 ? (int32_t)(i % 40) * 100 : (int32_t)(ref >> 32), ref >> 40 & 1);
+        cr_assert_eq(look->ref, ref);
+        if (i % 17 == 0)
+            book_look_end(&ahead);
     }
     cr_assert_eq(memcmp(before, book, bytes), 0);
     free(before);
     book_free(book, &SMALL);
+}
+
+/* ---- near the touch and far from it ---- */
+
+/* Where levels lie is nobody's business: the touch wanders over many windows and back, and all that is left behind is
+ * found again. */
+Test(book, levels_that_the_touch_has_left_are_there_when_it_comes_back)
+{
+    const struct book_params params = {.instruments_max = 2, .orders_max = 4096, .levels_max = 4096};
+    for (uint32_t side = 0; side < 2; side++) {
+        struct book *book = book_make(&params);
+        const uint8_t letter = side == 0 ? 'B' : 'S';
+        const int32_t sign = side == 0 ? 1 : -1, zero = 1000000;
+        struct book_change change;
+        struct book_level_view views[4];
+        for (uint32_t i = 0; i < 1000; i++) { /* outwards, each the best: windows are left behind */
+            const int32_t price = zero + sign * (int32_t)i * 100;
+            expect(BOOK_OK, book_add(book, 1, 2 * i, letter, price, i + 1));
+            expect(BOOK_OK, book_add(book, 1, 2 * i + 1, letter, price, 5));
+            cr_assert_eq(side == 0 ? book_bbo(book, 1)->bid_price : book_bbo(book, 1)->ask_price, price);
+        }
+        for (uint32_t i = 0; i < 1000; i += 3) /* deep ones leave where they are */
+            expect(BOOK_OK, book_delete(book, 2 * i, &change));
+        for (uint32_t i = 1000; i-- > 0;) { /* and back, the best one dying each time */
+            const int32_t price = zero + sign * (int32_t)i * 100;
+            cr_assert_eq(book_levels(book, 1, letter, 2, views), i > 0 ? 2 : 1);
+            cr_assert_eq(views[0].price, price);
+            cr_assert_eq(views[0].order_count, i % 3 == 0 ? 1 : 2);
+            cr_assert_eq(views[0].qty, i % 3 == 0 ? 5 : i + 6);
+            cr_assert_eq(side == 0 ? book_bbo(book, 1)->bid_qty : book_bbo(book, 1)->ask_qty, views[0].qty);
+            if (i % 3 != 0)
+                expect(BOOK_OK, book_delete(book, 2 * i, &change));
+            expect(BOOK_OK, book_delete(book, 2 * i + 1, &change));
+            cr_assert(change.price == price && change.qty == 5);
+        }
+        cr_assert_eq(book_order_count(book), 0);
+        book_free(book, &params);
+    }
+}
+
+/* Prices at the ends of what there is: zero, below it, the largest. */
+Test(book, prices_at_either_end_of_the_range_are_levels_like_any_other)
+{
+    const int32_t prices[] = {0,  100,  6300, 6400,         -100,         -1,     1,
+                              99, -100, 50,   INT32_MAX,    INT32_MAX - 47, INT32_MAX - 147,
+                              INT32_MIN + 1, INT32_MIN + 48, INT32_MAX - 6347};
+    const uint32_t count = sizeof(prices) / sizeof(prices[0]);
+    for (uint32_t first = 0; first < count; first++) {
+        struct book *book = book_make(&SMALL);
+        struct book_level_view views[32];
+        struct book_change change;
+        for (uint32_t i = 0; i < count; i++)
+            for (uint32_t side = 0; side < 2; side++)
+                expect(BOOK_OK, book_add(book, side, 2 * i + side, side == 0 ? 'B' : 'S',
+                                         prices[(first + i) % count], 1));
+        for (uint32_t side = 0; side < 2; side++) {
+            const uint32_t level_count = book_levels(book, side, side == 0 ? 'B' : 'S', 32, views);
+            cr_assert_eq(level_count, count - 1); /* one is there twice */
+            for (uint32_t i = 1; i < level_count; i++)
+                cr_assert(side == 0 ? views[i].price < views[i - 1].price : views[i].price > views[i - 1].price);
+        }
+        for (uint32_t i = 0; i < 2 * count; i++)
+            expect(BOOK_OK, book_delete(book, i * 7 % (2 * count), &change));
+        expect_empty(book, 0);
+        expect_empty(book, 1);
+        book_free(book, &SMALL);
+    }
 }
 
 /* ---- beside the naive book ---- */
@@ -823,6 +884,8 @@ struct shape {
     uint64_t refs;           /* references are drawn from so many ... */
     uint64_t ref_step;       /* ... which lie so far apart */
     uint32_t price_count;    /* prices from so many around 0 */
+    int32_t price_step;      /* 0 = 1 */
+    bool wander;             /* prices from around a centre that wanders, and jumps; some are between two steps */
     uint32_t qty_max;
     uint32_t add_percent;    /* adds; the rest is shared among the others */
     uint32_t compare_every;  /* operations from one comparison of all the touched instrument to the next */
@@ -850,54 +913,123 @@ static const char *difference_anywhere(const struct venue_book *naive, const str
     return venue_book_difference_anywhere(naive, book, instruments);
 }
 
+enum operation_kind { ADD, DELETE, REPLACE, REDUCE };
+
+struct operation {
+    enum operation_kind kind;
+    uint64_t ref, other_ref;
+    int32_t price;
+    uint32_t qty, instrument;
+    uint8_t side;
+    struct book_look look, other_look; /* as they will be at its turn */
+    const struct book_look *ahead, *other_ahead;
+};
+
+static int32_t price_draw(const struct shape *shape, uint64_t dice, uint64_t *state)
+{
+    static int32_t centre;
+    const int32_t step = shape->price_step != 0 ? shape->price_step : 1;
+    const int32_t price = ((int32_t)(dice % shape->price_count) - (int32_t)(shape->price_count / 2)) * step;
+    if (!shape->wander)
+        return price;
+    const uint64_t move = random_next(state);
+    if (move % 20000 == 0)
+        centre = (int32_t)(move >> 40) % 200000 * step; /* anywhere */
+    else if (move % 16 == 0)
+        centre += (move >> 8 & 1) != 0 ? step : -step;
+    centre = centre < 0 ? 0 : centre;
+    return centre + price + (move >> 16 & 15 ? 0 : step / 3);
+}
+
+static struct operation operation_draw(const struct shape *shape, uint64_t *state)
+{
+    const uint64_t dice = random_next(state), more = random_next(state);
+    const uint32_t percent = (uint32_t)(dice >> 32) % 100;
+    struct operation operation = {
+        .kind = percent < shape->add_percent ? ADD : percent % 4 == 0 ? DELETE : percent % 4 == 1 ? REPLACE : REDUCE,
+        .ref = dice % shape->refs * shape->ref_step,
+        .other_ref = more % shape->refs * shape->ref_step,
+        .price = price_draw(shape, more >> 24, state),
+        .qty = 1 + (uint32_t)(more >> 40) % shape->qty_max,
+        .instrument = (uint32_t)(dice >> 48) % shape->params.instruments_max,
+        .side = (more >> 63) != 0 ? 'B' : 'S',
+    };
+    if (random_next(state) % 500 == 0)
+        operation.qty = 0;
+    if (random_next(state) % 2000 == 0)
+        operation.price = BOOK_PRICE_NONE;
+    if (operation.kind == ADD && random_next(state) % 1000 == 0)
+        operation.instrument += shape->params.instruments_max;
+    return operation;
+}
+
+/* Seven of eight have been looked at ahead of their turn: what was found may long be otherwise. */
+static void operation_look(struct operation *operation, struct book *book, struct book_ahead *ahead, bool looked)
+{
+    const bool enters = operation->kind == ADD;
+    operation->look = book_look_none(book, operation->ref);
+    operation->other_look = book_look_none(book, operation->other_ref);
+    operation->ahead = operation->other_ahead = NULL;
+    if (!looked)
+        return;
+    operation->ahead = book_look(ahead, book, operation->ref, operation->instrument, enters ? operation->side : 'B',
+                                 operation->price, enters);
+    if (operation->kind == REPLACE)
+        operation->other_ahead =
+            book_look(ahead, book, operation->other_ref, operation->instrument, 0, operation->price, true);
+}
+
 static void run_beside_naive(const struct shape *shape, uint64_t seed)
 {
     const uint32_t instruments = shape->params.instruments_max;
     struct venue_book *naive = venue_book_open(&shape->params);
     struct book *book = book_make(&shape->params);
+    static struct operation operations[32];
+    static struct book_ahead ahead;
     uint64_t state = seed;
 
+    memset(&ahead, 0, sizeof(ahead));
     cr_assert_not_null(naive);
-    for (uint32_t op = 0; op < shape->op_count; op++) {
-        const uint64_t dice = random_next(&state), more = random_next(&state);
-        const uint64_t ref = dice % shape->refs * shape->ref_step;
-        const uint64_t other_ref = more % shape->refs * shape->ref_step;
-        const uint32_t percent = (uint32_t)(dice >> 32) % 100;
-        int32_t price = (int32_t)((uint32_t)(more >> 24) % shape->price_count) - (int32_t)(shape->price_count / 2);
-        uint32_t qty = 1 + (uint32_t)(more >> 40) % shape->qty_max;
-        uint32_t instrument = (uint32_t)(dice >> 48) % instruments;
-        const uint8_t side = (more >> 63) != 0 ? 'B' : 'S';
+    for (uint32_t next = 0; next < shape->op_count + 24; next++) {
+        const uint32_t op = next - 24;
+        if (next < shape->op_count) {
+            operations[next % 32] = operation_draw(shape, &state);
+            operation_look(&operations[next % 32], book, &ahead, random_next(&state) % 8 != 0);
+        }
+        if (random_next(&state) % 64 == 0)
+            book_look_end(&ahead);
+        if (next < 24)
+            continue;
+        const struct operation *operation = &operations[op % 32];
+        const struct book_look *look = operation->ahead ? operation->ahead : &operation->look;
+        const struct book_look *other_look = operation->other_ahead ? operation->other_ahead : &operation->other_look;
+        uint32_t instrument = operation->instrument;
         enum book_verdict wanted, found;
         struct book_change wanted_change, found_change;
         memset(&wanted_change, 0x77, sizeof(wanted_change));
         found_change = wanted_change;
-        if (random_next(&state) % 500 == 0)
-            qty = 0;
-        if (random_next(&state) % 2000 == 0)
-            price = BOOK_PRICE_NONE;
-        if (percent < shape->add_percent) {
-            if (random_next(&state) % 1000 == 0)
-                instrument += instruments;
-            wanted = venue_book_add(naive, instrument, ref, side, price, qty);
-            found = book_add(book, instrument, ref, side, price, qty);
-        } else {
-            switch (percent % 4) {
-            case 0:
-                wanted = venue_book_delete(naive, ref, &wanted_change);
-                found = book_delete(book, ref, &found_change);
-                break;
-            case 1:
-                wanted = venue_book_replace(naive, ref, other_ref, price, qty, &wanted_change);
-                found = book_replace(book, ref, other_ref, price, qty, &found_change);
-                break;
-            default:
-                wanted = venue_book_reduce(naive, ref, qty, &wanted_change);
-                found = book_reduce(book, ref, qty, &found_change);
-                break;
-            }
-            if (wanted_change.instrument < instruments)
-                instrument = wanted_change.instrument;
+        switch (operation->kind) {
+        case ADD:
+            wanted = venue_book_add(naive, instrument, operation->ref, operation->side, operation->price,
+                                    operation->qty);
+            found = book_add_looked(book, instrument, look, operation->side, operation->price, operation->qty);
+            break;
+        case DELETE:
+            wanted = venue_book_delete(naive, operation->ref, &wanted_change);
+            found = book_delete_looked(book, look, &found_change);
+            break;
+        case REPLACE:
+            wanted = venue_book_replace(naive, operation->ref, operation->other_ref, operation->price, operation->qty,
+                                        &wanted_change);
+            found = book_replace_looked(book, look, other_look, operation->price, operation->qty, &found_change);
+            break;
+        default:
+            wanted = venue_book_reduce(naive, operation->ref, operation->qty, &wanted_change);
+            found = book_reduce_looked(book, look, operation->qty, &found_change);
+            break;
         }
+        if (operation->kind != ADD && wanted_change.instrument < instruments)
+            instrument = wanted_change.instrument;
         cr_assert_eq(found, wanted, "seed %lu, operation %u: %s, expected %s", (unsigned long)seed, op,
                      book_verdict_name(found), book_verdict_name(wanted));
         cr_assert(same_change(&found_change, &wanted_change), "seed %lu, operation %u: change", (unsigned long)seed,
@@ -952,6 +1084,20 @@ Test(book, random_operations_on_deep_ladders_match_the_naive_book)
                                 .price_count = 500, .qty_max = 40, .add_percent = 55, .compare_every = 7};
     for (uint64_t seed = 21; seed <= 22; seed++)
         run_beside_naive(&shape, seed);
+}
+
+Test(book, random_operations_around_a_touch_that_wanders_match_the_naive_book)
+{
+    const struct shape shape = {.params = {3, 900, 800}, .op_count = 60000, .refs = 1200, .ref_step = 4,
+                                .price_count = 40, .price_step = 100, .wander = true, .qty_max = 40,
+                                .add_percent = 40, .compare_every = 7};
+    for (uint64_t seed = 41; seed <= 44; seed++)
+        run_beside_naive(&shape, seed);
+    struct shape wide = shape;
+    wide.price_count = 300; /* most of it beyond the windows */
+    run_beside_naive(&wide, 45);
+    wide.params.levels_max = 300;
+    run_beside_naive(&wide, 46);
 }
 
 Test(book, random_operations_with_extreme_numbers_match_the_naive_book)

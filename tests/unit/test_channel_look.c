@@ -11,7 +11,7 @@
 #define MESSAGES 30000u
 #define PACKETS_MAX MESSAGES
 #define PACKET_MAX  1400u
-#define AHEAD 8u
+#define BURST 32u
 
 static const struct channel_params params = {
     .book = {.instruments_max = SYMBOLS + 1, .orders_max = 8192, .levels_max = 8192},
@@ -82,31 +82,36 @@ Test(channel_look, events_and_books_are_those_of_packets_that_come_alone)
     packets_make();
     struct channel *plain = channel_make(), *looked = channel_make();
     const uint64_t hash = events_plain(plain);
-    struct channel_look looks[AHEAD];
+    static struct channel_ahead ahead;
+    static struct channel_look looks[BURST];
     struct channel_cursor cursor;
     uint64_t looked_hash = 0;
-    uint32_t operation_count = 0, duplicate_count = 0;
-    /* Both lines, one behind the other: what the first has shown is not looked at again. */
-    for (uint32_t i = 0; i < 2 * packet_count + AHEAD - 1; i++) {
-        if (i < 2 * packet_count) {
-            channel_look(looked, packets[i / 2].bytes, packets[i / 2].len, &looks[i % AHEAD]);
-            if (i % 2 == 0)
-                operation_count += looks[i % AHEAD].count;
-            else
-                duplicate_count += looks[i % AHEAD].count;
+    uint32_t looked_count = 0, duplicate_count = 0, early_count = 0;
+    /* Both lines, one behind the other, in bursts: what the first has shown is not looked at again. */
+    for (uint32_t begin = 0; begin < 2 * packet_count; begin += BURST) {
+        const uint32_t end = begin + BURST < 2 * packet_count ? begin + BURST : 2 * packet_count;
+        uint32_t next = begin;
+        for (uint32_t i = begin; i <= end; i++) {
+            if (i < end) {
+                channel_look(looked, &ahead, packets[i / 2].bytes, packets[i / 2].len, &looks[i % BURST]);
+                *(i % 2 == 0 ? &looked_count : &duplicate_count) += looks[i % BURST].count;
+            } else {
+                channel_look_end(&ahead);
+            }
+            for (; next < end && (i == end || (next <= i && channel_look_ready(&ahead, &looks[next % BURST])));
+                 next++) {
+                early_count += i < end;
+                if (channel_receive_looked(looked, next % 2, &ahead, &looks[next % BURST], next, 0, &cursor))
+                    looked_hash = drain(looked, &cursor, looked_hash);
+            }
         }
-        if (i >= 3 && i - 3 < 2 * packet_count)
-            channel_look_orders(looked, &looks[(i - 3) % AHEAD]);
-        if (i >= 5 && i - 5 < 2 * packet_count)
-            channel_look_levels(looked, &looks[(i - 5) % AHEAD]);
-        if (i >= AHEAD - 1 && channel_receive_looked(looked, i % 2, &looks[(i + 1) % AHEAD], i, 0, &cursor))
-            looked_hash = drain(looked, &cursor, looked_hash);
     }
     cr_assert_neq(hash, 0);
     cr_assert_eq(looked_hash, hash);
     cr_assert_eq(book_hash(channel_book(looked)), book_hash(channel_book(plain)));
     cr_assert_eq(channel_counters(looked)->message_count, MESSAGES);
-    cr_assert_gt(operation_count, MESSAGES * 3 / 4); /* nearly all of a session is orders */
+    cr_assert_eq(looked_count, MESSAGES);
+    cr_assert_gt(early_count, packet_count / 2);
     cr_assert_eq(duplicate_count, 0);
     free(plain);
     free(looked);
@@ -121,8 +126,10 @@ Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
     const uint8_t *book = (const uint8_t *)channel_book(channel);
     const size_t book_bytes = book_footprint(&params.book);
     uint8_t *before = malloc(book_bytes);
+    static struct channel_ahead ahead;
     struct channel_look look;
     struct session_random random;
+    uint32_t looked_count = 0;
     session_random_init(&random, 2);
     memcpy(before, book, book_bytes);
     for (uint32_t i = 0; i < 20000; i++) {
@@ -134,13 +141,15 @@ Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
         const uint32_t len = i % 4 == 0 ? session_random_below(&random, packet.len + 1) : packet.len;
         uint8_t *exact = malloc(len + 1);
         memcpy(exact + 1, packet.bytes, len); /* nothing behind it may be read */
-        channel_look(channel, exact + 1, len, &look);
+        channel_look(channel, &ahead, exact + 1, len, &look);
         cr_assert_leq(look.count, CHANNEL_LOOK_MAX);
-        channel_look_orders(channel, &look);
-        channel_look_levels(channel, &look);
+        looked_count += look.count;
+        if (i % 3 == 0)
+            channel_look_end(&ahead);
         free(exact);
     }
     cr_assert_eq(memcmp(before, book, book_bytes), 0);
+    cr_assert_gt(looked_count, 20000u);
     free(before);
     free(channel);
     free(packets);
@@ -150,6 +159,7 @@ Test(channel_look, more_messages_than_can_be_looked_at_are_received_all_the_same
 {
     struct channel *channel = channel_make();
     static uint8_t bytes[MOLD_HEADER_LEN + 200 * (2 + ITCH_LENGTH_MAX)];
+    static struct channel_ahead ahead;
     struct channel_look look;
     struct channel_cursor cursor;
     uint32_t len = MOLD_HEADER_LEN, event_count = 0;
@@ -162,12 +172,10 @@ Test(channel_look, more_messages_than_can_be_looked_at_are_received_all_the_same
         len += 2u + bytes[len + 1];
     }
     mold_encode_header(bytes, "LOOK      ", 1, 200);
-    channel_look(channel, bytes, len, &look);
-    cr_assert_geq(look.count, CHANNEL_LOOK_MAX - 1);
-    cr_assert_leq(look.count, CHANNEL_LOOK_MAX);
-    channel_look_orders(channel, &look);
-    channel_look_levels(channel, &look);
-    cr_assert(channel_receive_looked(channel, 0, &look, 1, 0, &cursor));
+    channel_look(channel, &ahead, bytes, len, &look);
+    cr_assert_eq(look.count, CHANNEL_LOOK_MAX);
+    channel_look_end(&ahead);
+    cr_assert(channel_receive_looked(channel, 0, &ahead, &look, 1, 0, &cursor));
     while (channel_next(channel, &cursor))
         for (uint32_t i = 0; i < cursor.event_count; i++)
             event_count += cursor.event[i].type == MD_ADD;
