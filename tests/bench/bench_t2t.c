@@ -5,7 +5,8 @@
  * before the frame is put into the rx ring and behind the transmit burst: of the bare loop, of the gateway, of the
  * parts.
  *
- *   dpdk_loop_ns             the frame from rx ring to tx ring by rx burst and tx burst, nothing in between: the limit
+ *   dpdk_loop_ns             the frame from rx ring to tx ring by rx burst and tx burst, nothing in between: the limit;
+ *                            one behind each frame of t2t_inline_ns
  *   dpdk_loop_burst_N_ns     a packet of the same loop without stamps, N to a burst
  *   t2t_inline_ns            one thread, as gateway.mode inline
  *   t2t_inline_parts_ns      what its parts take, added up; t2t_inline_part_ns has each
@@ -19,104 +20,76 @@
  * the same objects, over the same feed, with the same work between two frames. Of each walk one part is timed, fenced
  * at both ends, and the median of an empty span is taken off; whatever the loops add, from counters to causes, is in
  * the whole alone. What fences keep from overlapping makes the sum larger than it would be, by some ns a part. For two
- * cores the inline parts are timed once more, while the strategy lcore polls on the other CPU.
- *
- * Offered rates: the latency begins when the frame was due, so that lateness counts. Feed and venue are steps of the rx
- * thread's turn, as the frame source of a replay is: a feeder of its own would have the third CPU of the two-core case,
- * and would bring cold lines that a NIC puts into the cache. What they take is part of the turn, so that the highest
- * rate without loss (every frame found room in the rx ring) is a lower bound. */
+ * cores the inline parts are timed once more, while the strategy lcore polls on the other CPU. */
 #include "tests/bench/gateway_rig.h"
 
 #include "gateway/submit.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/rate.h"
+#include "tests/bench/samples.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FRAMES 20000u          /* of one round */
 #define LOOP_PACKETS 400000u   /* of one round of the bare loop without stamps */
 #define LOOP_FRAMES 256u       /* that go round in it */
 #define PAUSE_NS 2000u         /* two-core, between two frames: the strategy lcore comes to idle turns */
-#define LAG_NS 2000u           /* line B behind line A */
-#define RATE_MIN 10000u
-#define RATES_MAX 14u
-#define RATE_TRIES 3u          /* until a rate is given up */
-#define RATE_FRAMES_MAX 600000u
 #define STAGES 6
 #define STAGE_NAMES {"parsed", "booked", "popped", "decided", "encoded", "sent"}
 #define HOPS 20000u
 #define HOP_SLOTS 65536u       /* as the md_ring of the gateway */
 
 static struct gateway_rig inline_rig, two_core_rig;
-static uint64_t pause_ticks, lag_ticks;
+static uint64_t pause_ticks;
 static int peer_cpu;
-static bool brief;
 
-/* --- ticks of a round */
+/* --- figures */
 
-static struct ticks {
-    uint64_t *value;
-    uint32_t count;
-} samples;
-
-static int compare_ticks(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void sample(uint64_t ticks)
-{
-    CHECK(samples.count < RATE_FRAMES_MAX);
-    samples.value[samples.count++] = ticks;
-}
-
-static void sort_samples(void)
-{
-    CHECK(samples.count > 0);
-    qsort(samples.value, samples.count, sizeof(samples.value[0]), compare_ticks);
-}
-
-static double quantile(double fraction)
-{
-    const uint32_t at = (uint32_t)(fraction * samples.count);
-    return bench_ns(samples.value[at < samples.count ? at : samples.count - 1]);
-}
-
-static const double fractions[] = {0.5, 0.99, 0.999, 1};
 #define FRACTIONS 4
 #define FRACTION_NAMES {"p50", "p99", "p99.9", "max"}
 
-static void quantiles(double *ret_ns)
+static double inline_p50_ns, inline_p999_ns, loop_p999_ns, inline_parts_ns, hop_ns; /* of the round */
+static struct samples samples, loop_samples; /* of the round; the bare loop's are made by run_inline */
+
+static void quantiles(struct samples *from, double *ret_ns)
 {
-    sort_samples();
-    for (uint32_t i = 0; i < FRACTIONS; i++)
-        ret_ns[i] = quantile(fractions[i]);
+    static const double fractions[FRACTIONS] = {0.5, 0.99, 0.999, 1};
+
+    samples_quantiles(from, fractions, FRACTIONS, ret_ns);
+}
+
+static double median(void)
+{
+    static const double half = 0.5;
+    double ret_ns;
+
+    samples_quantiles(&samples, &half, 1, &ret_ns);
+    return ret_ns;
 }
 
 /* --- the bare loop */
 
-static double loop_p999_ns, inline_p50_ns, inline_p999_ns, inline_parts_ns, hop_ns; /* of the round */
-
-static void run_loop(void *context, double *ret_ns)
+/* One frame of it, behind one of the gateway's: whatever befalls the CPU befalls both. */
+static uint64_t loop_frame(struct gateway_rig *rig)
 {
-    struct gateway_rig *rig = context;
+    struct rte_mbuf *frame = gateway_rig_copy(rig);
+    void *sent;
 
-    samples.count = 0;
-    for (uint32_t i = 0; i < FRAMES; i++) {
-        struct rte_mbuf *frame = gateway_rig_copy(rig);
-        void *sent;
-        const uint64_t begin_tsc = clock_tsc_ordered();
-        (void)gateway_rig_put(rig, frame);
-        const uint16_t taken = rte_eth_rx_burst(rig->feed_port, 0, &frame, 1);
-        const uint16_t gone = rte_eth_tx_burst(rig->order_port, 0, &frame, 1);
-        sample(clock_tsc() - begin_tsc);
-        CHECK(taken == 1 && gone == 1 && rte_ring_sc_dequeue(rig->wire, &sent) == 0);
-        rte_pktmbuf_free(sent);
-    }
-    quantiles(ret_ns);
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    (void)gateway_rig_put(rig, frame);
+    const uint16_t taken = rte_eth_rx_burst(rig->feed_port, 0, &frame, 1);
+    const uint16_t gone = rte_eth_tx_burst(rig->order_port, 0, &frame, 1);
+    const uint64_t end_tsc = clock_tsc();
+    CHECK(taken == 1 && gone == 1 && rte_ring_sc_dequeue(rig->wire, &sent) == 0);
+    rte_pktmbuf_free(sent);
+    return end_tsc - begin_tsc;
+}
+
+static void run_loop(void *unused, double *ret_ns)
+{
+    (void)unused;
+    quantiles(&loop_samples, ret_ns);
     loop_p999_ns = ret_ns[2];
 }
 
@@ -151,17 +124,18 @@ static void run_inline(void *context, double *ret_ns)
     struct gateway_rig *rig = context;
     struct gateway_rig_order order;
 
-    samples.count = 0;
+    samples.count = loop_samples.count = 0;
     for (uint32_t i = 0; i < FRAMES; i++) {
         struct rte_mbuf *frame = gateway_rig_frame(rig, 0);
         const uint64_t begin_tsc = clock_tsc_ordered();
         (void)gateway_rig_put(rig, frame);
         rx_turn(&rig->rx);
         CHECK(gateway_rig_order(rig, &order) && order.message == rig->put[0] - 1);
-        sample(order.tx_tsc - begin_tsc);
+        samples_add(&samples, order.tx_tsc - begin_tsc);
         behind(rig);
+        samples_add(&loop_samples, loop_frame(rig));
     }
-    quantiles(ret_ns);
+    quantiles(&samples, ret_ns);
     inline_p50_ns = ret_ns[0];
     inline_p999_ns = ret_ns[2];
 }
@@ -282,9 +256,8 @@ static double parts_run(struct gateway_rig *rig, double ret_ns[PART_COUNT - 1])
     for (uint32_t part = 0; part < PART_COUNT; part++) {
         samples.count = 0;
         for (uint32_t i = 0; i < FRAMES / PART_COUNT; i++)
-            sample(walk(rig, (enum part)part));
-        sort_samples();
-        const double part_ns = quantile(0.5);
+            samples_add(&samples, walk(rig, (enum part)part));
+        const double part_ns = median();
         if (part == PART_EMPTY)
             empty_ns = sum_ns = part_ns;
         else
@@ -306,45 +279,13 @@ static void run_inline_parts(void *unused, double *ret_ns)
 
 /* --- two cores */
 
-static uint32_t peer_ready;
-
-static void *strategy_thread(void *context)
-{
-    struct gateway_rig *rig = context;
-
-    bench_pin(peer_cpu);
-    CHECK(rte_thread_register() == 0);
-    __atomic_store_n(&peer_ready, 1, __ATOMIC_RELEASE);
-    strategy_loop(rig->strategies);
-    rte_thread_unregister();
-    return NULL;
-}
-
-static pthread_t strategy_start(struct gateway_rig *rig)
-{
-    pthread_t thread;
-
-    __atomic_store_n(&rig->stop, 0, __ATOMIC_RELEASE);
-    __atomic_store_n(&peer_ready, 0, __ATOMIC_RELEASE);
-    CHECK(pthread_create(&thread, NULL, strategy_thread, rig) == 0);
-    while (!__atomic_load_n(&peer_ready, __ATOMIC_ACQUIRE))
-        continue;
-    return thread;
-}
-
-static void strategy_stop(struct gateway_rig *rig, pthread_t thread)
-{
-    __atomic_store_n(&rig->stop, 1, __ATOMIC_RELEASE);
-    CHECK(pthread_join(thread, NULL) == 0);
-}
-
 /* The rx lcore goes on turning until the order is there, and for PAUSE_NS after it. */
 static void run_two_core(void *context, double *ret_ns)
 {
     struct gateway_rig *rig = context;
     struct gateway_rig_order order;
-    const pthread_t thread = strategy_start(rig);
 
+    gateway_rig_start(rig, peer_cpu);
     samples.count = 0;
     for (uint32_t i = 0; i < FRAMES; i++) {
         struct rte_mbuf *frame = gateway_rig_frame(rig, 0);
@@ -354,18 +295,20 @@ static void run_two_core(void *context, double *ret_ns)
             rx_turn(&rig->rx);
         while (!gateway_rig_order(rig, &order));
         CHECK(order.message == rig->put[0] - 1);
-        sample(order.tx_tsc - begin_tsc);
+        samples_add(&samples, order.tx_tsc - begin_tsc);
         behind(rig);
         const uint64_t due_tsc = clock_tsc() + pause_ticks;
         while (clock_tsc() < due_tsc)
             rx_turn(&rig->rx);
     }
-    strategy_stop(rig, thread);
-    quantiles(ret_ns);
+    gateway_rig_stop(rig);
+    quantiles(&samples, ret_ns);
 }
 
 static struct md_ring hop_there, hop_back;
 static struct md_ring_reader hop_reader_there, hop_reader_back;
+
+static uint32_t hop_ready;
 
 static void *hop_thread(void *unused)
 {
@@ -373,7 +316,7 @@ static void *hop_thread(void *unused)
 
     (void)unused;
     bench_pin(peer_cpu);
-    __atomic_store_n(&peer_ready, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&hop_ready, 1, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < HOPS; i++) {
         while (md_ring_pop(&hop_reader_there, &event) != MD_RING_EVENT)
             continue;
@@ -389,9 +332,9 @@ static void run_hop(void *unused, double *ret_ns)
     pthread_t thread;
 
     (void)unused;
-    __atomic_store_n(&peer_ready, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&hop_ready, 0, __ATOMIC_RELEASE);
     CHECK(pthread_create(&thread, NULL, hop_thread, NULL) == 0);
-    while (!__atomic_load_n(&peer_ready, __ATOMIC_ACQUIRE))
+    while (!__atomic_load_n(&hop_ready, __ATOMIC_ACQUIRE))
         continue;
     samples.count = 0;
     for (uint32_t i = 0; i < HOPS; i++) {
@@ -399,21 +342,20 @@ static void run_hop(void *unused, double *ret_ns)
         md_ring_push(&hop_there, &event);
         while (md_ring_pop(&hop_reader_back, &event) != MD_RING_EVENT)
             continue;
-        sample(clock_tsc() - begin_tsc);
+        samples_add(&samples, clock_tsc() - begin_tsc);
     }
     CHECK(pthread_join(thread, NULL) == 0);
-    sort_samples();
-    hop_ns = ret_ns[0] = quantile(0.5) / 2;
+    hop_ns = ret_ns[0] = median() / 2;
 }
 
 /* While the strategy lcore polls: two CPUs may be one core. */
 static void run_two_core_parts(void *context, double *ret_ns)
 {
-    const pthread_t thread = strategy_start(context);
     double unused[PART_COUNT - 1];
 
+    gateway_rig_start(context, peer_cpu);
     ret_ns[0] = parts_run(&inline_rig, unused) + hop_ns;
-    strategy_stop(context, thread);
+    gateway_rig_stop(context);
 }
 
 /* Each stage's p50, with stage stamps on. What the runs are about is not changed by it. */
@@ -436,109 +378,6 @@ static void run_stages(void *context, double *ret_ns)
         ret_ns[i] = bench_ns(hist_quantile(stages[i], 0.5));
     inline_p50_ns = p50_ns;
     inline_p999_ns = p999_ns;
-}
-
-/* --- by offered rate */
-
-struct rate {
-    struct gateway_rig *rig;
-    uint32_t per_s, frame_count;
-    char name[48];
-};
-
-#define RATE_VALUES 7
-#define RATE_NAMES {"p50", "p90", "p99", "p99.9", "p99.99", "max", "lost"}
-static const double rate_fractions[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
-
-/* Returns how many frames would have been lost: they found the rx ring full, or led to no order. */
-static uint32_t rate_offer(const struct rate *rate)
-{
-    struct gateway_rig *rig = rate->rig;
-    const double ticks_each = 1e9 / rate->per_s / bench_ns(1);
-    const uint64_t first[2] = {rig->put[0], rig->put[1]};
-    const pthread_t thread = rig->ring ? strategy_start(rig) : (pthread_t)0;
-    const uint64_t begin_tsc = clock_tsc() + pause_ticks;
-    const uint64_t patience = 10000 * pause_ticks;
-    struct gateway_rig_order order;
-    uint64_t moved_tsc = begin_tsc;
-    uint32_t put[2] = {0, 0}, full_count = 0;
-
-    samples.count = 0;
-    while (samples.count < rate->frame_count && clock_tsc() - moved_tsc + patience < 2 * patience) {
-        const uint64_t now_tsc = clock_tsc();
-        for (uint32_t line = 0; line < 2; line++) /* the other line brings it later */
-            while (put[line] < (line == 0 ? rate->frame_count : put[0]) &&
-                   (int64_t)(now_tsc - begin_tsc - line * lag_ticks - (uint64_t)(put[line] * ticks_each)) >= 0) {
-                if (rte_ring_full(rig->in) || (line == 0 && put[0] - put[1] == GATEWAY_RIG_RING)) {
-                    full_count++;
-                    break;
-                }
-                (void)gateway_rig_put(rig, gateway_rig_frame(rig, line));
-                put[line]++;
-                moved_tsc = now_tsc;
-            }
-        rx_turn(&rig->rx);
-        while (gateway_rig_order(rig, &order)) {
-            sample(order.tx_tsc - begin_tsc - (uint64_t)((double)(order.message - first[0]) * ticks_each));
-            moved_tsc = now_tsc;
-        }
-    }
-    /* The next run begins with both lines even, and with nothing on its way. */
-    while (put[1] < put[0] || !rte_ring_empty(rig->in) ||
-           (rig->ring && ck_pr_load_64(&rig->reader.position) != rig->ring->head)) {
-        if (put[1] < put[0] && gateway_rig_put(rig, gateway_rig_frame(rig, 1)))
-            put[1]++;
-        rx_turn(&rig->rx);
-        while (gateway_rig_order(rig, &order))
-            continue;
-    }
-    if (rig->ring)
-        strategy_stop(rig, thread);
-    do
-        rx_turn(&rig->rx);
-    while (gateway_rig_order(rig, &order));
-    CHECK(rig->put[1] - first[1] == put[1]);
-    return full_count + rate->frame_count - samples.count;
-}
-
-static void run_rate(void *context, double *ret_ns)
-{
-    const uint32_t lost_count = rate_offer(context);
-
-    if (samples.count == 0)
-        sample(0); /* nothing came in time: all are lost */
-    sort_samples();
-    for (uint32_t i = 0; i < RATE_VALUES - 1; i++)
-        ret_ns[i] = quantile(rate_fractions[i]);
-    ret_ns[RATE_VALUES - 1] = lost_count; /* frames */
-}
-
-static uint32_t rate_frames(uint32_t per_s)
-{
-    const uint32_t frame_count = per_s / (brief ? 50 : 10);
-    return frame_count < RATE_FRAMES_MAX ? frame_count : RATE_FRAMES_MAX;
-}
-
-/* Rates from RATE_MIN on, doubled, until one loses frames in each of RATE_TRIES; of these every one, or every third and
- * the last. Returns how many. */
-static uint32_t rates_find(struct gateway_rig *rig, const char *name, struct rate ret_rates[RATES_MAX])
-{
-    uint32_t count = 0, step = brief ? 3 : 1, kept = 0;
-
-    for (; count < RATES_MAX; count++) {
-        struct rate *rate = &ret_rates[count];
-        *rate = (struct rate){.rig = rig, .per_s = RATE_MIN << count, .frame_count = rate_frames(RATE_MIN << count)};
-        snprintf(rate->name, sizeof(rate->name), "t2t_%s_at_%u_ns", name, rate->per_s);
-        uint32_t tries = 0;
-        while (tries < RATE_TRIES && rate_offer(rate) > 0)
-            tries++;
-        if (tries == RATE_TRIES)
-            break;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (i % step == 0 || i == count - 1)
-            ret_rates[kept++] = ret_rates[i];
-    return kept;
 }
 
 /* --- set-up */
@@ -572,16 +411,15 @@ int main(int argc, char **argv)
         return 2;
     gateway_rig_eal(argv[0], (uint32_t)options.cpu);
     peer_cpu = options.peer_cpu;
-    brief = options.brief;
     pause_ticks = (uint64_t)(PAUSE_NS / bench_ns(1));
-    lag_ticks = (uint64_t)(LAG_NS / bench_ns(1));
-    samples.value = bench_alloc(RATE_FRAMES_MAX * sizeof(samples.value[0]));
+    samples_init(&samples, FRAMES);
+    samples_init(&loop_samples, FRAMES);
     gateway_rig_open(&inline_rig, "inline", false, (uint32_t)options.cpu);
     loop_open(&inline_rig);
 #define CASE(...) cases[count++] = (struct bench_case){__VA_ARGS__}
     CASE(.name = "t2t_inline_ns", .run = run_inline, .context = &inline_rig, .value_count = FRACTIONS,
          .value_names = FRACTION_NAMES);
-    CASE(.name = "dpdk_loop_ns", .run = run_loop, .context = &inline_rig, .value_count = FRACTIONS,
+    CASE(.name = "dpdk_loop_ns", .run = run_loop, .value_count = FRACTIONS,
          .value_names = FRACTION_NAMES);
     CASE(.name = "t2t_inline_tail_ns", .run = run_tail);
     CASE(.name = "dpdk_loop_burst_1_ns", .run = run_loop_burst, .context = &bursts[0]);
@@ -591,9 +429,9 @@ int main(int argc, char **argv)
     CASE(.name = "t2t_inline_parts_ns", .run = run_inline_parts);
     CASE(.name = "t2t_inline_stage_ns", .run = run_stages, .context = &inline_rig, .value_count = STAGES,
          .value_names = STAGE_NAMES);
-    const uint32_t inline_rates = rates_find(&inline_rig, "inline", rates[0]);
+    const uint32_t inline_rates = rates_find(&inline_rig, -1, "inline", options.brief, rates[0]);
     for (uint32_t i = 0; i < inline_rates; i++)
-        CASE(.name = rates[0][i].name, .run = run_rate, .context = &rates[0][i], .value_count = RATE_VALUES,
+        CASE(.name = rates[0][i].name, .run = rate_run, .context = &rates[0][i], .value_count = RATE_VALUES,
              .value_names = RATE_NAMES);
     if (peer_cpu >= 0) {
         gateway_rig_open(&two_core_rig, "two_core", true, (uint32_t)options.cpu);
@@ -604,9 +442,9 @@ int main(int argc, char **argv)
         CASE(.name = "t2t_two_core_parts_ns", .run = run_two_core_parts, .context = &two_core_rig, .base = count - 1);
         CASE(.name = "t2t_two_core_stage_ns", .run = run_stages, .context = &two_core_rig, .value_count = STAGES,
              .value_names = STAGE_NAMES);
-        const uint32_t two_core_rates = rates_find(&two_core_rig, "two_core", rates[1]);
+        const uint32_t two_core_rates = rates_find(&two_core_rig, peer_cpu, "two_core", options.brief, rates[1]);
         for (uint32_t i = 0; i < two_core_rates; i++)
-            CASE(.name = rates[1][i].name, .run = run_rate, .context = &rates[1][i], .value_count = RATE_VALUES,
+            CASE(.name = rates[1][i].name, .run = rate_run, .context = &rates[1][i], .value_count = RATE_VALUES,
                  .value_names = RATE_NAMES);
     }
 #undef CASE

@@ -18,6 +18,7 @@
 #define LEVELS 10u           /* of each side of a standing book, ORDERS_EACH orders in each */
 #define ORDERS_EACH 5u
 #define CENT 100
+#define WARM_US 100u         /* as orders.warm_us by default */
 #define WINDOW 65535u        /* of the venue's TCP */
 #define GROUP_A 0xefc00101u
 #define GROUP_B 0xefc00201u
@@ -320,6 +321,7 @@ static void strategies_build(struct gateway_rig *rig, const char *name, uint32_t
     lcore->cpu = cpu;
     lcore->stop = &rig->stop;
     lcore->answered = true;
+    lcore->warm.ticks = (uint64_t)(WARM_US * 1000.0 / bench_ns(1));
     market_init(&lcore->market, bench_alloc(market_footprint(counts, 1)), counts, 1);
     open_init(&lcore->open, bench_alloc(open_footprint(OPEN_ORDERS)), OPEN_ORDERS, 1, 0);
     risk_init(&lcore->risk, &limits, false);
@@ -354,6 +356,33 @@ static void session_begin(struct strategy_lcore *lcore)
     CHECK(order_link_tell(lcore->link, &begin));
     while (!lcore->risk.session_up)
         strategy_turn_end(lcore, false);
+}
+
+static void *strategy_thread(void *context)
+{
+    struct gateway_rig *rig = context;
+
+    bench_pin(rig->strategy_cpu);
+    CHECK(rte_thread_register() == 0);
+    __atomic_store_n(&rig->ready, 1, __ATOMIC_RELEASE); /* paired with: gateway_rig_start */
+    strategy_loop(rig->strategies);
+    rte_thread_unregister();
+    return NULL;
+}
+
+void gateway_rig_start(struct gateway_rig *rig, int cpu)
+{
+    rig->strategy_cpu = cpu;
+    rig->stop = rig->ready = 0;
+    CHECK(pthread_create(&rig->thread, NULL, strategy_thread, rig) == 0);
+    while (!__atomic_load_n(&rig->ready, __ATOMIC_ACQUIRE)) /* paired with: strategy_thread */
+        continue;
+}
+
+void gateway_rig_stop(struct gateway_rig *rig)
+{
+    __atomic_store_n(&rig->stop, 1, __ATOMIC_RELAXED);
+    CHECK(pthread_join(rig->thread, NULL) == 0);
 }
 
 static void feed_open(struct gateway_rig *rig, const char *name)

@@ -9,6 +9,8 @@
 
 #include "gateway/rx_loop.h"
 
+#include <pthread.h>
+
 #define GATEWAY_RIG_RING 1024u    /* slots of the rx ring and the tx ring */
 #define GATEWAY_RIG_SYMBOLS 32u   /* that a desk trades */
 #define GATEWAY_RIG_PHASES 4u     /* a better bid, gone again, a better ask, gone again */
@@ -25,7 +27,9 @@ struct gateway_rig {
     struct strategy_lcore *strategies;
     struct md_ring *ring;           /* two-core; NULL inline */
     struct md_ring_reader reader;
-    uint32_t stop;                  /* of the strategy loop */
+    int strategy_cpu;
+    uint32_t stop, ready;           /* of the strategy loop: it shall end, it has begun */
+    pthread_t thread;
     struct clock clock;
     /* the ports */
     struct rte_mempool *frames;
@@ -49,6 +53,10 @@ void gateway_rig_eal(const char *program, uint32_t cpu);
 
 /* Build it and play the opening: directory, a standing book, the session. `cpu` is the rx lcore's. */
 void gateway_rig_open(struct gateway_rig *rig, const char *name, bool two_core, uint32_t cpu);
+
+/* Two-core: the strategy loop on `cpu`, until gateway_rig_stop. */
+void gateway_rig_start(struct gateway_rig *rig, int cpu);
+void gateway_rig_stop(struct gateway_rig *rig);
 
 /* The receiving half alone: a channel of these parameters on one or two lines, its events into an md_ring that nobody
  * reads. Nothing is played. */
