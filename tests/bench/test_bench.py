@@ -1,6 +1,8 @@
-"""tools/bench on what programs might have said: names, ratios, targets, tables, pictures; and on two short programs as they are."""
+"""tools/bench on what programs might have said: names, ratios, targets, tables, pictures; and on three programs as they are."""
+import gzip
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -121,6 +123,24 @@ def test_programs(directory):
     check(set(said["disturbances"]) == {"stamp", "arb"} and said["ratios"]["arbitration"] > 1, "a run")
 
 
+def test_itch(directory):
+    """A BinaryFILE as the workload, as it is and gzipped; one that is too short, or none, is refused with a sentence."""
+    os.makedirs(directory)
+    messages = [struct.pack(">HcHH6sc", 12, b"S", 0, 0, (34200000000000 + i // 3).to_bytes(6, "big"), b"Q") for i in range(6000)]
+    for name, opened in (("day.itch", open), ("day.itch.gz", gzip.open)):
+        path = os.path.join(directory, name)
+        with opened(path, "wb") as file:
+            file.write(b"".join(messages))
+        said = json.loads(bench("--build", BUILD, "--short", "--only", "decode", "--itch", path, "--json"))
+        check(said["decode_ns"] > 0 and said["frame_parse_ns"]["frame"] > 2 * said["frame_parse_ns"]["message"], name)
+        check(said["command"] == f"tools/bench --short --only decode --itch {name}", said["command"])
+    with open(os.path.join(directory, "short.itch"), "wb") as file:
+        file.write(b"".join(messages[:100]))
+    for path, word in ((os.path.join(directory, "short.itch"), "too few"), (__file__, "neither pcap nor")):
+        done = subprocess.run([os.path.join(BUILD, "tests/bench/bench_decode"), "--itch", path], capture_output=True, text=True)
+        check(done.returncode == 2 and word in done.stderr, f"{path}: {done.returncode} {done.stderr}")
+
+
 with tempfile.TemporaryDirectory(prefix="tickgate-test-bench-") as work:
     say(os.path.join(work, "one"))
     for number, factor in enumerate((1.0, 1.2)):
@@ -130,4 +150,5 @@ with tempfile.TemporaryDirectory(prefix="tickgate-test-bench-") as work:
     test_docs(os.path.join(work, "one"), os.path.join(work, "docs"))
     test_markers()
     test_programs(os.path.join(work, "programs"))
+    test_itch(os.path.join(work, "itch"))
 print("tools/bench: good")
