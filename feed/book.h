@@ -45,6 +45,7 @@ struct book_top {
     struct book_bbo bbo;
     bool crossed;
     bool untradable; /* see book_untradable */
+    bool marked;     /* book_mark_instrument */
 };
 
 /* What an operation did to an order: whose it was and what changed. */
@@ -118,6 +119,9 @@ const struct book_top *book_top(const struct book *book, uint32_t instrument);
 /* The book of this instrument has lost an order for want of room or for a price out of range; until book_clear. */
 bool book_untradable(const struct book *book, uint32_t instrument);
 void book_mark_untradable(struct book *book, uint32_t instrument);
+/* Put the caller's own mark on an instrument, where its next operation finds it in the cache; until book_clear. Means
+ * nothing to the book. */
+void book_mark_instrument(struct book *book, uint32_t instrument);
 
 /* ---- looking ahead: what is known of an operation before its turn has come ---- */
 

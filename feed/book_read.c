@@ -24,6 +24,11 @@ void book_mark_untradable(struct book *book, uint32_t instrument)
     book->headers[instrument].top.untradable = true;
 }
 
+void book_mark_instrument(struct book *book, uint32_t instrument)
+{
+    book->headers[instrument].top.marked = true;
+}
+
 const struct book_counters *book_counters(const struct book *book)
 {
     return &book->counters;

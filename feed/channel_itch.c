@@ -60,12 +60,15 @@ static inline int32_t price_load(struct channel *channel, uint32_t instrument, u
     return MD_PRICE_NONE;
 }
 
-/* Mid-session the directory is unknown: the first message that names a stock introduces it. */
+/* Mid-session the directory is unknown: the first message that names a stock introduces it. What is known is marked on
+ * the book, whose line is needed anyway: the directory is emptied whenever the books are. */
 static inline void name_learn(struct channel *channel, struct channel_cursor *cursor, uint32_t locate, uint64_t stock)
 {
+    if (LIKELY(book_top(channel->book, locate)->marked) || stock == 0)
+        return;
     struct instrument *instrument = &channel->instruments[locate];
-
-    if (LIKELY(instrument->symbol != 0) || stock == 0)
+    book_mark_instrument(channel->book, locate);
+    if (instrument->symbol != 0)
         return;
     instrument->symbol = stock;
     put_instrument(channel, cursor, locate, (struct md_event){.type = MD_DEFINE, .price = MD_PRICE_NONE, .ref = stock});

@@ -98,21 +98,24 @@ _Static_assert(offsetof(struct md_event, ref) == 16, "md_event layout");
 _Static_assert(offsetof(struct md_event, rx_tsc) == 32, "md_event layout");
 _Static_assert(offsetof(struct md_event, bid_price) == 40, "md_event layout");
 
+static inline void md_event_word(struct md_event *event, uint32_t i, uint64_t word)
+{
+    memcpy((uint8_t *)event + i * sizeof(word), &word, sizeof(word));
+}
+
 /* Write an event word by word. Rings copy it as words, and a wide load of what narrow stores have just written would
  * wait for them to reach the cache. */
 static inline void md_event_write(struct md_event *ret_event, struct md_event event)
 {
-    const uint64_t words[7] = {
-        (uint64_t)event.type | (uint64_t)event.side << 8 | (uint64_t)event.flags << 16 |
-            (uint64_t)event.channel << 32 | (uint64_t)event.instrument << 48,
-        (uint64_t)(uint32_t)event.price | (uint64_t)event.qty << 32,
-        event.ref,
-        event.exchange_ns,
-        event.rx_tsc,
-        (uint64_t)(uint32_t)event.bid_price | (uint64_t)event.bid_qty << 32,
-        (uint64_t)(uint32_t)event.ask_price | (uint64_t)event.ask_qty << 32,
-    };
-    memcpy(ret_event, words, sizeof(words));
+    md_event_word(ret_event, 0,
+                  (uint64_t)event.type | (uint64_t)event.side << 8 | (uint64_t)event.flags << 16 |
+                      (uint64_t)event.channel << 32 | (uint64_t)event.instrument << 48);
+    md_event_word(ret_event, 1, (uint64_t)(uint32_t)event.price | (uint64_t)event.qty << 32);
+    md_event_word(ret_event, 2, event.ref);
+    md_event_word(ret_event, 3, event.exchange_ns);
+    md_event_word(ret_event, 4, event.rx_tsc);
+    md_event_word(ret_event, 5, (uint64_t)(uint32_t)event.bid_price | (uint64_t)event.bid_qty << 32);
+    md_event_word(ret_event, 6, (uint64_t)(uint32_t)event.ask_price | (uint64_t)event.ask_qty << 32);
 }
 
 /* Symbol of up to 8 letters as it travels in `ref`: the first letter in the lowest byte, space padded. */

@@ -693,11 +693,14 @@ Test(book, untradable_mark_stays_until_the_book_is_cleared)
     struct book *book = book_make(&SMALL);
     struct book_change change;
     book_mark_untradable(book, 2);
+    book_mark_instrument(book, 1);
+    cr_assert(book_top(book, 1)->marked && !book_top(book, 2)->marked && book_top(book, 2)->untradable);
     (void)book_add(book, 2, 1, 'B', 5, 1);
     (void)book_delete(book, 1, &change);
     cr_assert(book_untradable(book, 2));
     cr_assert_not(book_untradable(book, 1));
     book_clear(book);
+    cr_assert(!book_top(book, 1)->marked);
     cr_assert_not(book_untradable(book, 2));
     book_free(book, &SMALL);
 }
