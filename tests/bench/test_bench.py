@@ -70,6 +70,7 @@ def test_figures(kept):
     said = json.loads(bench("--from", kept, "--json"))
     check(not [name for name in WANTED if name not in said], f"missing: {[name for name in WANTED if name not in said]}")
     check(said["t2t_inline_ns"] == {"p50": 110, "p99": 200, "p999": 300, "max": 900}, said["t2t_inline_ns"])
+    check(said["dpdk_loop_ns"] == 20 and said["dpdk_loop_quantiles_ns"] == {"p50": 20}, "the bare loop")
     check(said["hop_p50_ns"] == 63 and said["messages_per_s"] == 25e6, "figures")
     for name, ratio in RATIOS.items():
         check(abs(said["ratios"][name] - ratio) < 0.001, f"ratio {name}: {said['ratios'].get(name)} instead of {ratio}")
