@@ -4,6 +4,7 @@ A row is named after its figure: `decode_ns`, or `hop_ns, p50` where a figure ha
 that name; only ratios, targets and tables know names. A ratio of two rows of one program is the median of its rounds' own."""
 import re
 import statistics
+import textwrap
 
 import picture
 
@@ -253,7 +254,8 @@ def disturbed_words(watch):
 
 def sections(run_, spread, markdown):
     rows = run_["rows"]
-    yield "host", "host", host_words(run_["host"]) + "\n\n" + disturbed_words(run_["disturbances"])
+    yield "host", "host", "\n\n".join(textwrap.fill(words, 140, break_on_hyphens=False)
+                                      for words in (host_words(run_["host"]), disturbed_words(run_["disturbances"])))
     yield "targets", "targets", targets_table(rows, markdown)
     for marker, heading, pattern in TABLES:
         yield marker, heading, figures_table(rows, pattern, markdown)
