@@ -178,19 +178,12 @@ static inline void receive(struct rx *rx, const struct rx_found *found)
     deadline_lower(rx, found->line->channel);
 }
 
-/* Decision time is the frame's own: of the capture in a replay, of its arrival in a live run. */
-static inline uint64_t frame_time_ns(const struct rx *rx, struct rte_mbuf *frame)
-{
-    if (rx->replay)
-        return *RTE_MBUF_DYNFIELD(frame, rx->dynfield, uint64_t *);
-    return clock_ns(rx->clock, rx->burst_tsc);
-}
-
+/* Decision time is the frame's own: of the capture in a replay, of its burst's arrival in a live run. */
 static inline void frame_receive(struct rx *rx, struct rte_mbuf *frame, const struct rx_found *found)
 {
-    rx->now_ns = frame_time_ns(rx, frame);
+    if (rx->replay)
+        rx->now_ns = *RTE_MBUF_DYNFIELD(frame, rx->dynfield, uint64_t *);
     receive(rx, found);
-    rte_pktmbuf_free(frame);
 }
 
 static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
@@ -204,6 +197,8 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
     rx->burst_tsc = clock_tsc();
     for (uint16_t i = 0; i < frame_count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+    if (!rx->replay)
+        rx->now_ns = clock_ns(rx->clock, rx->burst_tsc);
     /* A book waits for memory three times a message, if nobody has asked for it before. So each frame is looked at when
      * it is found, and received when enough messages behind it have been looked at too, or there are no more. */
     for (uint32_t i = 0; i < frame_count; i++) {
@@ -214,6 +209,7 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
     channel_look_end(&rx->ahead);
     for (; received_count < frame_count; received_count++)
         frame_receive(rx, frames[received_count], &rx->found[received_count]);
+    rte_pktmbuf_free_bulk(frames, frame_count);
     __atomic_store_n(&rx->frame_count, rx->frame_count + frame_count, __ATOMIC_RELAXED);
     return frame_count;
 }
