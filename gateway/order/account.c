@@ -25,12 +25,13 @@ static inline int64_t larger(int64_t a, int64_t b)
 static inline void part(struct account_total *total, int64_t position, uint64_t open_buy_qty, uint64_t open_sell_qty,
                         int64_t mark, int64_t times)
 {
-    const int64_t bought = position + (int64_t)open_buy_qty, sold = position - (int64_t)open_sell_qty;
+    const int64_t bought = position + (int64_t)open_buy_qty, sold = (int64_t)open_sell_qty - position;
 
     mark *= times;
-    total->gross += (__int128)larger(bought, -sold) * mark;
-    total->bought += (__int128)bought * mark;
-    total->sold += (__int128)sold * mark;
+    total->changes++;
+    total->gross += (__int128)larger(bought, sold) * mark;
+    total->net[ACCOUNT_BUY] += (__int128)bought * mark;
+    total->net[ACCOUNT_SELL] += (__int128)sold * mark;
     total->value += (__int128)position * mark;
 }
 
@@ -63,20 +64,29 @@ static void parts(struct market *market, const struct market_instrument *instrum
     }
 }
 
-/* What the instrument is worth as far as is known, or what was taken before. */
-static int32_t mark_of(const struct account *account, const struct market_instrument *instrument)
+/* The middle of a BBO that is not crossed; false: there is none. */
+static inline bool middle_of(const struct market_instrument *instrument, int32_t *ret_middle)
 {
-    const bool two_sided = instrument->bid_price != MD_PRICE_NONE && instrument->ask_price != MD_PRICE_NONE &&
-                           instrument->bid_price <= instrument->ask_price;
-    const int32_t middle = (int32_t)(((int64_t)instrument->bid_price + instrument->ask_price) >> 1);
+    const int32_t bid = instrument->bid_price, ask = instrument->ask_price;
 
-    if (two_sided && account->mark == ACCOUNT_MARK_MID)
+    if (bid == MD_PRICE_NONE || ask == MD_PRICE_NONE || bid > ask)
+        return false;
+    *ret_middle = (int32_t)(((int64_t)bid + ask) >> 1);
+    return true;
+}
+
+/* What the instrument is worth as far as is known, or what was taken before. */
+static inline int32_t mark_of(const struct account *account, const struct market_instrument *instrument)
+{
+    int32_t middle;
+
+    if (account->mark == ACCOUNT_MARK_MID && middle_of(instrument, &middle))
         return middle;
-    if (instrument->last_price != MD_PRICE_NONE)
+    if (LIKELY(instrument->last_price != MD_PRICE_NONE))
         return instrument->last_price;
     if (instrument->close_price != MD_PRICE_NONE)
         return instrument->close_price;
-    return two_sided ? middle : instrument->mark;
+    return middle_of(instrument, &middle) ? middle : instrument->mark;
 }
 
 void account_mark(struct market *market, struct market_instrument *instrument)
@@ -85,6 +95,7 @@ void account_mark(struct market *market, struct market_instrument *instrument)
 
     if (mark == instrument->mark)
         return;
+    market->account.valued++;
     parts(market, instrument, -1);
     instrument->mark = mark;
     parts(market, instrument, 1);
@@ -93,9 +104,10 @@ void account_mark(struct market *market, struct market_instrument *instrument)
 /* Ours from here on: its mark follows the market. `price`: what we know of its worth if nobody knows better. */
 static void own(struct market *market, struct market_instrument *instrument, int32_t price)
 {
-    if (LIKELY(instrument->ours && instrument->mark != MD_PRICE_NONE))
+    if (LIKELY(account_owns(instrument)))
         return;
-    parts(market, instrument, -1); /* orders of earlier lives may have moved in before it was ours */
+    market->account.valued += instrument->ours; /* else there was nothing to be worth anything */
+    parts(market, instrument, -1);              /* orders of earlier lives may have moved in before it was ours */
     instrument->ours = true;
     instrument->mark = mark_of(&market->account, instrument);
     if (instrument->mark == MD_PRICE_NONE)
@@ -103,35 +115,30 @@ static void own(struct market *market, struct market_instrument *instrument, int
     parts(market, instrument, 1);
 }
 
-/* `change` shares more of one side: what that adds, with no product more than it takes. */
-static inline void reserve_part(struct account_total *total, int64_t position, uint64_t *buy_qty, uint64_t *sell_qty,
-                                bool buy, int64_t change, int32_t mark)
+/* `change` shares more of one side, of one account. */
+static inline void reserve_part(struct account_total *total, int64_t position, uint64_t open_qty[2], uint32_t side,
+                                int64_t change, int32_t mark)
 {
-    uint64_t *qty = buy ? buy_qty : sell_qty;
-    const int64_t worst = larger(position + (int64_t)*buy_qty, (int64_t)*sell_qty - position);
-
-    CHECK(change >= 0 || *qty >= (uint64_t)-change); /* more given back than was taken: our own mistake */
-    *qty += (uint64_t)change;
-    if (mark == MD_PRICE_NONE)
-        return;
-    const int64_t then = larger(position + (int64_t)*buy_qty, (int64_t)*sell_qty - position);
-    total->gross += (__int128)(then - worst) * mark;
-    *(buy ? &total->bought : &total->sold) += (__int128)(buy ? change : -change) * mark;
+    account_book(total, open_qty, side, change, account_step(position, open_qty, side, change).grows, mark);
 }
 
-void account_reserve(struct market *market, struct market_instrument *instrument, uint8_t strategy, uint8_t side,
-                     int64_t change, int32_t price)
+void account_reserve_share(struct market *market, struct market_instrument *instrument, uint32_t strategy,
+                           uint32_t side, int64_t change)
 {
-    struct account *account = &market->account;
-
-    own(market, instrument, price);
-    reserve_part(&account->lcore, instrument->position, &instrument->open_buy_qty, &instrument->open_sell_qty,
-                 is_buy(side), change, instrument->mark);
-    if (LIKELY(strategy >= ACCOUNT_STRATEGIES_MAX || (account->shared >> strategy & 1) == 0))
-        return;
     struct account_share *share = its_share(market, strategy, instrument);
-    reserve_part(&account->strategy[strategy], share->position, &share->open_buy_qty, &share->open_sell_qty,
-                 is_buy(side), change, instrument->mark);
+    const int32_t mark = instrument->mark != MD_PRICE_NONE ? instrument->mark : 0; /* no worth yet */
+
+    reserve_part(&market->account.strategy[strategy], share->position, share->open_qty, side, change, mark);
+}
+
+void account_reserve_first(struct market *market, struct market_instrument *instrument, uint32_t strategy,
+                           uint32_t side, int64_t change, int32_t price)
+{
+    own(market, instrument, price);
+    const int32_t mark = instrument->mark != MD_PRICE_NONE ? instrument->mark : 0;
+    reserve_part(&market->account.lcore, instrument->position, instrument->open_qty, side, change, mark);
+    if (account_shares(&market->account, strategy))
+        account_reserve_share(market, instrument, strategy, side, change);
 }
 
 __int128 account_lot(int64_t *position, __int128 *cost, int64_t change, int32_t price)
@@ -162,10 +169,11 @@ void account_trade(struct market *market, struct market_instrument *instrument, 
     const int64_t change = is_buy(side) ? (int64_t)qty : -(int64_t)qty;
 
     own(market, instrument, price);
+    account->valued++;
     parts(market, instrument, -1);
     account->lcore.cash -= (__int128)change * price;
     account->lcore.realised += account_lot(&instrument->position, &instrument->cost, change, price);
-    if (strategy < ACCOUNT_STRATEGIES_MAX && (account->shared >> strategy & 1) != 0) {
+    if (account_shares(account, strategy)) {
         struct account_total *total = &account->strategy[strategy];
         struct account_share *share = its_share(market, strategy, instrument);
         total->cash -= (__int128)change * price;
@@ -180,7 +188,9 @@ void account_move_in(struct market *market, struct market_instrument *instrument
     const __int128 price = position != 0 ? cost / position : 0;
 
     own(market, instrument, price > 0 && price <= INT32_MAX ? (int32_t)price : MD_PRICE_NONE);
+    market->account.valued++;
     parts(market, instrument, -1);
+    market->account.lcore.changes++;
     market->account.lcore.cash -= cost;
     instrument->position += position;
     instrument->cost += cost;

@@ -45,7 +45,7 @@ void market_init(struct market *market, void *memory, const uint32_t *instrument
     struct market_instrument *next = memory;
 
     CHECK(channel_count <= MARKET_CHANNELS_MAX);
-    *market = (struct market){.channel_count = channel_count};
+    *market = (struct market){.channel_count = channel_count, .account.valued = 1};
     for (uint32_t i = 0; i < channel_count; i++) {
         market->channel[i] = (struct market_channel){.instruments = next, .instrument_count = instrument_counts[i]};
         for (uint32_t j = 0; j < instrument_counts[i]; j++) {
@@ -191,6 +191,8 @@ static void carried_trade(struct market *market, struct market_carried *carried,
 
     total->cash += realised;
     total->realised += realised;
+    total->changes++;
+    market->account.valued++;
 }
 
 bool market_carry(struct market *market, uint64_t symbol, int64_t position, int32_t price, int64_t open_buy_qty,

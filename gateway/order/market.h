@@ -22,16 +22,26 @@ struct market_instrument {
     uint32_t ask_qty;
     uint64_t symbol;        /* 0 = not defined yet */
     int64_t position;       /* shares, long > 0; fills of this lcore's orders */
-    uint64_t open_buy_qty;  /* reserved by orders that may still trade */
-    uint64_t open_sell_qty;
-    uint8_t state;          /* 'T' trading, 'H' 'P' 'Q' not; 0 unknown */
-    uint8_t operational;    /* 'H' halted by operations, 'T', 0 unknown */
-    uint8_t short_sale;     /* Reg SHO '0' '1' '2', 0 unknown */
-    bool untradable;        /* its book is not to be trusted */
-    bool ours;              /* we hold or held some, or have or had orders: its mark follows the market */
-    uint8_t tick;           /* enum reference_tick */
-    uint8_t reference;      /* enum reference_flag, or-ed; 0 = the reference file does not know it */
-    uint8_t reserved;
+    union {
+        struct {
+            uint64_t open_buy_qty; /* reserved by orders that may still trade */
+            uint64_t open_sell_qty;
+        };
+        uint64_t open_qty[2];      /* the same by side: ACCOUNT_BUY, ACCOUNT_SELL */
+    };
+    union {
+        struct {
+            uint8_t state;          /* 'T' trading, 'H' 'P' 'Q' not; 0 unknown */
+            uint8_t operational;    /* 'H' halted by operations, 'T', 0 unknown */
+            uint8_t short_sale;     /* Reg SHO '0' '1' '2', 0 unknown */
+            bool untradable;        /* its book is not to be trusted */
+            bool ours;              /* we hold or held some, or have or had orders: its mark follows the market */
+            uint8_t tick;           /* enum reference_tick */
+            uint8_t reference;      /* enum reference_flag, or-ed; 0 = the reference file does not know it */
+            uint8_t reserved;
+        };
+        uint64_t said; /* the same eight bytes at a glance */
+    };
     int32_t last_price;     /* of the newest trade, MD_PRICE_NONE = unknown */
     /* second line: what the gate asks beside the above, and what few events change */
     alignas(CACHE_LINE_BYTES) __int128 cost; /* of the position, of its sign */
@@ -113,12 +123,36 @@ bool market_carry(struct market *market, uint64_t symbol, int64_t position, int3
 /* Our open orders of one side of a symbol: of its home, or carried. NULL: nothing is carried for it. */
 struct own_side *market_carried_side(struct market *market, uint64_t symbol, bool buy);
 
+/* Is there such an instrument? */
+static inline bool market_has(const struct market *market, uint16_t channel, uint16_t instrument)
+{
+    return channel < market->channel_count && instrument < market->channel[channel].instrument_count;
+}
 /* The instrument, or NULL when there is no such one. */
 static inline struct market_instrument *market_find(struct market *market, uint16_t channel, uint16_t instrument)
 {
-    if (channel >= market->channel_count || instrument >= market->channel[channel].instrument_count)
-        return NULL;
-    return &market->channel[channel].instruments[instrument];
+    return market_has(market, channel, instrument) ? &market->channel[channel].instruments[instrument] : NULL;
+}
+
+/* Is it ours, with a mark? What is reserved then changes sums alone. */
+static inline bool account_owns(const struct market_instrument *instrument)
+{
+    return instrument->mark != MD_PRICE_NONE; /* what is not ours has none */
+}
+
+static inline void account_reserve(struct market *market, struct market_instrument *instrument, uint8_t strategy,
+                                   uint8_t letter, int64_t change, int32_t price)
+{
+    const uint32_t side = account_side(letter);
+
+    if (UNLIKELY(!account_owns(instrument))) {
+        account_reserve_first(market, instrument, strategy, side, change, price);
+        return;
+    }
+    account_book(&market->account.lcore, instrument->open_qty, side, change,
+                 account_step(instrument->position, instrument->open_qty, side, change).grows, instrument->mark);
+    if (account_shares(&market->account, strategy))
+        account_reserve_share(market, instrument, strategy, side, change);
 }
 
 #endif

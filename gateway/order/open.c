@@ -34,19 +34,26 @@ void open_init(struct open_orders *open, void *memory, uint32_t orders_max, uint
     }
 }
 
+static inline bool next_is_free(const struct open_orders *open)
+{
+    return open->next_ref < open->ref_limit && open->slots[open->next_ref & open->mask].user_ref == 0;
+}
+
 bool open_room(struct open_orders *open)
 {
+    if (LIKELY(next_is_free(open)))
+        return true;
     /* An order that rests keeps its slot: a number that comes round to it is passed over. */
     while (open->count <= open->mask && open->next_ref < open->ref_limit &&
            open->slots[open->next_ref & open->mask].user_ref != 0)
         open->next_ref++;
-    return open->next_ref < open->ref_limit && open->slots[open->next_ref & open->mask].user_ref == 0;
+    return next_is_free(open);
 }
 
 uint32_t open_insert(struct open_orders *open, const struct order_intent *intent, uint64_t symbol, uint8_t strategy,
                      uint64_t now_ns)
 {
-    CHECK(open_room(open));
+    CHECK(next_is_free(open));
     const uint32_t user_ref = open->next_ref++;
     open->slots[user_ref & open->mask] = (struct open_order){.user_ref = user_ref,
                                                              .qty = intent->qty,

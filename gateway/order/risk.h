@@ -16,7 +16,9 @@
 #include "gateway/order/risk_limits.h"
 #include "ring/order_intent.h"
 
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RISK_STRATEGIES_MAX 16u
@@ -92,6 +94,35 @@ struct risk_post {
 #define RISK_GATEWAY     (1u + RISK_STRATEGIES_MAX) /* ... and its share of the gateway's limits */
 #define RISK_SCOPES_MAX  (RISK_GATEWAY + 1u)
 
+/* What is asked of an order beside what is asked of every one, as the limits of all its scopes have it: a check that is
+ * off costs nothing of its own. */
+enum risk_ask {
+    RISK_ASK_MARKET_HOURS = 1u << 0, /* early, late */
+    RISK_ASK_REFERENCE = 1u << 1,    /* no_reference */
+    RISK_ASK_HOURS = 1u << 2,
+    RISK_ASK_COLLARS = 1u << 3, /* of last trade and close */
+    RISK_ASK_OPEN_ORDERS = 1u << 4,
+    RISK_ASK_MONEY = 1u << 5,    /* gross, net */
+    RISK_ASK_STRATEGY = 1u << 6, /* what the strategy holds and has open, by limits of its own */
+    RISK_ASK_SHORT = 1u << 7,
+    RISK_ASK_SELF_CROSS = 1u << 8,
+    RISK_ASK_DUPLICATE = 1u << 9,
+    RISK_ASK_MESSAGES = 1u << 10,
+    RISK_ASK_SHARE_RATE = 1u << 11,
+    RISK_ASK_STRATEGY_RATE = 1u << 12,
+};
+
+/* Of each limit the strictest that the orders of a strategy have to keep; of what is held and open those of the lcore and
+ * of its share alone. What these let pass every scope lets pass; what they do not is asked of scope after scope, for the
+ * reason. Made anew whenever limits change. */
+struct risk_strict {
+    alignas(CACHE_LINE_BYTES) struct risk_limits limits;
+    uint32_t ask;       /* enum risk_ask, or-ed */
+    uint64_t window_ns; /* for how long the same order may not be sent again; 0 = it may */
+};
+_Static_assert(sizeof(struct risk_strict) == 2 * CACHE_LINE_BYTES, "two lines: what every order is asked is in one");
+_Static_assert(offsetof(struct risk_limits, rate_burst) + 4 == CACHE_LINE_BYTES, "... the first");
+
 struct risk_strategy {
     struct risk_limits limits;
     struct risk_bucket rate;
@@ -104,6 +135,7 @@ struct risk {
     uint32_t limited;          /* a bit for each strategy that has limits of its own */
     bool shared;               /* `share` has a meaning */
     bool session_up;           /* orders can be sent. Writer: the owner */
+    struct risk_strict strict[RISK_STRATEGIES_MAX];
     /* changed by orders; owner */
     alignas(CACHE_LINE_BYTES) struct risk_bucket rate;
     struct risk_bucket messages;           /* as the venue counts them */
@@ -111,9 +143,12 @@ struct risk {
     __int128 profit_base[RISK_SCOPES_MAX]; /* profit of each scope when its loss limit began to count */
     uint64_t jumped_ns;                    /* frame time of the last jump of frame time */
     bool jumped;                           /* and it was not steady for clock_steady_ms since */
+    uint64_t watched;                      /* account.valued when losses were looked at last; 0: they have to be */
+    uint64_t watch_mask;                   /* of account.valued; 0 while no loss has a limit */
     uint32_t rearming;                     /* a bit for each scope whose loss counts from the next look on */
     uint32_t lost; /* a bit for each scope whose loss limit was reached: it is closed. Writer: owner;
                                   * reader: control thread, relaxed, which cancels what is open and may arm it again */
+    uint32_t shown_changes; /* account_total.changes of what `now` shows */
     uint64_t verdict_count[RISK_VERDICT_COUNT]; /* intents by verdict */
     uint64_t clock_jump_count;
     /* owner writes, once a frame in which something changed; control thread reads, relaxed, word by word: money cut to
@@ -133,7 +168,9 @@ struct risk {
 
 /* Orders are blocked by `session_up` until the caller sets it. */
 void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed);
-/* A strategy gets limits of its own, the lcore a share of the gateway's. Before the gate is armed; later by a post. */
+/* The lcore gets other limits, a strategy some of its own, the lcore a share of the gateway's. Before the gate is armed;
+ * later by a post. */
+void risk_limit_lcore(struct risk *risk, const struct risk_limits *limits);
 void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits);
 void risk_limit_share(struct risk *risk, const struct risk_limits *share);
 /* From the limits of the gateway to the equal share of each of `lcores` lcores: rounded down, so that all shares
@@ -164,9 +201,13 @@ static inline uint32_t risk_lost(const struct risk *risk)
 
 /* Owner: take what was posted. Returns at once, also in the middle of a post. */
 void risk_take_post(struct risk *risk);
+static inline bool risk_posted(const struct risk *risk)
+{
+    return __atomic_load_n(&risk->post.posted, __ATOMIC_RELAXED) != risk->post.taken;
+}
 static inline void risk_take(struct risk *risk)
 {
-    if (UNLIKELY(__atomic_load_n(&risk->post.posted, __ATOMIC_RELAXED) != risk->post.taken))
+    if (UNLIKELY(risk_posted(risk)))
         risk_take_post(risk);
 }
 

@@ -3,6 +3,8 @@
 #ifndef GATEWAY_ORDER_RISK_BUCKET_H
 #define GATEWAY_ORDER_RISK_BUCKET_H
 
+#include "ring/check.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,7 +27,7 @@ static inline void risk_bucket_set(struct risk_bucket *bucket, uint32_t per_s, u
 /* Does it hold a token and `reserve` more at `now_ns`? Time that runs backwards adds nothing. */
 static inline bool risk_bucket_holds(struct risk_bucket *bucket, uint32_t reserve, uint64_t now_ns)
 {
-    if (now_ns > bucket->refilled_ns) {
+    if (LIKELY(now_ns > bucket->refilled_ns)) {
         const uint64_t passed_ns = now_ns - bucket->refilled_ns;
         const uint64_t room_ns = bucket->full_ns - (uint64_t)bucket->level_ns; /* level is never above it */
         bucket->level_ns += (int64_t)(passed_ns < room_ns ? passed_ns : room_ns);

@@ -681,13 +681,15 @@ Test(submit, cancels_pass_whatever_closes_the_gate_and_are_counted_as_messages)
     cr_assert_eq(refusals(RISK_LOSS, buy(1)), 1u);
     cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
     lcore->risk.lost = 0;
-    lcore->risk.limits.no_early = true;
+    struct risk_limits limits = lcore->risk.limits;
+    limits.no_early = true;
+    risk_limit_lcore(&lcore->risk, &limits);
     cr_assert_eq(refusals(RISK_EARLY, buy(1)), 1u);
     cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
-    lcore->risk.limits.no_early = false;
-    lcore->risk.limits.messages_per_s = 1;
-    lcore->risk.limits.messages_reserve = 1;
-    risk_bucket_set(&lcore->risk.messages, 1, 2);
+    limits.no_early = false;
+    limits.messages_per_s = limits.messages_reserve = 1;
+    limits.messages_burst = 2;
+    risk_limit_lcore(&lcore->risk, &limits);
     lcore->risk.messages.level_ns = (int64_t)lcore->risk.messages.full_ns;
     lcore->risk.messages.refilled_ns = UINT64_MAX;
     cr_assert_eq(refusals(RISK_PASS, cancel), 1u);
@@ -712,7 +714,9 @@ Test(submit, what_a_duplicate_is_counts_from_what_was_sent)
 {
     struct ouch_enter enter;
 
-    lcore->risk.limits.duplicate_ms = 1000;
+    struct risk_limits limits = lcore->risk.limits;
+    limits.duplicate_ms = 1000;
+    risk_limit_lcore(&lcore->risk, &limits);
     lcore->open.ref_limit = lcore->open.next_ref;
     cr_assert_eq(refusals(RISK_REFS_USED_UP, buy(100)), 1u);
     lcore->open.ref_limit = UINT32_MAX;

@@ -130,14 +130,14 @@ Test(account, exposure_is_what_the_worse_side_would_be)
     event(MD_TRADE, 1, 10, 9, 11);
     account_reserve(market, its(1), 0, 'B', 100, 10);
     account_reserve(market, its(1), 0, 'S', 30, 10);
-    cr_assert(market->account.lcore.gross == 1000 && market->account.lcore.bought == 1000);
-    cr_assert(market->account.lcore.sold == -300 && market->account.lcore.value == 0);
+    cr_assert(market->account.lcore.gross == 1000 && market->account.lcore.net[ACCOUNT_BUY] == 1000);
+    cr_assert(market->account.lcore.net[ACCOUNT_SELL] == 300 && market->account.lcore.value == 0);
     account_trade(market, its(1), 0, 'S', 30, 10);
     account_reserve(market, its(1), 0, 'S', -30, MD_PRICE_NONE);
-    cr_assert(market->account.lcore.gross == 700 && market->account.lcore.bought == 700);
-    cr_assert(market->account.lcore.sold == -300 && market->account.lcore.value == -300);
+    cr_assert(market->account.lcore.gross == 700 && market->account.lcore.net[ACCOUNT_BUY] == 700);
+    cr_assert(market->account.lcore.net[ACCOUNT_SELL] == 300 && market->account.lcore.value == -300);
     account_reserve(market, its(1), 0, 'B', -100, MD_PRICE_NONE);
-    cr_assert(market->account.lcore.gross == 300 && market->account.lcore.bought == -300);
+    cr_assert(market->account.lcore.gross == 300 && market->account.lcore.net[ACCOUNT_BUY] == -300);
 }
 
 Test(account, a_strategy_accounted_apart_has_its_own)
@@ -261,7 +261,7 @@ Test(account, random_trades_agree_with_sums_over_all_of_them, .timeout = 60)
                 cash += model[k][j].cash;
                 cost += (int64_t)(k ? account_share_of(market, 1, its(j))->cost : its(j)->cost);
             }
-            cr_assert(total->gross == gross && total->bought == bought && total->sold == sold, "step %d, %d", step, k);
+            cr_assert(total->gross == gross && total->net[ACCOUNT_BUY] == bought && total->net[ACCOUNT_SELL] == -sold, "step %d, %d", step, k);
             cr_assert(total->value == value && total->cash == cash, "step %d, %d", step, k);
             cr_assert(account_profit(total) == total->realised + value - cost, "step %d, %d", step, k);
         }

@@ -272,7 +272,9 @@ Test(resync, orders_wait_for_the_end_of_the_refresh)
 {
     follow(4000);
     lcore->risk.session_up = true;
-    lcore->risk.limits.position_max = 100000000;
+    struct risk_limits limits = lcore->risk.limits;
+    limits.position_max = 100000000;
+    risk_limit_lcore(&lcore->risk, &limits);
     uint32_t refused = 0;
 
     lap();

@@ -51,6 +51,7 @@ static struct order_intent order(uint8_t side, int32_t price, uint32_t qty)
 
 static enum risk_verdict ask(struct rig *rig, struct order_intent intent)
 {
+    risk_limit_lcore(&rig->risk, &rig->risk.limits); /* tests change them in place */
     return risk_reserve(&rig->risk, &rig->market, &intent, 0, 1000);
 }
 
@@ -262,6 +263,9 @@ Test(risk, a_replace_reserves_the_increase_alone)
     intent.qty = 100;
     intent.action = ORDER_NEW;
     cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, 0, 1000), RISK_BAD_INTENT);
+    intent.action = ORDER_REPLACE;
+    cr_assert_eq(risk_reserve_replace(&rig.risk, &rig.market, &intent, 450, RISK_STRATEGIES_MAX, 1000),
+                 RISK_BAD_INTENT);
     free(rig.memory);
 }
 

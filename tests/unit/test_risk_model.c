@@ -724,6 +724,11 @@ static void frame(void)
     market_apply(market, &event);
     m_event(&event);
     risk_frame(risk, market, before_ns);
+    const struct m_sums sum = sums(0);
+    cr_assert(risk->now.gross == (int64_t)sum.gross && risk->now.net_long == (int64_t)sum.bought &&
+                  risk->now.net_short == (int64_t)-sum.sold && risk->now.profit == (int64_t)profit(0) &&
+                  risk->now.open_count == open_count(0),
+              "seed %lu, step %d: what the control thread sees", seed, step);
 }
 
 static void control(void)
@@ -799,7 +804,8 @@ static void compare(void)
         if (!counted(scope))
             continue;
         const struct m_sums sum = sums(scope);
-        cr_assert(total->gross == sum.gross && total->bought == sum.bought && total->sold == sum.sold &&
+        cr_assert(total->gross == sum.gross && total->net[ACCOUNT_BUY] == sum.bought &&
+                      total->net[ACCOUNT_SELL] == -sum.sold &&
                       total->value == sum.value && total->cash == m.cash[scope],
                   "seed %lu, step %d, scope %u", seed, step, scope);
     }

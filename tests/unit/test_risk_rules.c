@@ -37,6 +37,7 @@ static void start(void)
     open_init(&orders, aligned_alloc(CACHE_LINE_BYTES, open_footprint(16)), 16, 1, 0);
     abc = market_find(market, 0, 1);
     abc->symbol = md_symbol("ABC");
+    abc->state = 'T';
     abc->bid_price = BID;
     abc->ask_price = ASK;
     abc->bid_qty = abc->ask_qty = 100;
@@ -59,6 +60,7 @@ static enum risk_verdict ask_of(uint8_t strategy, uint8_t side, int32_t price, u
     const struct order_intent intent = {
         .action = ORDER_NEW, .side = side, .tif = ORDER_DAY, .instrument = 1, .price = price, .qty = qty};
 
+    risk_limit_lcore(risk, &risk->limits); /* tests change them in place */
     return risk_reserve(risk, market, &intent, strategy, market->now_ns);
 }
 
@@ -167,6 +169,27 @@ Test(risk_rules, price_and_quantity_keep_to_tick_and_lot)
     cr_assert_eq(probe('B', ASK, 3), RISK_LOT);
     abc->lot = 1;
     cr_assert_eq(probe('B', ASK, 3), RISK_PASS);
+}
+
+Test(risk_rules, whatever_is_said_of_an_instrument_is_noticed_alone)
+{
+    static const enum risk_verdict expected[] = {RISK_PASS, RISK_HALTED, RISK_HALTED, RISK_UNTRADABLE, RISK_RESTRICTED,
+                                                 RISK_TICK, RISK_TICK,   RISK_LOT,    RISK_STALE,      RISK_HALTED,
+                                                 RISK_PASS};
+    struct market_channel *channel = &market->channel[0];
+
+    abc->tick_size = 7;
+    for (uint32_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        abc->state = i == 1 ? 'Q' : 'T';
+        abc->operational = i == 2 ? 'H' : 'T';
+        abc->untradable = i == 3;
+        abc->reference = i == 4 ? REFERENCE_KNOWN | REFERENCE_RESTRICTED : REFERENCE_KNOWN;
+        abc->tick = i == 5 ? REFERENCE_TICK_SIZE : i == 6 ? REFERENCE_TICK_NMS : REFERENCE_TICK_ANY;
+        abc->lot = i == 7 ? 2 : i == 10 ? 1 : 0;
+        channel->stale = i == 8;
+        channel->session_ended = i == 9;
+        cr_assert_eq(probe('B', ASK - 1, 1), expected[i], "%u", i);
+    }
 }
 
 /* ---- prices ---- */
@@ -332,6 +355,20 @@ Test(risk_rules, a_loss_closes_the_gate_until_it_is_armed_again)
     trade(40);
     time_goes_to(market->now_ns + 1);
     cr_assert_eq(risk_lost(risk), 1u << RISK_LCORE, "without an order too: the control thread sees it");
+}
+
+Test(risk_rules, a_scope_that_is_armed_again_is_open_though_its_limit_is_switched_off_at_once)
+{
+    trade(100);
+    risk->limits.loss_max = 1000;
+    account_trade(market, abc, 0, 'B', 100, 100);
+    trade(90);
+    cr_assert_eq(probe('B', ASK, 1), RISK_LOSS);
+    cr_assert(risk_post_rearm(risk, RISK_LCORE));
+    risk_take(risk);
+    risk->limits.loss_max = 0;
+    cr_assert_eq(probe('B', ASK, 1), RISK_PASS);
+    cr_assert_eq(risk_lost(risk), 0u);
 }
 
 Test(risk_rules, a_loss_of_one_strategy_is_its_own)
