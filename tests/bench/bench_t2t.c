@@ -13,6 +13,7 @@
  *   t2t_inline_tail_ns       p99.9 of the gateway less p99.9 of the bare loop; ratio: to p50 of the gateway
  *   t2t_two_core_ns          rx lcore and strategy lcore each on a CPU of its own
  *   t2t_two_core_parts_ns    the inline parts and one hop (t2t_hop_ns) of the ring between the two
+ *   t2t_ring_ns              both loops and the ring, on one thread
  *   t2t_..._stage_ns         stage stamps on: p50 of each stage, since the stamp behind the rx burst
  *   t2t_..._at_N_ns          frames offered at N a second on an absolute schedule; "lost" is a number of frames
  *
@@ -305,6 +306,27 @@ static void run_two_core(void *context, double *ret_ns)
     quantiles(&samples, ret_ns);
 }
 
+/* Both loops on one thread: what the ring costs without the other CPU. */
+static void run_ring(void *context, double *ret_ns)
+{
+    struct gateway_rig *rig = context;
+    struct gateway_rig_order order;
+
+    samples.count = 0;
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        struct rte_mbuf *frame = gateway_rig_frame(rig, 0);
+        const uint64_t begin_tsc = clock_tsc_ordered();
+        (void)gateway_rig_put(rig, frame);
+        rx_turn(&rig->rx);
+        strategy_turn_end(rig->strategies, strategy_poll(rig->strategies) > 0);
+        CHECK(gateway_rig_order(rig, &order) && order.message == rig->put[0] - 1);
+        samples_add(&samples, order.tx_tsc - begin_tsc);
+        behind(rig);
+        strategy_turn_end(rig->strategies, strategy_poll(rig->strategies) > 0);
+    }
+    quantiles(&samples, ret_ns);
+}
+
 static struct md_ring hop_there, hop_back;
 static struct md_ring_reader hop_reader_there, hop_reader_back;
 
@@ -403,7 +425,7 @@ int main(int argc, char **argv)
 {
     static struct rate rates[2][RATES_MAX];
     static uint16_t bursts[] = {1, 32};
-    struct bench_case cases[14 + 2 * RATES_MAX];
+    struct bench_case cases[16 + 2 * RATES_MAX];
     struct bench_options options;
     uint32_t count = 0;
 
@@ -437,9 +459,12 @@ int main(int argc, char **argv)
         gateway_rig_open(&two_core_rig, "two_core", true, (uint32_t)options.cpu);
         hop_open();
         CASE(.name = "t2t_hop_ns", .run = run_hop);
+        CASE(.name = "t2t_ring_ns", .run = run_ring, .context = &two_core_rig, .value_count = FRACTIONS,
+             .value_names = FRACTION_NAMES);
         CASE(.name = "t2t_two_core_ns", .run = run_two_core, .context = &two_core_rig, .value_count = FRACTIONS,
              .value_names = FRACTION_NAMES);
-        CASE(.name = "t2t_two_core_parts_ns", .run = run_two_core_parts, .context = &two_core_rig, .base = count - 1);
+        const uint32_t base = count - 1;
+        CASE(.name = "t2t_two_core_parts_ns", .run = run_two_core_parts, .context = &two_core_rig, .base = base);
         CASE(.name = "t2t_two_core_stage_ns", .run = run_stages, .context = &two_core_rig, .value_count = STAGES,
              .value_names = STAGE_NAMES);
         const uint32_t two_core_rates = rates_find(&two_core_rig, peer_cpu, "two_core", options.brief, rates[1]);
