@@ -17,7 +17,7 @@ import bench_table as t
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = ("stamp", "ring", "arb", "decode", "book", "gate", "send", "warm", "t2t", "line_rate")
-ROUNDS = {"send": 31}          # others: the programs' own 15
+ROUNDS = dict.fromkeys(("ring", "arb", "decode", "gate", "send", "warm"), 31) # others: the programs' own 15
 MESSAGES_IN = ("decode", "book")  # that take --itch
 ROOT = ("send", "t2t", "line_rate", "warm", "paths")
 PATH_RATE = 5000
