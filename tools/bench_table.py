@@ -100,7 +100,7 @@ TABLES = (
     ("send", "send path, ns an order", r"send_.*"),
     ("warm", "the first order after a pause, ns", r"pause_.*|steady_.*"),
     ("t2t", "tick to trade, ns", r"t2t_(inline|two_core|ring)_(ns|tail_ns|parts_ns).*|dpdk_loop_.*|t2t_hop_ns"),
-    ("parts", "parts and stages, ns", r"t2t_inline_(part|stage)_ns.*"),
+    ("parts", "parts and stages, ns", r"t2t_(inline|two_core)_(part|stage)_ns.*"),
     ("line", "line rate, one lcore, ns", r"line_.*|limit_rx_ns|message_ns"),
     ("paths", "wire to wire, ns", r"(socket|dpdk)_path_.*"),
 )

@@ -121,6 +121,11 @@ def test_programs(directory):
     said = json.loads(bench("--from", directory, "--json"))
     for name in ("tsc_ns", "hist_record_ns", "arb_ns"):
         check(said[name] > 0, name)
+    shown = bench("--from", directory)
+    for name in ("stamp", "arb"):
+        with open(os.path.join(directory, "run1", name + ".json")) as file:
+            for row in json.load(file)["rows"]:
+                check(shown.count(f"\n{row['name']} ") == 1, f"{row['name']} is not in one table")
     check(set(said["disturbances"]) == {"stamp", "arb"} and said["ratios"]["arbitration"] > 1, "a run")
 
 
