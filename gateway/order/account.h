@@ -120,11 +120,8 @@ static inline void account_book(struct account_total *total, uint64_t open_qty[2
     total->net[side] += (__int128)change * mark;
 }
 
-/* Shares of open orders of an instrument: `change` more, or less, on the side of `side`. CHECK: never less than 0.
- * `price`: of the order, MD_PRICE_NONE where it does not matter any more. */
-static inline void account_reserve(struct market *market, struct market_instrument *instrument, uint8_t strategy,
-                                   uint8_t side, int64_t change, int32_t price);
-/* The same where it is the first of an instrument: that is ours from here on. `side`: enum account_side. */
+/* account_reserve (market.h) where it is the first of an instrument: that is ours from here on. `side`: enum
+ * account_side. */
 void account_reserve_first(struct market *market, struct market_instrument *instrument, uint32_t strategy,
                            uint32_t side, int64_t change, int32_t price);
 /* The part of it that is a strategy's, which is accounted for apart. */

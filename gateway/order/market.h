@@ -140,6 +140,8 @@ static inline bool account_owns(const struct market_instrument *instrument)
     return instrument->mark != MD_PRICE_NONE; /* what is not ours has none */
 }
 
+/* Shares of open orders of an instrument: `change` more, or less, on the side of `letter`. CHECK: never less than 0.
+ * `price`: of the order, MD_PRICE_NONE where it does not matter any more. */
 static inline void account_reserve(struct market *market, struct market_instrument *instrument, uint8_t strategy,
                                    uint8_t letter, int64_t change, int32_t price)
 {

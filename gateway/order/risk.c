@@ -159,9 +159,9 @@ static inline enum risk_verdict check_reference(const struct market *market, con
     return RISK_PASS;
 }
 
-/* The bytes that tell what is said of an instrument, at a glance: of a state those that are asked, and as they are while
- * nothing stands against an order (of 'H' and 'T' one bit tells them apart); of the reference file those that are 0
- * while it has no rule for price and quantity. */
+/* The bytes that tell what is said of an instrument, at a glance: of a state those that are asked, and as they are
+ * while nothing stands against an order (of 'H' and 'T' one bit tells them apart); of the reference file those that are
+ * 0 while it has no rule for price and quantity. */
 #define SAID(byte, bits)                                                                                               \
     ((uint64_t)(bits) << 8 * (offsetof(struct market_instrument, byte) - offsetof(struct market_instrument, said)))
 #define SAID_STATE   (SAID(state, UINT8_MAX) | SAID(operational, 'H' & ~'T') | SAID(untradable, UINT8_MAX))
@@ -271,9 +271,9 @@ static inline enum risk_verdict check_order(const struct risk_limits *limits, co
     return RISK_PASS;
 }
 
-/* What is held and open, were everything open on this side, and the order, to trade: `step` has that in shares. Only the
- * bound that the order moves towards is asked: an order that brings back is never refused for it. Money of the order
- * itself is counted at its price or at the mark, whichever is more. */
+/* What is held and open, were everything open on this side, and the order, to trade: `step` has that in shares. Only
+ * the bound that the order moves towards is asked: an order that brings back is never refused for it. Money of the
+ * order itself is counted at its price or at the mark, whichever is more. */
 static inline enum risk_verdict check_held(const struct risk_limits *limits, const struct account_total *total,
                                            const struct account_step *step, const struct asked *asked)
 {
@@ -469,8 +469,8 @@ static __attribute__((noinline)) enum risk_verdict reserve_share(struct market *
     return RISK_PASS;
 }
 
-/* The checks, in their order. `ask`: of strict, or 0 where the caller knows that it is: made twice by the compiler, once
- * without all that is off. */
+/* The checks, in their order. `ask`: of strict, or 0 where the caller knows that it is: made twice by the compiler,
+ * once without all that is off. */
 static inline __attribute__((always_inline)) enum risk_verdict
 reserve(struct risk *risk, const struct risk_strict *strict, struct market *market, const struct order_intent *intent,
         uint32_t strategy, uint32_t ask, uint32_t more, uint64_t now_ns)

@@ -112,9 +112,9 @@ enum risk_ask {
     RISK_ASK_STRATEGY_RATE = 1u << 12,
 };
 
-/* Of each limit the strictest that the orders of a strategy have to keep; of what is held and open those of the lcore and
- * of its share alone. What these let pass every scope lets pass; what they do not is asked of scope after scope, for the
- * reason. Made anew whenever limits change. */
+/* Of each limit the strictest that the orders of a strategy have to keep; of what is held and open those of the lcore
+ * and of its share alone. What these let pass every scope lets pass; what they do not is asked of scope after scope,
+ * for the reason. Made anew whenever limits change. */
 struct risk_strict {
     alignas(CACHE_LINE_BYTES) struct risk_limits limits;
     uint32_t ask;       /* enum risk_ask, or-ed */
@@ -168,8 +168,8 @@ struct risk {
 
 /* Orders are blocked by `session_up` until the caller sets it. */
 void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed);
-/* The lcore gets other limits, a strategy some of its own, the lcore a share of the gateway's. Before the gate is armed;
- * later by a post. */
+/* The lcore gets other limits, a strategy some of its own, the lcore a share of the gateway's. Before the gate is
+ * armed; later by a post. */
 void risk_limit_lcore(struct risk *risk, const struct risk_limits *limits);
 void risk_limit_strategy(struct risk *risk, uint32_t strategy, const struct risk_limits *limits);
 void risk_limit_share(struct risk *risk, const struct risk_limits *share);

@@ -261,7 +261,8 @@ Test(account, random_trades_agree_with_sums_over_all_of_them, .timeout = 60)
                 cash += model[k][j].cash;
                 cost += (int64_t)(k ? account_share_of(market, 1, its(j))->cost : its(j)->cost);
             }
-            cr_assert(total->gross == gross && total->net[ACCOUNT_BUY] == bought && total->net[ACCOUNT_SELL] == -sold, "step %d, %d", step, k);
+            cr_assert(total->gross == gross && total->net[ACCOUNT_BUY] == bought && total->net[ACCOUNT_SELL] == -sold,
+                      "step %d, %d", step, k);
             cr_assert(total->value == value && total->cash == cash, "step %d, %d", step, k);
             cr_assert(account_profit(total) == total->realised + value - cost, "step %d, %d", step, k);
         }
