@@ -6,9 +6,6 @@
 #include "feed/itch.h"
 
 #include <stddef.h>
-#ifdef __SSSE3__
-#include <tmmintrin.h>
-#endif
 
 #include "feed/wire.h"
 #include "ring/check.h"
@@ -223,31 +220,7 @@ _Static_assert(sizeof(struct itch_wire_rpii) == 20, "ITCH 5.0 N");
 _Static_assert(sizeof(struct itch_wire_listing) == 48, "ITCH 5.0 O");
 _Static_assert(sizeof(struct itch_wire_noii) == ITCH_LENGTH_MAX, "the longest message");
 
-/* The eight order messages (A F E C X D U P) are nearly all of a feed, and come in no order that a branch predictor
- * can learn: a jump by type is mispredicted so often that it costs more than all the decoding. So they take one
- * straight path without a branch on the type: what differs between them is the order of the bytes in the 16 that hold
- * quantity, price and one more word, and that is a shuffle by a mask from this table. On an Intel Xeon guest of two
- * CPUs (gcc 12, -O3, x86-64-v2, 16,000 random messages in the mix of the Nasdaq open, four a packet), walk and decode
- * of a message take 4.7 ns; a switch by type took 12.3 ns. */
-struct itch_shape {
-    /* Bytes of the piece in the order of itch_msg.order: qty, price, word. Aligned so that no row lies across two cache
-     * lines. */
-    _Alignas(32) uint8_t shuffle[16];
-    uint8_t len;      /* of the message; 0 = unknown type */
-    uint8_t kind;     /* enum shape_kind */
-    uint8_t piece_at; /* where the 16 bytes begin */
-    uint8_t letter_at;
-    uint8_t letter_mask; /* 0xff, or 0 where the type has no letter */
-    uint8_t letter_else; /* what stands for it then */
-};
-
-enum shape_kind {
-    SHAPE_OTHER = 0, /* not an order message, or unknown */
-    SHAPE_ORDER,
-    SHAPE_ORDER_MORE, /* order message with a field that the shuffle cannot reach: F, P, C. Some 3 % of a feed */
-};
-
-#define PIECE_LEN         16u
+#define PIECE_LEN         ITCH_PIECE_LEN
 #define PIECE_AT(wire)    (sizeof(struct wire) - PIECE_LEN) /* the last 16 bytes */
 #define FROM(wire, field) (offsetof(struct wire, field) - PIECE_AT(wire))
 #define BE32(wire, field) FROM(wire, field) + 3, FROM(wire, field) + 2, FROM(wire, field) + 1, FROM(wire, field)
@@ -266,16 +239,19 @@ enum shape_kind {
     .shuffle = {BE32(itch_wire_add, qty), BE32(itch_wire_add, price), ALPHA8(itch_wire_add, stock)},                   \
     .piece_at = PIECE_AT(itch_wire_add), .letter_at = offsetof(struct itch_wire_add, side), .letter_mask = 0xff
 
-static const struct itch_shape shapes[256] = {
-    [ITCH_ADD] = {ADD_SHAPE, .len = sizeof(struct itch_wire_add), .kind = SHAPE_ORDER},
-    [ITCH_ADD_MPID] = {ADD_SHAPE, .len = sizeof(struct itch_wire_add_mpid), .kind = SHAPE_ORDER_MORE},
-    [ITCH_TRADE] = {ADD_SHAPE, .len = sizeof(struct itch_wire_trade), .kind = SHAPE_ORDER_MORE},
+#define ORDER      .plain_span = UINT32_MAX / 2 /* all of it is in the two pieces */
+#define ORDER_MORE .more = 1
+
+const struct itch_shape itch_shapes[256] = {
+    [ITCH_ADD] = {ADD_SHAPE, .len = sizeof(struct itch_wire_add), ORDER},
+    [ITCH_ADD_MPID] = {ADD_SHAPE, .len = sizeof(struct itch_wire_add_mpid), ORDER_MORE},
+    [ITCH_TRADE] = {ADD_SHAPE, .len = sizeof(struct itch_wire_trade), ORDER_MORE},
     [ITCH_EXECUTED] = {.shuffle = {BE32(itch_wire_executed, qty), ZERO4, BE64(itch_wire_executed, match)},
                        .piece_at = PIECE_AT(itch_wire_executed),
                        NO_LETTER,
                        .letter_else = 'Y',
                        .len = sizeof(struct itch_wire_executed),
-                       .kind = SHAPE_ORDER},
+                       ORDER},
     /* Quantity to price is 17 bytes here. */
     [ITCH_EXECUTED_PRICE] = {.shuffle = {ZERO4, BE32(itch_wire_executed_price, price),
                                          BE64(itch_wire_executed_price, executed.match)},
@@ -283,23 +259,23 @@ static const struct itch_shape shapes[256] = {
                              .letter_at = offsetof(struct itch_wire_executed_price, printable),
                              .letter_mask = 0xff,
                              .len = sizeof(struct itch_wire_executed_price),
-                             .kind = SHAPE_ORDER_MORE},
+                             ORDER_MORE},
     [ITCH_CANCEL] = {.shuffle = {BE32(itch_wire_cancel, qty), ZERO4, ZERO8},
                      .piece_at = PIECE_AT(itch_wire_cancel),
                      NO_LETTER,
                      .len = sizeof(struct itch_wire_cancel),
-                     .kind = SHAPE_ORDER},
+                     ORDER},
     [ITCH_DELETE] = {.shuffle = {ZERO4, ZERO4, ZERO8},
                      .piece_at = PIECE_AT(itch_wire_delete),
                      NO_LETTER,
                      .len = sizeof(struct itch_wire_delete),
-                     .kind = SHAPE_ORDER},
+                     ORDER},
     [ITCH_REPLACE] = {.shuffle = {BE32(itch_wire_replace, qty), BE32(itch_wire_replace, price),
                                   BE64(itch_wire_replace, ref)},
                       .piece_at = PIECE_AT(itch_wire_replace),
                       NO_LETTER,
                       .len = sizeof(struct itch_wire_replace),
-                      .kind = SHAPE_ORDER},
+                      ORDER},
     [ITCH_SYSTEM_EVENT] = {.len = sizeof(struct itch_wire_system_event)},
     [ITCH_STOCK_DIRECTORY] = {.len = sizeof(struct itch_wire_directory)},
     [ITCH_TRADING_ACTION] = {.len = sizeof(struct itch_wire_trading_action)},
@@ -318,12 +294,12 @@ static const struct itch_shape shapes[256] = {
 };
 
 /* The prefix in the order of itch_msg. */
-static const uint8_t prefix_shuffle[16] = {0, ZERO, 2, 1, 4, 3, ZERO, ZERO, 10, 9, 8, 7, 6, 5, ZERO, ZERO};
+const uint8_t itch_prefix_shuffle[ITCH_PIECE_LEN] = {0, ZERO, 2, 1, 4, 3, ZERO, ZERO, 10, 9, 8, 7, 6, 5, ZERO, ZERO};
 _Static_assert(offsetof(struct itch_msg, type) == 0 && offsetof(struct itch_msg, locate) == 2 &&
                    offsetof(struct itch_msg, tracking) == 4 && offsetof(struct itch_msg, timestamp_ns) == 8,
-               "prefix_shuffle");
+               "itch_prefix_shuffle");
 
-#define REF_AT ITCH_PREFIX_LEN /* the (first) reference, the same in all eight */
+#define REF_AT ITCH_PREFIX_LEN /* as itch_decode_pieces has it */
 _Static_assert(offsetof(struct itch_wire_add, ref) == REF_AT, "REF_AT");
 _Static_assert(offsetof(struct itch_wire_executed, ref) == REF_AT, "REF_AT");
 _Static_assert(offsetof(struct itch_wire_cancel, ref) == REF_AT, "REF_AT");
@@ -365,7 +341,7 @@ _Static_assert(offsetof(struct itch_msg, order.price) == offsetof(struct itch_ms
 
 uint32_t itch_length(uint8_t type)
 {
-    return shapes[type].len;
+    return itch_shapes[type].len;
 }
 
 static inline void decode_prefix(const uint8_t *message, struct itch_msg *ret_msg)
@@ -375,20 +351,6 @@ static inline void decode_prefix(const uint8_t *message, struct itch_msg *ret_ms
     ret_msg->locate = load_be16(&wire->locate);
     ret_msg->tracking = load_be16(&wire->tracking);
     ret_msg->timestamp_ns = load_be48(&wire->timestamp_ns);
-}
-
-/* Reads exactly 16 bytes, writes exactly 16: byte i is from[mask[i]], or 0 where mask[i] is ZERO. */
-static inline void shuffle_piece(void *ret_to, const uint8_t *from, const uint8_t mask[PIECE_LEN])
-{
-#ifdef __SSSE3__
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
-    _mm_storeu_si128(ret_to, _mm_shuffle_epi8(bytes, _mm_loadu_si128((const __m128i *)(const void *)mask)));
-#else
-    uint8_t bytes[PIECE_LEN];
-    for (uint32_t i = 0; i < PIECE_LEN; i++)
-        bytes[i] = mask[i] == ZERO ? 0 : from[mask[i]];
-    memcpy(ret_to, bytes, sizeof(bytes));
-#endif
 }
 
 /* The messages that come now and then. Out of line, so that the others need little code and no stack. */
@@ -528,34 +490,25 @@ static __attribute__((noinline)) enum itch_verdict decode_other(const uint8_t *m
     return ITCH_OK;
 }
 
-enum itch_verdict itch_decode(const uint8_t *message, uint32_t message_len, struct itch_msg *ret_msg)
+enum itch_verdict itch_decode_rest(const uint8_t *message, uint32_t message_len, struct itch_msg *ret_msg)
 {
-    if (UNLIKELY(message_len == 0))
-        return ITCH_SHORT;
-    const struct itch_shape *shape = &shapes[message[0]];
+    const struct itch_shape *shape = &itch_shapes[message[0]];
+
     if (UNLIKELY(message_len < shape->len))
         return ITCH_SHORT;
-    if (UNLIKELY(shape->kind == SHAPE_OTHER))
+    if (shape->more == 0)
         return decode_other(message, ret_msg);
-
-    /* The shortest of the eight has 19 bytes: both pieces lie inside the message. */
-    shuffle_piece(ret_msg, message, prefix_shuffle);
-    shuffle_piece(&ret_msg->order.qty, message + shape->piece_at, shape->shuffle);
-    ret_msg->order.ref = load_be64(message + REF_AT);
-    ret_msg->order.letter = (uint8_t)((message[shape->letter_at] & shape->letter_mask) | shape->letter_else);
-    ret_msg->order.tail = 0;
-    if (UNLIKELY(shape->kind == SHAPE_ORDER_MORE)) {
-        switch (message[0]) {
-        case ITCH_ADD_MPID:
-            ret_msg->add.mpid = load_alpha4(&((const struct itch_wire_add_mpid *)message)->mpid);
-            break;
-        case ITCH_TRADE:
-            ret_msg->trade.match = load_be64(&((const struct itch_wire_trade *)message)->match);
-            break;
-        default:
-            ret_msg->executed.qty = load_be32(&((const struct itch_wire_executed_price *)message)->executed.qty);
-            break;
-        }
+    itch_decode_pieces(message, shape, ret_msg);
+    switch (message[0]) {
+    case ITCH_ADD_MPID:
+        ret_msg->add.mpid = load_alpha4(&((const struct itch_wire_add_mpid *)message)->mpid);
+        break;
+    case ITCH_TRADE:
+        ret_msg->trade.match = load_be64(&((const struct itch_wire_trade *)message)->match);
+        break;
+    default:
+        ret_msg->executed.qty = load_be32(&((const struct itch_wire_executed_price *)message)->executed.qty);
+        break;
     }
     return ITCH_OK;
 }
@@ -587,7 +540,7 @@ static void encode_executed(const struct itch_msg *msg, struct itch_wire_execute
 
 uint32_t itch_encode(const struct itch_msg *msg, uint8_t *ret_message)
 {
-    const uint32_t len = shapes[msg->type].len;
+    const uint32_t len = itch_shapes[msg->type].len;
     if (len == 0)
         return 0;
     encode_prefix(msg, ret_message);
