@@ -205,8 +205,7 @@ def run(work, name, device="af_packet", carrier="tcp", exchange=(), harm=(), mid
     desk.go_on()
     desk.wait("paused") # the last orders have had a second for their answers
     report = n.gateway_stop(gateway)
-    desk.go_on()
-    end = desk.finish()
+    end = desk.end()
     harmed = bridge.finish()
     if sniffed:
         sniffed.finish()

@@ -125,14 +125,19 @@ class Venue:
                    "--end-s", "3", "--wait-start", *options]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.said = []
+        self.pauses = 0 # that came while something else was waited for: the venue says each once, and waits
         self.wait("ready")
 
     def wait(self, event):
+        if event == "paused" and self.pauses > 0:
+            self.pauses -= 1
+            return self.events("paused")[-1]
         for line in self.process.stdout:
             said = json.loads(line)
             self.said.append(said)
             if said.get("event") == event:
                 return said
+            self.pauses += said.get("event") == "paused"
         g.check(False, f"the exchange ended before it said '{event}'")
         return None
 
@@ -147,6 +152,11 @@ class Venue:
         self.process.stdout.close()
         self.process.stdin.close()
         return last
+
+    def end(self):
+        """End it where it is: the rest of its session would be for nobody."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
 
     def events(self, name):
         return [said for said in self.said if said.get("event") == name]

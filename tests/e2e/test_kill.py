@@ -107,8 +107,7 @@ class Killable:
         self.desk.go_on()
         self.desk.wait("paused")
         report = n.gateway_stop(self.gateway) if stopped else None
-        self.desk.go_on()
-        end = self.desk.finish()
+        end = self.desk.end()
         harmed = self.bridge.finish()
         if self.sniffed:
             self.sniffed.finish()

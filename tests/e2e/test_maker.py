@@ -51,8 +51,7 @@ def maker(work):
         desk.go_on()
         desk.wait("paused")
     report = n.gateway_stop(gateway)
-    desk.go_on()
-    end = desk.finish()
+    end = desk.end()
     bridge.finish()
 
     venue, lcore = end["orders"], report["strategies"][0]

@@ -1,14 +1,14 @@
 """Multicast membership, ARP and pings on feed ports: one gateway with five ports, each behind a Linux bridge that snoops IGMP. The
 bridges and their querier are the peer, with a membership interval of ten seconds:
 
-  0  own, refreshed; no querier        held for six intervals
+  0  own, refreshed; no querier        held for three intervals
   1  own, refresh off; no querier      the negative control: forgotten after one interval
   2  own, IGMPv3, one source           held as (source, group)
   3  kernel; a querier                 a helper socket holds it
   4  own, refresh off; a querier       held by answers alone
 
 What passes ports 0, 2 and 4 is captured: tshark decodes each join, answer and leave without a complaint. Nothing passes from one
-port to another. Needs root, iproute2, tshark. About 75 s."""
+port to another. Needs root, iproute2, tshark. About 45 s; with --full six intervals, half a minute more."""
 import json
 import os
 import re
@@ -29,7 +29,7 @@ if os.geteuid() != 0:
 
 TAG = f"tg{os.getpid()}"
 BRIDGE, HOST, VENUE = TAG + "b", TAG + "h", TAG + "v"
-INTERVAL_S, INTERVALS = 10, 6
+INTERVAL_S, INTERVALS = 10, 6 if "--full" in sys.argv else 3
 UDP_PORT = 26477
 # the bridge's times are in hundredths of a second
 TIMES = ["mcast_membership_interval", str(INTERVAL_S * 100), "mcast_last_member_interval", "100"]
@@ -290,7 +290,7 @@ def judge(report, captures):
     left = min(float(row[0]) for row in said[4] if row[1] == "0x17")
     queries = [query for query in queries if float(said[4][0][0]) < query < left - 1.0] # while we were a member, and long enough
     late = [query for query in queries if not any(query <= report <= query + 1.0 for report in reports)]
-    g.check(len(queries) > 12, f"port 4: {len(queries)} general queries of the bridge", quiet=True)
+    g.check(len(queries) > 2 * INTERVALS, f"port 4: {len(queries)} general queries of the bridge", quiet=True)
     answers = len(reports)
     # on a host that is busy elsewhere some are late; that none lapses is what counts, and the unit tests are exact about time
     g.check(answers > len(queries) // 2,

@@ -98,8 +98,7 @@ def killed(work):
     desk.go_on()
     desk.wait("paused")
     report = n.gateway_stop(second)
-    desk.go_on()
-    end = desk.finish()
+    end = desk.end()
     bridge.finish()
     logins = [index for index, record in enumerate(desk.records()) if record["dir"] == "event" and record["event"] == "connected"]
     records = desk.records()
@@ -127,11 +126,7 @@ def stopped_in_a_break(work):
     desk.tell("reset")
     desk.wait("order_closed")
     report = n.gateway_stop(gateway)
-    desk.wait("paused")
-    desk.go_on()
-    desk.wait("paused")
-    desk.go_on()
-    end = desk.finish()
+    end = desk.end()
     bridge.finish()
     cancels = report["session"]["counters"]["own_cancels"]
     g.check(end["orders"]["open"] == 0 and end["orders"]["disconnect_cancels"] == 0 and cancels > 0,
@@ -179,8 +174,7 @@ def hung(work):
     desk.go_on()
     desk.wait("paused")
     report = n.gateway_stop(gateway)
-    desk.go_on()
-    end = desk.finish()
+    end = desk.end()
     bridge.finish()
     counters = report["session"]["counters"]
     g.check(counters["owner_lost"] == 1 and counters["own_cancels"] > 0, f"hung: the control thread cancelled {counters['own_cancels']} orders")

@@ -31,7 +31,9 @@ def crash(work, carrier, how, signal_nr, place):
     desk.wait("order_login")
     desk.go_on()
     out, said = gateway.communicate(timeout=60)
-    end = desk.finish()
+    for _ in range(2): # of the probe, and of the session
+        desk.wait("order_closed")
+    end = desk.end()
     bridge.finish()
     if carrier == "kernel":
         n.ip("-n", n.GATEWAY, "addr", "del", *address[2:])
