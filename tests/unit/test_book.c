@@ -1094,9 +1094,10 @@ Test(book, random_operations_around_a_touch_that_wanders_match_the_naive_book)
     const struct shape shape = {.params = {3, 900, 800}, .op_count = 60000, .refs = 1200, .ref_step = 4,
                                 .price_count = 40, .price_step = 100, .wander = true, .qty_max = 40,
                                 .add_percent = 40, .compare_every = 7};
-    for (uint64_t seed = 41; seed <= 44; seed++)
+    for (uint64_t seed = 41; seed <= 42; seed++)
         run_beside_naive(&shape, seed);
     struct shape wide = shape;
+    wide.op_count = 30000;
     wide.price_count = 300; /* most of it beyond the windows */
     run_beside_naive(&wide, 45);
     wide.params.levels_max = 300;
