@@ -199,7 +199,7 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
     if (!rx->replay)
         rx->now_ns = clock_ns(rx->clock, rx->burst_tsc);
-    /* A book waits for memory three times a message, if nobody has asked for it before. So each frame is looked at when
+    /* A book waits for memory twice a message, if nobody has asked for it before. So each frame is looked at when
      * it is found, and received when enough messages behind it have been looked at too, or there are no more. */
     for (uint32_t i = 0; i < frame_count; i++) {
         frame_find(rx, queue, frames[i], &rx->found[i]);
