@@ -113,6 +113,10 @@ bool book_clear_slice(struct book *book, uint32_t lines)
     const uint64_t headers_at = (uint64_t)(book->orders_end - book->orders_begin) / 4; /* cells a line */
     const uint64_t chunks_at = headers_at + book->params.instruments_max;
     const uint64_t line_count = chunks_at + (book->chunk_rungs / RUNGS_MIN + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
+
+    /* A venue, or whoever says to be one, may begin a session with each packet: without orders it costs little. */
+    if (book->clear_at == 0 && book->laid_out && book->order_count == 0)
+        book->clear_at = headers_at;
     const uint64_t end = book->clear_at + lines < line_count ? book->clear_at + lines : line_count;
 
     for (uint64_t i = book->clear_at; i < end; i++) {
@@ -135,6 +139,7 @@ bool book_clear_slice(struct book *book, uint32_t lines)
     if (end < line_count)
         return false;
     book->clear_at = 0;
+    book->laid_out = true;
     book->level_free = NONE;
     book->level_fresh = book->far_begin;
     book->order_count = book->level_count = 0;

@@ -94,7 +94,8 @@ size_t book_footprint(const struct book_params *params);
 /* Lay empty books out in `memory` (book_footprint bytes, aligned to a cache line; need not be zeroed). */
 struct book *book_init(void *memory, const struct book_params *params);
 
-/* Take every order and level out, keep the counters. Cost: proportional to the memory. */
+/* Take every order and level out, keep the counters. Cost: proportional to the memory; where there is no order, to what
+ * instruments and levels have of it. */
 void book_clear(struct book *book);
 /* The same a slice at a time, so that nobody has to wait for it: at most `lines` cache lines with each call. True: the
  * book is empty. No other operation in between but reading book_order_count. */

@@ -121,7 +121,8 @@ struct book {
     uint32_t level_count;
     uint32_t level_free;    /* list of far levels given back, NONE = empty */
     uint32_t level_fresh;   /* cells from here on were never used */
-    uint64_t clear_at;                             /* book_clear_slice goes on here */
+    uint64_t clear_at;      /* book_clear_slice goes on here */
+    bool laid_out;          /* places were emptied once: without an order they are empty again */
     uint32_t chunk_free[LADDER_CLASSES]; /* lists of free chunks, by their first rung; NONE = empty; class 0 unused */
     struct book_counters counters;
 };

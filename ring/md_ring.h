@@ -29,7 +29,7 @@
 #include <string.h>
 
 /* ThreadSanitizer does not see Concurrency Kit's inline assembly, and GCC refuses fences under it (-Wtsan): there the
- * same accesses are made with acquire and release on each word, and a claimed event is written outside its slot. */
+ * same accesses are made with acquire and release on each word. */
 #ifdef TICKGATE_TSAN
 #define MD_RING_LOAD(word) __atomic_load_n((word), __ATOMIC_ACQUIRE)
 #define MD_RING_STORE(word, value) __atomic_store_n((word), (value), __ATOMIC_RELEASE)
@@ -52,10 +52,7 @@
 
 struct md_slot {
     alignas(CACHE_LINE_BYTES) uint64_t seq;
-    union {
-        uint64_t word[MD_RING_WORDS];
-        struct md_event event; /* the same, for the producer to write in place */
-    };
+    uint64_t word[MD_RING_WORDS];
 };
 _Static_assert(sizeof(struct md_slot) == CACHE_LINE_BYTES, "one event, one line");
 _Static_assert(sizeof(struct md_event) == MD_RING_WORDS * sizeof(uint64_t), "the payload is copied in words");
@@ -64,9 +61,6 @@ struct md_ring {
     struct md_slot *slots; /* read-mostly */
     uint64_t mask;
     alignas(CACHE_LINE_BYTES) uint64_t head; /* sequence of the next event to publish */
-#ifdef TICKGATE_TSAN
-    struct md_event claimed;
-#endif
 };
 
 struct md_ring_reader {
@@ -110,64 +104,23 @@ static inline void md_ring_prefetch_write(struct md_slot *slot)
 #endif
 }
 
-/* The slot of the next event, marked as being written. */
-static inline struct md_slot *md_ring_slot_open(struct md_ring *ring)
-{
-    struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, ring->head)];
-
-    md_ring_prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, ring->head + MD_RING_AHEAD)]);
-    MD_RING_STORE(&slot->seq, MD_RING_BUSY);
-    MD_RING_FENCE_STORE(); /* a reader that sees a new word also sees that the old number is gone */
-    return slot;
-}
-
-static inline uint64_t md_ring_slot_publish(struct md_ring *ring, struct md_slot *slot)
+/* Publish one event. Producer only; never waits, cannot fail. Returns the event's sequence. */
+static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event *event)
 {
     const uint64_t seq = ring->head;
+    struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, seq)];
+    uint64_t word[MD_RING_WORDS];
 
+    memcpy(word, event, sizeof(word)); /* first: behind the mark GCC 12 takes them through memory, and waits for it */
+    md_ring_prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, seq + MD_RING_AHEAD)]);
+    MD_RING_STORE(&slot->seq, MD_RING_BUSY);
+    MD_RING_FENCE_STORE(); /* a reader that sees a new word also sees that the old number is gone */
+    for (unsigned i = 0; i < MD_RING_WORDS; i++)
+        MD_RING_STORE(&slot->word[i], word[i]);
     MD_RING_FENCE_STORE(); /* a reader that sees the number sees the words */
     MD_RING_STORE(&slot->seq, seq);
     MD_RING_STORE(&ring->head, seq + 1);
     return seq;
-}
-
-/* Publish a copy of `event`. Producer only; never waits, cannot fail. Returns the event's sequence. */
-static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event *event)
-{
-    uint64_t word[MD_RING_WORDS];
-
-    memcpy(word, event, sizeof(word)); /* first: behind the mark GCC 12 takes them through memory, and waits for it */
-    struct md_slot *slot = md_ring_slot_open(ring);
-    for (unsigned i = 0; i < MD_RING_WORDS; i++)
-        MD_RING_STORE(&slot->word[i], word[i]);
-    return md_ring_slot_publish(ring, slot);
-}
-
-/* The same without the copy. The place of the next event, in its slot: write every field (it holds an event of long
- * ago; one at a time, GCC 12 puts a whole struct together on the stack first), then md_ring_commit. Readers wait at
- * this line meanwhile, so claim late. Claiming again before the commit gives the same place. Producer only. */
-static inline struct md_event *md_ring_claim(struct md_ring *ring)
-{
-    struct md_slot *slot = md_ring_slot_open(ring);
-#ifdef TICKGATE_TSAN
-    (void)slot;
-    return &ring->claimed;
-#else
-    return &slot->event;
-#endif
-}
-
-/* Publish the event that was claimed. Returns its sequence. Producer only; never waits, cannot fail. */
-static inline uint64_t md_ring_commit(struct md_ring *ring)
-{
-    struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, ring->head)];
-#ifdef TICKGATE_TSAN
-    uint64_t word[MD_RING_WORDS];
-    memcpy(word, &ring->claimed, sizeof(word));
-    for (unsigned i = 0; i < MD_RING_WORDS; i++)
-        MD_RING_STORE(&slot->word[i], word[i]);
-#endif
-    return md_ring_slot_publish(ring, slot);
 }
 
 /* Take the next event, if there is one. That reader's thread only; never waits. */

@@ -5,7 +5,6 @@
  *   hop_one_line_ns          ... and on one line that both write
  *   hop_throughput_ns        md_ring, an event of many that are on their way
  *   hop_throughput_limit_ns  a bare line of seven words and a number each, read as it comes: the limit
- *   hop_claim_ns             as hop_throughput_ns, written in place instead of copied
  *   push_ns, push_pop_ns     on one core alone
  *
  * How far a line has to go depends on where it is at home, by a third here: the bare lines change every PAIR_TRIPS
@@ -165,29 +164,10 @@ static void *throughput_peer(void *unused)
     return NULL;
 }
 
-static void event_write(struct md_event *place, uint64_t value)
-{
-    const struct md_event event = event_of(value);
-    place->type = event.type;
-    place->side = event.side;
-    place->flags = event.flags;
-    place->channel = event.channel;
-    place->instrument = event.instrument;
-    place->price = event.price;
-    place->qty = event.qty;
-    place->ref = event.ref;
-    place->exchange_ns = event.exchange_ns;
-    place->rx_tsc = event.rx_tsc;
-    place->bid_price = event.bid_price;
-    place->bid_qty = event.bid_qty;
-    place->ask_price = event.ask_price;
-    place->ask_qty = event.ask_qty;
-}
-
 /* Throttled, so that each event crosses; from the first push to the end of the reader. */
-static void run_throughput(void *context, double *ret_ns)
+static void run_throughput(void *unused, double *ret_ns)
 {
-    const bool in_place = *(const bool *)context;
+    (void)unused;
     rings_init();
     const pthread_t thread = peer_start(throughput_peer, NULL);
     const uint64_t begin_tsc = clock_tsc_ordered();
@@ -195,13 +175,8 @@ static void run_throughput(void *context, double *ret_ns)
     while (sent < THROUGHPUT_EVENTS) {
         uint64_t room = md_ring_room(&ring_there, &reader_there.position);
         for (; room > 0 && sent < THROUGHPUT_EVENTS; room--, sent++) {
-            if (in_place) {
-                event_write(md_ring_claim(&ring_there), sent);
-                (void)md_ring_commit(&ring_there);
-            } else {
-                const struct md_event event = event_of(sent);
-                (void)md_ring_push(&ring_there, &event);
-            }
+            const struct md_event event = event_of(sent);
+            (void)md_ring_push(&ring_there, &event);
         }
     }
     while (MD_RING_LOAD(&reader_there.position) != THROUGHPUT_EVENTS + 1)
@@ -301,8 +276,7 @@ int main(int argc, char **argv)
         HOP("hop_ns", run_ring, NULL),
         HOP("hop_one_line_ns", run_line, &yes),
         {.name = "hop_throughput_limit_ns", .run = run_stream, .base = 3},
-        {.name = "hop_throughput_ns", .run = run_throughput, .context = &no, .base = 3},
-        {.name = "hop_claim_ns", .run = run_throughput, .context = &yes, .base = 3},
+        {.name = "hop_throughput_ns", .run = run_throughput, .base = 3},
         {.name = "push_ns", .run = run_push, .base = 3},
         {.name = "push_pop_ns", .run = run_push_pop, .base = 3},
     };

@@ -668,6 +668,7 @@ Test(book, flood_of_references_with_one_home_is_refused_and_leaves_the_others_al
     for (uint64_t i = 0; i < 2000; i++)
         expect(BOOK_OK, book_delete(book, (1ull << 40) + i * 4, &change));
     cr_assert_eq(book_order_count(book), 0);
+    book_clear(book);
     for (uint32_t i = 0; i < 32; i++) /* nobody's way is left behind */
         expect(BOOK_OK, book_add(book, 0, flood[39 - i], 'B', 7, 1));
     book_free(book, &params);
@@ -777,9 +778,16 @@ Test(book, every_table_that_is_emptied_is_emptied_in_slices)
     uint32_t slice_count[4] = {0};
     for (uint32_t i = 0; i < 4; i++) {
         struct book *book = book_make(&params[i]);
+        expect(BOOK_OK, book_add(book, 0, 1, 'B', 100, 1));
         do
             slice_count[i]++;
         while (!book_clear_slice(book, 16));
+        /* And without an order, in as many fewer slices as orders have of the memory. */
+        uint32_t without_count = 0;
+        do
+            without_count++;
+        while (!book_clear_slice(book, 16));
+        cr_assert_eq(slice_count[i] - without_count, params[i].orders_max == 65536 ? 4096 : 16);
         book_free(book, &params[i]);
     }
     for (uint32_t i = 1; i < 4; i++)

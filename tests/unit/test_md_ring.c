@@ -174,45 +174,6 @@ Test(md_ring, push_leaves_the_sequence_that_matches_the_slot_and_moves_the_head)
     }
 }
 
-/* Written in place: the reader sees nothing of it before it is committed, and all of it afterwards. */
-Test(md_ring, claimed_event_is_new_only_when_committed)
-{
-    for (size_t i = 0; i < FIRST_SEQ_COUNT; i++) {
-        struct md_ring ring;
-        struct md_ring_reader reader;
-        md_ring_init(&ring, slots, SLOTS, FIRST_SEQS[i]);
-        md_ring_reader_init(&reader, &ring);
-        for (uint64_t k = 0; k < 3 * SLOTS; k++) {
-            const uint64_t seq = FIRST_SEQS[i] + k;
-            struct md_event *event = md_ring_claim(&ring);
-            cr_assert_eq(slots[seq % SLOTS].seq, MD_RING_BUSY);
-            expect_verdict(&reader, MD_RING_EMPTY);
-            *event = event_of(seq);
-            expect_verdict(&reader, MD_RING_EMPTY);
-            cr_assert_eq(ring.head, seq);
-            cr_assert_eq(md_ring_commit(&ring), seq);
-            expect_event(&reader, seq);
-        }
-    }
-}
-
-/* A claim that came to nothing, because its message gave no event, costs its slot nothing but the old event. */
-Test(md_ring, second_claim_gives_the_same_place)
-{
-    struct md_ring ring;
-    struct md_ring_reader reader;
-    md_ring_init(&ring, slots, SLOTS, 1);
-    md_ring_reader_init(&reader, &ring);
-    *md_ring_claim(&ring) = event_of(99);
-    struct md_event *event = md_ring_claim(&ring);
-    expect_verdict(&reader, MD_RING_EMPTY);
-    *event = event_of(1);
-    cr_assert_eq(md_ring_commit(&ring), 1);
-    expect_event(&reader, 1);
-    push(&ring, 2);
-    expect_event(&reader, 2);
-}
-
 Test(md_ring, reader_that_joins_late_begins_with_the_next_event)
 {
     for (uint64_t before = 0; before < 3 * SLOTS; before++) {
