@@ -12,6 +12,7 @@
 #include "gateway/order/order_tx.h"
 #include "gateway/order/risk.h"
 #include "gateway/order_link.h"
+#include "ring/prefetch.h"
 
 struct order_path {
     enum config_carrier carrier;
@@ -55,8 +56,8 @@ static inline void order_path_warm(struct order_path *path)
         order_tx_warm(path->tx);
     if (path->carrier != CONFIG_CARRIER_TCP)
         return;
-    __builtin_prefetch(&path->link->log.slot[path->link->log.next_slot % SEND_LOG_SLOTS], 1);
-    __builtin_prefetch(&path->link->log.limit);
+    prefetch_write(&path->link->log.slot[path->link->log.next_slot % SEND_LOG_SLOTS]);
+    prefetch_read(&path->link->log.limit);
 }
 
 /* Messages that were sent so far, by whatever way. Any thread. */

@@ -23,6 +23,7 @@
 
 #include "ring/check.h"
 #include "ring/md_event.h"
+#include "ring/prefetch.h"
 
 #include <ck_pr.h>
 #include <stdalign.h>
@@ -93,17 +94,6 @@ static inline uint64_t md_ring_slot_idx(uint64_t mask, uint64_t seq)
     return seq * MD_RING_STRIDE & mask;
 }
 
-/* Ask for a line that is going to be written: it leaves the readers' caches before the store has to wait for it.
- * PREFETCHW is older than every x86-64 that DPDK runs on; GCC emits it by itself only with -mprfchw. */
-static inline void md_ring_prefetch_write(struct md_slot *slot)
-{
-#ifdef __x86_64__
-    __asm__ volatile("prefetchw %0" : : "m"(*slot));
-#else
-    __builtin_prefetch(slot, 1);
-#endif
-}
-
 /* Publish one event. Producer only; never waits, cannot fail. Returns the event's sequence. */
 static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event *event)
 {
@@ -112,7 +102,7 @@ static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event 
     uint64_t word[MD_RING_WORDS];
 
     memcpy(word, event, sizeof(word)); /* first: behind the mark GCC 12 takes them through memory, and waits for it */
-    md_ring_prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, seq + MD_RING_AHEAD)]);
+    prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, seq + MD_RING_AHEAD)]);
     MD_RING_STORE(&slot->seq, MD_RING_BUSY);
     MD_RING_FENCE_STORE(); /* a reader that sees a new word also sees that the old number is gone */
     for (unsigned i = 0; i < MD_RING_WORDS; i++)
@@ -149,7 +139,7 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
     memcpy(ret_event, word, sizeof(word));
     reader->next = seq + 1;
     if (seq - reader->empty_seq >= MD_RING_BEHIND) /* not at the head: there they are the producer's */
-        __builtin_prefetch(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);
+        prefetch_read(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);
     return MD_RING_EVENT;
 }
 

@@ -14,6 +14,7 @@
 
 #include "gateway/order/market.h"
 #include "ring/order_intent.h"
+#include "ring/prefetch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -127,7 +128,7 @@ const char *open_state_name(enum open_state state);
 /* Idle: keep the slot of the next order in this lcore's cache. Changes nothing. */
 static inline void open_warm(const struct open_orders *open)
 {
-    __builtin_prefetch(&open->slots[open->next_ref & open->mask], 1);
+    prefetch_write(&open->slots[open->next_ref & open->mask]);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define GATEWAY_ORDER_ORDER_TX_H
 
 #include "gateway/order/order_frame.h"
+#include "ring/prefetch.h"
 
 #include <rte_mbuf.h>
 #include <stdbool.h>
@@ -60,10 +61,10 @@ static inline void order_tx_warm(const struct order_tx *tx)
     const struct rte_mbuf *frame = tx->frame[tx->next & tx->mask];
     const uint8_t *bytes = rte_pktmbuf_mtod(frame, const uint8_t *);
 
-    __builtin_prefetch(frame, 1);
-    __builtin_prefetch(bytes, 1);
-    __builtin_prefetch(bytes + ORDER_FRAME_LEN_MAX - 1, 1);
-    __builtin_prefetch(&tx->prepared[tx->next & tx->mask], 1);
+    prefetch_write(frame);
+    prefetch_write(bytes);
+    prefetch_write(bytes + ORDER_FRAME_LEN_MAX - 1);
+    prefetch_write(&tx->prepared[tx->next & tx->mask]);
 }
 
 #endif

@@ -143,6 +143,8 @@ def text():
             if path.endswith((".c", ".h", "meson.build")):
                 if line != line.rstrip() or "\t" in line:
                     find(path, number, "tab or trailing blanks")
+                if "__builtin_prefetch(" in line and not path.startswith(("tests/", "ring/prefetch.h", "feed/book_look.c")):
+                    find(path, number, "GCC 12 deletes a function that does nothing else: take those of ring/prefetch.h")
                 if len(line) > 120:
                     find(path, number, f"{len(line)} columns, 120 are allowed")
         if path.endswith((".c", ".h")) and not content.startswith("/*"):
@@ -153,7 +155,7 @@ def stems():
     registered = text_of("tests/unit/meson.build") + text_of("tests/eal/meson.build")
     # Headers without a .c file are stems too. These have no test of their own name, for the reason given.
     excused = {
-        "ring/check.h": "macros", "ring/order_intent.h": "a record", "feed/wire.h": "covered by itch, mold, ouch",
+        "ring/check.h": "macros", "ring/prefetch.h": "nothing to be seen", "ring/order_intent.h": "a record", "feed/wire.h": "covered by itch, mold, ouch",
         "feed/instrument.h": "covered by channel", "feed/channel_state.h": "the insides of channel",
         "feed/book_state.h": "the insides of book",
     }
