@@ -47,7 +47,9 @@ void *bench_alloc(uint64_t bytes)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: [--json] [--short] [--rounds %u...%u] [--cpu N] [--peer-cpu N] [--itch FILE [--warm N]]\n",
+    fprintf(stderr,
+            "usage: [--json] [--short] [--rounds %u...%u] [--cpu N] [--peer-cpu N] [--itch FILE [--warm N]]\n"
+            "       [--write FILE] [--turns]\n",
             BENCH_ROUNDS_MIN, BENCH_ROUNDS_MAX);
     return 2;
 }
@@ -76,8 +78,16 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
             options.rounds = BENCH_ROUNDS_MIN;
             continue;
         }
+        if (strcmp(argv[i], "--turns") == 0) {
+            options.turns = true;
+            continue;
+        }
         if (strcmp(argv[i], "--itch") == 0 && i + 1 < argc) {
             options.itch_path = argv[++i];
+            continue;
+        }
+        if (strcmp(argv[i], "--write") == 0 && i + 1 < argc) {
+            options.write_path = argv[++i];
             continue;
         }
         char *end = NULL;
@@ -179,12 +189,36 @@ static void print_disturbances(const struct disturb *disturb, bool json)
     printf("}\n");
 }
 
+static int run_turns(const struct bench_options *options, const struct bench_case *cases, uint32_t case_count)
+{
+    static uint32_t turn_counts[CASES_MAX];
+    char name[128];
+
+    while (fflush(stdout) == 0 && fgets(name, sizeof(name), stdin) != NULL) {
+        double values[BENCH_VALUES_MAX] = {0};
+        uint32_t c = 0;
+        name[strcspn(name, "\n")] = '\0';
+        while (c < case_count && strcmp(cases[c].name, name) != 0)
+            c++;
+        if (c == case_count || turn_counts[c]++ > options->rounds) {
+            fprintf(stderr, c == case_count ? "--turns: no row is named '%s'\n" : "--turns: too many rounds of %s\n",
+                    name);
+            return 2;
+        }
+        cases[c].run(cases[c].context, values);
+        printf("%.3f\n", values[0]);
+    }
+    return 0;
+}
+
 int bench_run(const struct bench_options *options, const char *title, const struct bench_case *cases,
               uint32_t case_count)
 {
     static struct disturb disturb;
 
     CHECK(case_count <= CASES_MAX);
+    if (options->turns)
+        return run_turns(options, cases, case_count);
     if (disturb_open(&disturb, "") == 0)
         disturb_add(&disturb, title, (uint32_t)options->cpu, (uint32_t)gettid());
     for (uint32_t round = 0; round <= options->rounds; round++) { /* round 0 warms caches, pages and branches up */

@@ -9,6 +9,7 @@
 #include "tests/bench/bench.h"
 #include "tools/session.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,21 @@ static void file_take(struct workload *workload, const char *path, uint32_t warm
     capture_close(capture);
 }
 
+/* The blocks are those of a BinaryFILE; one without a message ends it. */
+static void file_write(const struct workload *workload, const char *path)
+{
+    static const uint8_t end[2];
+    FILE *file = fopen(path, "wbe");
+
+    if (file == NULL || fwrite(workload->blocks, 1, workload->blocks_len, file) != workload->blocks_len ||
+        fwrite(end, 1, sizeof(end), file) != sizeof(end) || fclose(file) != 0) {
+        fprintf(stderr, "--write: %s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    printf("%s: %u messages\n", path, workload->message_count);
+    exit(0);
+}
+
 void workload_open(struct workload *workload, const struct bench_options *options, uint32_t symbol_count,
                    uint32_t order_count, uint32_t warm_count, uint32_t message_count)
 {
@@ -222,6 +238,8 @@ void workload_open(struct workload *workload, const struct bench_options *option
                   message_count);
     else
         workload_init(workload, symbol_count, order_count, warm_count, message_count);
+    if (options->write_path)
+        file_write(workload, options->write_path);
 }
 
 uint64_t workload_random(uint64_t *state)

@@ -40,7 +40,8 @@ void workload_init(struct workload *workload, uint32_t symbol_count, uint32_t or
 struct bench_options;
 /* The same, or from options->itch_path: as many messages of it, fewer where the file ends before, of which the first
  * options->warm_count, or warm_count, are not to be measured, but at most half of what there is. A file that cannot be
- * read, or that is not ITCH 5.0, ends the program with one sentence. */
+ * read, or that is not ITCH 5.0, ends the program with one sentence. With options->write_path the messages are written
+ * there, and the program ends. */
 void workload_open(struct workload *workload, const struct bench_options *options, uint32_t symbol_count,
                    uint32_t order_count, uint32_t warm_count, uint32_t message_count);
 
