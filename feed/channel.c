@@ -71,7 +71,7 @@ static bool session_begin(struct channel *channel, struct channel_cursor *cursor
         channel->old_session_known = true;
         memcpy(channel->old_session, channel->session, MOLD_SESSION_LEN);
         book_clear(channel->book);
-        instrument_clear(channel->instruments, channel->instruments_max);
+        channel_forget(channel, 0, channel->instruments_max);
         arb_restart(&channel->arb, 1);
         health_restart(&channel->health);
         channel_recover_restart(channel);
@@ -217,12 +217,16 @@ bool channel_receive_looked(struct channel *channel, uint32_t line, const struct
 
 bool channel_next(struct channel *channel, struct channel_cursor *cursor)
 {
-    while (UNLIKELY(cursor->pending != 0 || cursor->block_left == 0)) {
-        if (cursor->pending != 0) {
+    for (;;) {
+        if (UNLIKELY(cursor->pending != 0)) {
             notice_next(channel, cursor);
             __atomic_store_n(&channel->counters.event_count, channel->counters.event_count + 1, __ATOMIC_RELAXED);
             return true;
         }
+        if (channel->untraded)
+            channel_untraded_skip(channel, cursor);
+        if (LIKELY(cursor->block_left > 0))
+            break;
         if (LIKELY(!channel->waiting) || !channel_recover_next(channel, cursor))
             return false;
     }
@@ -276,15 +280,17 @@ bool channel_flush(struct channel *channel, uint64_t now_ns, struct channel_curs
 
 /* ---- set-up and reading ---- */
 
-/* One block: channel, hold window, directory, books; each on its own cache lines. */
+/* One block: channel, hold window, directory, who is not traded, books; each on its own cache lines. */
 struct layout {
-    size_t hold_at, instruments_at, book_at, bytes;
+    size_t hold_at, instruments_at, untraded_at, book_at, bytes;
 };
 
 static size_t align_up(size_t bytes)
 {
     return (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
 }
+
+#define UNTRADED_BYTES ((UINT16_MAX + 1u) / 8) /* whatever locate the wire says */
 
 /* Locate 65,535 cannot be an instrument: it is MD_INSTRUMENT_NONE. */
 static uint32_t instruments_usable(const struct channel_params *params)
@@ -298,7 +304,8 @@ static struct layout layout_of(const struct channel_params *params)
 
     layout.hold_at = align_up(sizeof(struct channel));
     layout.instruments_at = layout.hold_at + hold_footprint(params->hold_messages);
-    layout.book_at = layout.instruments_at + align_up(instruments_usable(params) * sizeof(struct instrument));
+    layout.untraded_at = layout.instruments_at + align_up(instruments_usable(params) * sizeof(struct instrument));
+    layout.book_at = layout.untraded_at + (params->traded ? UNTRADED_BYTES : 0);
     layout.bytes = layout.book_at + align_up(book_footprint(&params->book));
     return layout;
 }
@@ -334,6 +341,9 @@ struct channel *channel_init(void *memory, const struct channel_params *params)
     memset(channel, 0, sizeof(*channel));
     channel->book = book_init(bytes + layout.book_at, &params->book);
     channel->instruments = (struct instrument *)(void *)(bytes + layout.instruments_at);
+    channel->untraded = params->traded ? (uint64_t *)(void *)(bytes + layout.untraded_at) : NULL;
+    channel->traded = params->traded;
+    channel->traded_count = params->traded_count;
     channel->midnight_ns = params->midnight_ns;
     channel->reorder_ns = params->reorder_ns;
     channel->reorder_packets = params->reorder_packets;
@@ -348,7 +358,9 @@ struct channel *channel_init(void *memory, const struct channel_params *params)
     hold_init(&channel->hold, bytes + layout.hold_at, params->hold_messages);
     retransmit_init(&channel->retransmit, &params->recovery.retransmit);
     health_init(&channel->health, params->line_count, params->silence_ns);
-    instrument_clear(channel->instruments, channel->instruments_max);
+    if (channel->untraded)
+        memset(channel->untraded, 0, UNTRADED_BYTES);
+    channel_forget(channel, 0, channel->instruments_max);
     arb_init(&channel->arb, params->line_count, params->first_seq);
     return channel;
 }

@@ -45,6 +45,9 @@ struct channel_recovery {
 
 struct channel_params {
     struct book_params book;
+    const uint64_t *traded;    /* symbols as md_symbol(), ascending, kept: only these instruments have books and events
+                                * of order messages, those of others are counted. NULL = all have */
+    uint32_t traded_count;     /* 0 is legal: none has */
     uint32_t line_count;       /* 1 ... ARB_LINES_MAX */
     uint32_t reorder_packets;  /* packets kept behind a hole while its reorder window lasts; one more ends it;
                                 * 0 ... CHANNEL_REORDER_PACKETS_MAX, 0 = there is none */
@@ -96,6 +99,7 @@ struct channel_counters {
     uint64_t locate_range_count;       /* stock locate not below instruments_max */
     uint64_t price_range_count;        /* wire price that does not fit md_event.price */
     uint64_t side_count;               /* adds neither 'B' nor 'S': not entered, the instrument is untradable */
+    uint64_t untraded_count;           /* order messages passed over: good ones, of instruments that are not `traded` */
     uint64_t event_count;              /* events given out */
 };
 
@@ -158,6 +162,8 @@ bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payl
 
 /* ---- looking ahead: the packets of a burst are known before their turn ---- */
 
+#define CHANNEL_UNLOOKED ITCH_VERDICT_COUNT /* verdict: not decoded, since nobody trades its instrument */
+
 /* A message that has been decoded before its turn. */
 struct channel_looked {
     struct itch_msg msg;
@@ -168,7 +174,8 @@ struct channel_looked {
 
 /* The messages of one thread that are under way, of any of its channels. Zeroed at the start. */
 struct channel_ahead {
-    uint32_t count; /* so many have been decoded */
+    uint32_t count;   /* so many have been decoded, or passed over */
+    uint32_t entered; /* count behind the last one that goes to a book; where there are untraded ones only */
     struct book_ahead book;
     struct channel_looked message[CHANNEL_AHEAD];
 };
@@ -204,7 +211,8 @@ bool channel_receive_looked(struct channel *channel, uint32_t line, const struct
                             struct channel_cursor *ret_cursor);
 
 /* Deliver the next message (of the packet received, then of held packets whose turn has come). True: `cursor` describes
- * it, with 0 ... CHANNEL_EVENTS_MAX events. False: nothing left. */
+ * it, with 0 ... CHANNEL_EVENTS_MAX events. False: nothing left. Order messages of instruments that are not `traded`
+ * are passed over: there may be nothing left at the first call. */
 bool channel_next(struct channel *channel, struct channel_cursor *cursor);
 
 /* When channel_expire has something to do, frame time: a reorder window or the patience with silence ends. 0: at once.

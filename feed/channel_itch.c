@@ -61,17 +61,20 @@ static inline int32_t price_load(struct channel *channel, uint32_t instrument, u
 }
 
 /* Mid-session the directory is unknown: the first message that names a stock introduces it. What is known is marked on
- * the book, whose line is needed anyway: the directory is emptied whenever the books are. */
-static inline void name_learn(struct channel *channel, struct channel_cursor *cursor, uint32_t locate, uint64_t stock)
+ * the book, whose line is needed anyway: the directory is emptied whenever the books are. False: it has just been
+ * introduced, and nobody trades it. */
+static inline bool name_learn(struct channel *channel, struct channel_cursor *cursor, uint32_t locate, uint64_t stock)
 {
     if (LIKELY(book_top(channel->book, locate)->marked) || stock == 0)
-        return;
+        return true;
     struct instrument *instrument = &channel->instruments[locate];
     book_mark_instrument(channel->book, locate);
     if (instrument->symbol != 0)
-        return;
+        return true;
+    const bool traded = !channel->untraded || channel_traded_name(channel, locate, stock);
     instrument->symbol = stock;
     put_instrument(channel, cursor, locate, (struct md_event){.type = MD_DEFINE, .price = MD_PRICE_NONE, .ref = stock});
+    return traded;
 }
 
 /* An order could not be entered. If the book is not to be trusted for it, strategies hear of it now, not with the
@@ -84,7 +87,10 @@ static void refused(const struct channel *channel, struct channel_cursor *cursor
 
 static inline void add(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
-    name_learn(channel, cursor, msg->locate, msg->add.stock);
+    if (UNLIKELY(!name_learn(channel, cursor, msg->locate, msg->add.stock))) {
+        count(&channel->counters.untraded_count);
+        return;
+    }
     if (UNLIKELY(msg->add.side != 'B' && msg->add.side != 'S')) {
         count(&channel->counters.side_count);
         book_mark_untradable(channel->book, msg->locate);
@@ -237,6 +243,8 @@ static void directory(struct channel *channel, struct channel_cursor *cursor, co
 {
     struct instrument *instrument = &channel->instruments[msg->locate];
 
+    if (channel->untraded)
+        channel_traded_name(channel, msg->locate, msg->directory.stock);
     instrument->symbol = msg->directory.stock;
     instrument->round_lot = msg->directory.round_lot;
     instrument->luld_tier = msg->directory.luld_tier;

@@ -39,6 +39,17 @@ void channel_look_message(struct channel_ahead *ahead, const struct book *book, 
                                        (int32_t)msg->replace.price, true);
 }
 
+static inline void messages_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
+                                 uint32_t message_count)
+{
+    for (; message_count > 0; message_count--) {
+        const uint8_t *message;
+        uint32_t message_len;
+        block = mold_next(block, &message, &message_len);
+        channel_look_message(ahead, channel->book, message, message_len);
+    }
+}
+
 void channel_look(struct channel *channel, struct channel_ahead *ahead, const uint8_t *payload, uint32_t payload_len,
                   struct channel_look *ret_look)
 {
@@ -58,13 +69,10 @@ void channel_look(struct channel *channel, struct channel_ahead *ahead, const ui
     channel->looked_seq = end_seq;
     ret_look->first = ahead->count;
     ret_look->count = packet->count < CHANNEL_LOOK_MAX ? packet->count : CHANNEL_LOOK_MAX;
-    const uint8_t *block = packet->blocks;
-    for (uint32_t left = ret_look->count; left > 0; left--) {
-        const uint8_t *message;
-        uint32_t message_len;
-        block = mold_next(block, &message, &message_len);
-        channel_look_message(ahead, channel->book, message, message_len);
-    }
+    if (LIKELY(!channel->untraded))
+        messages_look(channel, ahead, packet->blocks, ret_look->count);
+    else
+        channel_untraded_look(channel, ahead, packet->blocks, ret_look->count);
     ret_look->end = ahead->count;
 }
 

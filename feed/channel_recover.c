@@ -238,7 +238,7 @@ bool channel_snapshot_ready(struct channel *channel, uint32_t spin)
     if (channel->spin_state == SPIN_CLEARING) {
         const uint32_t left = channel->instruments_max - channel->clear_at;
         const uint32_t slice = left < CLEAR_SLICE ? left : CLEAR_SLICE;
-        instrument_clear(channel->instruments + channel->clear_at, slice);
+        channel_forget(channel, channel->clear_at, slice);
         channel->clear_at += slice;
         if (slice == 0 && book_clear_slice(channel->book, CLEAR_SLICE))
             channel->spin_state = SPIN_READY;
@@ -506,7 +506,7 @@ static void spin_end(struct channel *channel, struct channel_cursor *cursor)
 {
     if (channel->spin_state == SPIN_CLEARING || channel->spin_state == SPIN_READY) {
         book_clear(channel->book);
-        instrument_clear(channel->instruments, channel->instruments_max);
+        channel_forget(channel, 0, channel->instruments_max);
         cursor->pending |= PENDING_RESET;
     }
     channel->spin_state = SPIN_NONE;

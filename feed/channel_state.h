@@ -1,5 +1,6 @@
-/* The insides of a channel, for the three files that make it: channel.c (packets, sessions, time), channel_itch.c
- * (messages to events), channel_recover.c (holes, retransmission, snapshots). Nobody else includes this. */
+/* The insides of a channel, for the files that make it: channel.c (packets, sessions, time), channel_look.c (ahead of
+ * their turn), channel_itch.c (messages to events), channel_traded.c (whose messages go to books), channel_recover.c
+ * (holes, retransmission, snapshots). Nobody else includes this. */
 #ifndef FEED_CHANNEL_STATE_H
 #define FEED_CHANNEL_STATE_H
 
@@ -52,6 +53,7 @@ struct channel {
     /* read-mostly */
     struct book *book;
     struct instrument *instruments;
+    uint64_t *untraded;       /* a bit for each stock locate: its order messages are passed over. NULL: nobody's are */
     uint64_t midnight_ns;
     uint64_t reorder_ns;
     uint32_t reorder_packets;
@@ -72,6 +74,8 @@ struct channel {
     uint64_t looked_seq;      /* channel_look has seen what is below: the other line brings the same */
     alignas(CACHE_LINE_BYTES) struct channel_counters counters;
     /* cold: used only while there is a hole, or between sessions */
+    const uint64_t *traded;   /* as in channel_params */
+    uint32_t traded_count;
     struct channel_recovery recovery;
     bool recovering;          /* retransmission or snapshots are configured */
     bool stale_at_once;
@@ -108,6 +112,11 @@ _Static_assert(offsetof(struct channel, arb) + offsetof(struct arb, hole_count) 
 static inline void count(uint64_t *counter)
 {
     __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+static inline void count_add(uint64_t *counter, uint64_t by)
+{
+    __atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
 }
 
 static inline uint32_t saturate(uint64_t qty, uint16_t *flags)
@@ -150,6 +159,29 @@ static inline void cursor_clear(struct channel_cursor *cursor, uint64_t now_ns, 
     cursor->budget = CHANNEL_SLICE_MESSAGES;
     cursor->deferred_count = 0;
 }
+
+/* channel_traded.c */
+extern const uint8_t channel_order_len[256]; /* of a message that goes to a book, by type; 0: it does not */
+
+/* A good order message of an instrument that nobody trades; to be asked only where there is `untraded`. */
+static inline bool channel_untraded(const struct channel *channel, const uint8_t *message, uint32_t message_len)
+{
+    if (UNLIKELY(message_len <= ITCH_PREFIX_LEN) || message_len <= channel_order_len[message[0]] - 1u)
+        return false;
+    const uint16_t locate = itch_locate(message);
+    return (channel->untraded[locate / 64] >> locate % 64 & 1) != 0;
+}
+
+/* channel_look for its messages: what is untraded is not decoded. */
+void channel_untraded_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
+                           uint32_t message_count);
+/* Pass over what is untraded in front of the cursor, up to the end of its packet. */
+void channel_untraded_skip(struct channel *channel, struct channel_cursor *cursor);
+/* An instrument gets a name; before it is written to the directory. False: nobody trades it. Only where there is
+ * `untraded`. */
+bool channel_traded_name(struct channel *channel, uint32_t locate, uint64_t symbol);
+/* Instruments lose their names. `first`: a multiple of eight. */
+void channel_forget(struct channel *channel, uint32_t first, uint32_t instrument_count);
 
 /* channel_itch.c: the message in the cursor, from bytes to events. */
 void channel_message(struct channel *channel, struct channel_cursor *cursor);

@@ -170,6 +170,17 @@ static inline enum itch_verdict itch_decode(const uint8_t *message, uint32_t mes
     return ITCH_OK;
 }
 
+/* Of the prefix without a decode; of any message of ITCH_PREFIX_LEN bytes. */
+static inline uint16_t itch_locate(const uint8_t *message)
+{
+    return load_be16(message + 1);
+}
+
+static inline uint64_t itch_timestamp_ns(const uint8_t *message)
+{
+    return load_be48(message + 5);
+}
+
 /* The inverse, for the feed generator and tests: writes itch_length(msg->type) bytes and returns that number, 0 for an
  * unknown type (nothing is written). The reserved byte of H becomes a space. `ret_message` has room for
  * ITCH_LENGTH_MAX. */
