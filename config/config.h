@@ -37,6 +37,7 @@ enum config_role { CONFIG_RX, CONFIG_STRATEGY };
 enum config_membership { CONFIG_MEMBERSHIP_NONE, CONFIG_MEMBERSHIP_OWN, CONFIG_MEMBERSHIP_KERNEL };
 enum config_igmp { CONFIG_IGMP_AUTO = 0, CONFIG_IGMP_2 = 2, CONFIG_IGMP_3 = 3 };
 enum config_protocol { CONFIG_ITCH50 };
+enum config_books { CONFIG_BOOKS_ALL, CONFIG_BOOKS_TRADED };
 enum config_join { CONFIG_JOIN_START, CONFIG_JOIN_ANYWHERE, CONFIG_JOIN_SNAPSHOT };
 enum config_stale { CONFIG_STALE_AT_ONCE, CONFIG_STALE_AFTER_WINDOW };
 enum config_checksum { CONFIG_CHECKSUM_TRUST, CONFIG_CHECKSUM_VERIFY };
@@ -168,6 +169,7 @@ struct config_feed {
     char session_date[11];       /* YYYY-MM-DD */
     char time_zone[CONFIG_NAME_MAX * 2 + 1];
     enum config_join join;
+    enum config_books books;     /* traded: of symbols that strategies list for this feed; each strategy lists some */
     uint32_t instruments_max;    /* 1 ... 65536 */
     uint32_t orders_max;         /* 1024 ... 2^28 */
     uint32_t levels_max;         /* 1024 ... 2^26 */

@@ -247,6 +247,33 @@ static void check_snapshot(const struct config_load *load, const struct config_f
     check_longest(load, config_at("%s.retry_max_ms", at.path), snapshot->retry_max_ms, "retry_ms", snapshot->retry_ms);
 }
 
+/* Without a list a strategy wants every instrument, of every feed. */
+static void check_books(const struct config_load *load, const struct config *config, uint32_t f)
+{
+    const struct config_feed *feed = &config->feed[f];
+    const struct config_at at = config_at("feeds[%u].books", f);
+    bool listed = false; /* what is listed wrongly has its own sentence */
+
+    if (feed->books == CONFIG_BOOKS_ALL)
+        return;
+    for (uint32_t i = 0; i < config->strategy_count; i++) {
+        const struct config_strategy *strategy = &config->strategy[i];
+        listed = listed || strategy->feed_idx == f || strategy->feed_idx == CONFIG_IDX_NONE;
+        if (config_lines_find(&load->lines, config_at("strategies[%u].symbols[0]", i).path, NULL) != CONFIG_NODE_NONE)
+            continue;
+        config_say(load, false, at.path,
+                   "traded leaves feed '%s' without books that strategy '%s' (line %u) needs: it lists no symbols and "
+                   "so wants every instrument; list them, or write books: all",
+                   feed->name, strategy->name, strategy->line);
+        return;
+    }
+    if (!listed)
+        config_say(load, false, at.path,
+                   "traded leaves feed '%s' without any book, since no strategy lists symbols of it; list some, or "
+                   "write books: all",
+                   feed->name);
+}
+
 static void check_feeds(const struct config_load *load, const struct config *config)
 {
     if (config->feed_count == 0)
@@ -264,6 +291,7 @@ static void check_feeds(const struct config_load *load, const struct config *con
             check_group(load, config, f, l);
         check_retransmission(load, config, f);
         check_snapshot(load, feed, f);
+        check_books(load, config, f);
         if (feed->line_count == 1 && !feed->retransmission.present && !feed->snapshot.present)
             config_say(load, true, config_at("feeds[%u].lines", f).path,
                        "feed '%s' has one line, so a lost packet stays lost; add its "

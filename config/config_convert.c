@@ -562,6 +562,7 @@ static int convert_feeds(const struct config_load *load, const struct raw *raw, 
                                    config->lcore_count, lcore_only(config, CONFIG_RX));
         convert_session(load, i, from, feed);
         feed->join = OR(from->join, CONFIG_JOIN_START);
+        feed->books = OR(from->books, CONFIG_BOOKS_ALL);
         feed->instruments_max =
             (uint32_t)number(load, config_at("feeds[%u].instruments_max", i), from->instruments_max, 1, 65536, 16384);
         feed->orders_max =

@@ -23,6 +23,7 @@ static const cyaml_strval_t igmp_version_words[] = {
 static const cyaml_strval_t protocol_words[] = {{"itch50", CONFIG_ITCH50}};
 static const cyaml_strval_t join_words[] = {
     {"start", CONFIG_JOIN_START}, {"anywhere", CONFIG_JOIN_ANYWHERE}, {"snapshot", CONFIG_JOIN_SNAPSHOT}};
+static const cyaml_strval_t books_words[] = {{"all", CONFIG_BOOKS_ALL}, {"traded", CONFIG_BOOKS_TRADED}};
 static const cyaml_strval_t stale_words[] = {{"at-once", CONFIG_STALE_AT_ONCE},
                                              {"after-window", CONFIG_STALE_AFTER_WINDOW}};
 static const cyaml_strval_t checksum_words[] = {{"trust", CONFIG_CHECKSUM_TRUST}, {"verify", CONFIG_CHECKSUM_VERIFY}};
@@ -159,6 +160,7 @@ static const cyaml_schema_field_t feed_fields[] = {
     STRING(struct raw_feed, session_date),
     STRING(struct raw_feed, time_zone),
     WORD(struct raw_feed, join),
+    WORD(struct raw_feed, books),
     NUMBER(struct raw_feed, instruments_max),
     NUMBER(struct raw_feed, orders_max),
     NUMBER(struct raw_feed, levels_max),

@@ -68,6 +68,7 @@ struct raw_feed {
     enum config_protocol *protocol;
     char *lcore, *session_date, *time_zone;
     enum config_join *join;
+    enum config_books *books;
     uint64_t *instruments_max, *orders_max, *levels_max, *reorder_packets, *reorder_us, *hold_messages;
     enum config_stale *stale;
     uint64_t *silence_ms;

@@ -90,9 +90,19 @@ int check_strategies(const struct config *config, struct config_findings *findin
 /* Bytes of books and arbitration of one feed; 0: it would not start. */
 static size_t feed_bytes(const struct config *config, uint32_t idx)
 {
-    const struct channel_params params = params_channel(config, idx, true);
+    static const uint64_t some = 0;
+    struct channel_params params = params_channel(config, idx, true);
 
+    if (config->feed[idx].books == CONFIG_BOOKS_TRADED)
+        params.traded = &some;
     return channel_footprint(&params);
+}
+
+static uint32_t traded_count(const struct config *config, uint32_t idx)
+{
+    static uint64_t symbols[PARAMS_TRADED_MAX];
+
+    return params_traded(config, idx, NULL, symbols);
 }
 
 static void address_text(uint32_t address, char ret_text[16])
@@ -190,6 +200,9 @@ static void text_feeds(const struct config *config, FILE *out)
                 join_text(feed), feed->reorder_packets, feed->reorder_us);
         fprintf(out, "  up to %u instruments, %u orders, %u levels: %zu MiB\n", feed->instruments_max, feed->orders_max,
                 feed->levels_max, feed_bytes(config, i) >> 20);
+        if (feed->books == CONFIG_BOOKS_TRADED)
+            fprintf(out, "  books of the %u instruments that strategies list%s alone\n", traded_count(config, i),
+                    config->risk.positions_file ? ", and of what the positions file holds," : "");
         text_recovery(feed, out);
         for (uint32_t j = 0; j < feed->line_count; j++) {
             const struct config_line *line = &feed->line_list[j];
@@ -543,6 +556,9 @@ static void json_feeds(struct json *json, const struct config *config)
         json_text(json, "time_zone", feed->time_zone);
         json_u64(json, "midnight_ns", feed->midnight_ns);
         json_text(json, "join", join_text(feed));
+        json_text(json, "books", feed->books == CONFIG_BOOKS_TRADED ? "traded" : "all");
+        if (feed->books == CONFIG_BOOKS_TRADED)
+            json_u64(json, "traded_instruments", traded_count(config, i));
         json_u64(json, "instruments_max", feed->instruments_max);
         json_u64(json, "orders_max", feed->orders_max);
         json_u64(json, "levels_max", feed->levels_max);

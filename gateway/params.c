@@ -1,6 +1,8 @@
 /* See params.h. */
 #include "gateway/params.h"
 
+#include <stdlib.h>
+
 struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool ask_servers)
 {
     const struct config_feed *feed = &config->feed[feed_idx];
@@ -38,6 +40,30 @@ struct channel_params params_channel(const struct config *config, uint32_t feed_
         .first_seq = feed->join == CONFIG_JOIN_ANYWHERE ? 0 : 1,
         .index = (uint16_t)feed_idx,
     };
+}
+
+static int symbol_order(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+uint32_t params_traded(const struct config *config, uint32_t feed_idx, const struct reference_file *daily,
+                       uint64_t ret_symbols[PARAMS_TRADED_MAX])
+{
+    uint32_t count = 0, different = 0;
+
+    for (uint32_t i = 0; i < config->strategy_count; i++)
+        for (uint32_t j = 0; config->strategy[i].feed_idx == feed_idx && j < config->strategy[i].symbol_count; j++)
+            ret_symbols[count++] = config->strategy[i].symbol_list[j];
+    for (uint32_t i = 0; daily && i < daily->position_count; i++)
+        ret_symbols[count++] = daily->positions[i].symbol;
+    qsort(ret_symbols, count, sizeof(*ret_symbols), symbol_order);
+    for (uint32_t i = 0; i < count; i++)
+        if (i == 0 || ret_symbols[i] != ret_symbols[i - 1])
+            ret_symbols[different++] = ret_symbols[i];
+    return different;
 }
 
 void params_strategy(const struct config *config, uint32_t strategy_idx, struct params_strategy *ret_params)

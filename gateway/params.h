@@ -5,11 +5,18 @@
 #include "config/config.h"
 #include "feed/channel.h"
 #include "gateway/order/risk_limits.h"
+#include "gateway/reference_file.h"
 #include "gateway/strategy/strategy.h"
 
 /* What feed `feed_idx` is to its channel. `ask_servers`: with its re-request and snapshot servers; a replay has none to
- * ask. */
+ * ask. With books of all instruments: `traded` is the caller's. */
 struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool ask_servers);
+
+/* The symbols of feed `feed_idx` that have books with books: traded, ascending, each once; returns how many. Those that
+ * strategies list for it, and what `daily` says is held: its worth is asked of its last trade. `daily`: NULL = none. */
+#define PARAMS_TRADED_MAX (CONFIG_STRATEGIES_MAX * CONFIG_INSTRUMENTS_MAX + REFERENCE_POSITIONS_MAX)
+uint32_t params_traded(const struct config *config, uint32_t feed_idx, const struct reference_file *daily,
+                       uint64_t ret_symbols[PARAMS_TRADED_MAX]);
 
 /* What a strategy is told at its start, with the lists that it points to. */
 struct params_strategy {

@@ -115,6 +115,9 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
     fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders, book hash %016" PRIx64 "%s\n",
             feed->name, counters->message_count, counters->event_count, channel_order_count(channel),
             book_hash(channel_book(channel)), channel_stale(channel) ? ", STALE" : "");
+    if (feed->books == CONFIG_BOOKS_TRADED)
+        fprintf(out, "  books of traded instruments alone: %" PRIu64 " order messages of others passed over\n",
+                counters->untraded_count);
     for (uint32_t i = 0; i < feed->line_count; i++)
         text_line(report, channel, &feed->line_list[i], i, out);
     fprintf(out,
@@ -217,6 +220,7 @@ void report_feed_json(struct json *json, const struct report *report, uint32_t f
     json_u64(json, "packets", counters->packet_count);
     json_u64(json, "total", counters->message_count);
     json_types(json, "messages", counters->message_type_count);
+    json_u64(json, "untraded", counters->untraded_count);
     json_u64(json, "live_orders", channel_order_count(channel));
     json_text(json, "book_hash", hash);
     json_bool(json, "stale", channel_stale(channel));

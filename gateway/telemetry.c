@@ -59,6 +59,7 @@ static int feed_show(const char *command, const char *params, struct rte_tel_dat
     rte_tel_data_start_dict(data);
     rte_tel_data_add_dict_string(data, "name", shown->config->feed[idx].name);
     rte_tel_data_add_dict_u64(data, "messages", load(&counters->message_count));
+    rte_tel_data_add_dict_u64(data, "untraded", load(&counters->untraded_count));
     rte_tel_data_add_dict_u64(data, "is_stale", channel_stale(channel));
     rte_tel_data_add_dict_u64(data, "next_seq", load(&channel_arb(channel)->next_seq));
     rte_tel_data_add_dict_u64(data, "newest_seq", load(&channel_arb(channel)->newest_seq));

@@ -76,9 +76,17 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
                          char ret_error[TOPOLOGY_ERROR_MAX])
 {
     const struct config_feed *feed = &topology->config->feed[feed_idx];
-    const struct channel_params params = params_channel(topology->config, feed_idx, !topology->options.replay);
-    const size_t bytes = channel_footprint(&params);
+    struct channel_params params = params_channel(topology->config, feed_idx, !topology->options.replay);
 
+    if (feed->books == CONFIG_BOOKS_TRADED) {
+        const size_t traded_bytes = PARAMS_TRADED_MAX * sizeof(uint64_t);
+        uint64_t *traded = place_alloc(&topology->place, traded_bytes, node);
+        if (!traded)
+            return topology_no_memory(ret_error, "symbols of feed", feed->name, traded_bytes);
+        params.traded_count = params_traded(topology->config, feed_idx, &topology->daily, traded);
+        params.traded = traded;
+    }
+    const size_t bytes = channel_footprint(&params);
     if (bytes == 0)
         return topology_fail(ret_error, -EINVAL, "feed %s: a parameter is out of range", feed->name);
     void *memory = place_alloc(&topology->place, bytes, node);

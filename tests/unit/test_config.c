@@ -606,6 +606,7 @@ Test(config, absent_keys_get_their_documented_defaults)
     cr_expect_eq(config->port[0].vlan, 0);
     cr_expect_eq(config->feed[0].lcore_idx, 0, "the only rx lcore");
     cr_expect_eq(config->feed[0].join, CONFIG_JOIN_START);
+    cr_expect_eq(config->feed[0].books, CONFIG_BOOKS_ALL);
     cr_expect_eq(config->feed[0].instruments_max, 16384);
     cr_expect_eq(config->feed[0].orders_max, 4194304);
     cr_expect_eq(config->feed[0].levels_max, 1048576);
@@ -723,6 +724,7 @@ Test(config, manual_explains_every_key_and_states_its_true_default)
                 {"session_date", UINT64_MAX},
                 {"time_zone", UINT64_MAX},
                 {"join", UINT64_MAX},
+                {"books", UINT64_MAX},
                 {"instruments_max", 16384},
                 {"orders_max", 4194304},
                 {"levels_max", 1048576},
@@ -1674,6 +1676,34 @@ Test(config, join_by_snapshot_needs_a_server)
     refused_with("join: anywhere", "join: snapshot",
                  ":25: feeds[0].join: there is no server to take a snapshot from; add the section snapshot, or join "
                  "otherwise");
+}
+
+Test(config, books_of_the_traded_need_to_know_who_is)
+{
+    refused_with("join: anywhere", "books: some",
+                 ":25: feeds[0].books: 'some' is not one of the words known here; write one of all, traded");
+    refused_in(RECOVERING, "join: snapshot", "books: traded",
+               ":9: feeds[0].books: traded leaves feed 'itch' without books that strategy 's' (line 38) needs: it "
+               "lists no symbols and so wants every instrument; list them, or write books: all");
+    char *traded = with("join: anywhere", "books: traded");
+    refused_in(traded, "[AAPL, 'ON', \"TRUE\"]", "[]",
+               ":25: feeds[0].books: traded leaves feed 'itch' without books that strategy 't0' (line 38) needs: it "
+               "lists no symbols and so wants every instrument; list them, or write books: all");
+    refused_in(traded, "[AAPL, 'ON', \"TRUE\"]", "[TOOLONGSY]",
+               ":42: strategies[0].symbols[0]: 'TOOLONGSY' is longer than a symbol; write at most 8 letters");
+    struct config *config = load_good(traded);
+    cr_expect_eq(config->feed[0].books, CONFIG_BOOKS_TRADED);
+    config_free(config);
+    /* What is listed for another feed is none of this one's. */
+    char *two = with_in(traded, "strategies:\n",
+                        "  - {name: bx, books: traded, session_date: 2023-08-22, time_zone: UTC, lines: "
+                        "[{name: A, port: md, group: 233.54.12.112, udp_port: 1}, "
+                        "{name: B, port: md, group: 233.54.12.113, udp_port: 1}]}\n"
+                        "strategies:\n");
+    refused(two, ":37: feeds[1].books: traded leaves feed 'bx' without any book, since no strategy lists symbols of "
+                 "it; list some, or write books: all");
+    free(two);
+    free(traded);
 }
 
 Test(config, credentials_fit_a_login_and_are_never_shown)

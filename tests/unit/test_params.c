@@ -29,7 +29,8 @@ static const char text[] =
     "    lines: [{name: A, port: md, group: 239.1.1.1, udp_port: 2}, "
     "{name: B, port: md, group: 239.1.1.2, udp_port: 2}]\n"
     "strategies:\n"
-    "  - {name: p, kind: probe, feed: second, symbols: [ABC, XYZ], params: {every: 5, quantity: 3}}\n";
+    "  - {name: p, kind: probe, feed: second, symbols: [ABC, XYZ], params: {every: 5, quantity: 3}}\n"
+    "  - {name: q, kind: probe, feed: second, symbols: [XYZ, B, AB]}\n";
 
 Test(params, a_config_arrives_in_the_rooms_below)
 {
@@ -53,6 +54,16 @@ Test(params, a_config_arrives_in_the_rooms_below)
     cr_assert_eq(second.midnight_ns, UINT64_C(1692676800000000000), "04:00 UTC in summer");
     cr_assert_gt(channel_footprint(&first), 0u);
     cr_assert_gt(channel_footprint(&second), 0u);
+
+    static uint64_t symbols[PARAMS_TRADED_MAX];
+    struct reference_position held[] = {{.symbol = md_symbol("HELD")}, {.symbol = md_symbol("ABC")}};
+    const struct reference_file daily = {.positions = held, .position_count = 2};
+    cr_assert_eq(params_traded(config, 0, NULL, symbols), 0u);
+    cr_assert_eq(params_traded(config, 1, NULL, symbols), 4u, "of two lists, each once");
+    for (uint32_t i = 1; i < 4; i++)
+        cr_assert_lt(symbols[i - 1], symbols[i]);
+    cr_assert_eq(params_traded(config, 1, &daily, symbols), 5u);
+    cr_assert_eq(params_traded(config, 0, &daily, symbols), 2u, "what is held may be of any feed");
 
     struct params_strategy params;
     params_strategy(config, 0, &params);

@@ -1,0 +1,78 @@
+"""books: traded: the same orders, each for the same reason, as with books of all; what is passed over is counted."""
+import gateway as g
+
+g.need_two_cpus()
+work = g.Work()
+MESSAGES = 8000 if g.SANITIZED else 60000
+
+captures = work.session("session", MESSAGES, "--symbols", "50", "--loss-a", "1", "--loss-b", "1", "--skew-ns", "3000")
+
+
+def messages(path):
+    """Of the frames of a capture."""
+    for _, frame in g.pcap_read(path):
+        at = 42 + 20
+        for _ in range(int.from_bytes(frame[60:62], "big") % 0xFFFF):
+            length = int.from_bytes(frame[at:at + 2], "big")
+            yield frame[at + 2:at + 2 + length]
+            at += 2 + length
+
+
+symbols = {}
+for path in captures:
+    for message in messages(path):
+        if message[:1] == b"R":
+            symbols[int.from_bytes(message[1:3], "big")] = message[11:19].decode().strip()
+g.check(len(symbols) == 50, "the directory names 50 instruments")
+listed = [symbols[locate] for locate in sorted(symbols)[::5]]
+
+
+def config(books, mode):
+    """Two strategies, whose lists overlap."""
+    path = work.config(mode=mode)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    text = text.replace("    join:", f"    books: {books}\n    join:")
+    text = text.replace("kind: probe,", f"kind: probe, symbols: [{', '.join(listed[:6])}],")
+    text = text.replace("kind: taker,", f"kind: taker, symbols: [{', '.join(listed[4:])}],")
+    path = work.path(f"{books}-{mode}.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def run(books, mode, *options):
+    journal = work.path(f"{books}-{mode}.journal")
+    report = g.replay(config(books, mode), captures, "--speed", "max", "--journal", journal, *options)
+    with open(journal, encoding="utf-8") as file:
+        return report, file.read()
+
+
+def hash_of(report):
+    return g.hashes(report)[2:]
+
+
+everything, all_journal = run("all", "two-core")
+g.check(hash_of(everything)[1] > 20, f"{hash_of(everything)[1]} orders with books of all 50 instruments")
+g.check(everything["feeds"][0]["untraded"] == 0, "nothing is passed over")
+for mode, options in (("two-core", []), ("inline", []), ("inline", ["--burst", "1"])):
+    traded, journal = run("traded", mode, *options)
+    text = " ".join(["books: traded,", mode, *options])
+    g.check(hash_of(traded) == hash_of(everything), f"{text}: the same orders, hash {hash_of(traded)[0]}")
+    g.check(journal == all_journal, f"{text}: each caused by the same message")
+    feed, full = traded["feeds"][0], everything["feeds"][0]
+    g.check(feed["messages"] == full["messages"] and feed["total"] == full["total"], f"{text}: all are counted by type")
+    g.check(feed["untraded"] > MESSAGES / 10 and feed["live_orders"] < full["live_orders"],
+            f"{text}: {feed['untraded']} of {feed['total']} passed over")
+    g.check(feed["orphans"] == full["orphans"] == {}, f"{text}: none is taken for an unknown order")
+
+# Whoever lists nothing wants all.
+path = config("traded", "inline")
+with open(path, encoding="utf-8") as file:
+    broken = file.read().replace(f"symbols: [{', '.join(listed[4:])}],", "")
+path = work.path("broken.yaml")
+with open(path, "w", encoding="utf-8") as file:
+    file.write(broken)
+report = g.replay(path, captures, expect=None)
+g.check(report["exit_code"] != 0 and "strategy 'taker'" in report["stderr"] and "books: all" in report["stderr"],
+        "a strategy without symbols is refused, with the fix")
