@@ -55,44 +55,52 @@ void channel_forget(struct channel *channel, uint32_t first, uint32_t instrument
 void channel_untraded_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
                            uint32_t message_count)
 {
-    const uint8_t *message;
-    uint32_t message_len;
+    uint32_t at = ahead->count;
 
-    if (ahead->count - ahead->entered >= BOOK_AHEAD_STEP)
+    if (at - ahead->entered >= BOOK_AHEAD_STEP)
         book_look_end(&ahead->book);
-    for (; message_count > 0; message_count--) {
+    for (; message_count > 0; message_count--, at++) {
+        const uint8_t *message;
+        uint32_t message_len;
         block = mold_next(block, &message, &message_len);
-        if (channel_untraded(channel, message, message_len)) {
-            ahead->message[ahead->count++ % CHANNEL_AHEAD].verdict = CHANNEL_UNLOOKED;
+        if (LIKELY(channel_untraded(channel, message, message_len))) {
+            ahead->message[at % CHANNEL_AHEAD].verdict = CHANNEL_UNLOOKED;
             continue;
         }
+        ahead->count = at;
         channel_look_message(ahead, channel->book, message, message_len);
-        ahead->entered = ahead->count;
+        ahead->entered = at + 1;
     }
+    ahead->count = at;
 }
 
 void channel_untraded_skip(struct channel *channel, struct channel_cursor *cursor)
 {
     struct channel_counters *counters = &channel->counters;
-    const uint8_t *message, *last = NULL;
-    uint32_t message_len, skipped = 0;
+    const uint8_t *block = cursor->block, *last = NULL;
+    uint32_t left = cursor->block_left;
 
-    for (; skipped < cursor->block_left; skipped++) {
-        const uint8_t *next = mold_next(cursor->block, &message, &message_len);
+    while (left > 0) {
+        const uint8_t *message;
+        uint32_t message_len;
+        const uint8_t *next = mold_next(block, &message, &message_len);
         if (!channel_untraded(channel, message, message_len))
             break;
         count(&counters->message_type_count[message[0]]);
-        cursor->block = next;
         last = message;
+        block = next;
+        left--;
     }
     if (last) {
+        const uint32_t skipped = cursor->block_left - left;
+        const uint32_t looked = skipped < cursor->looked_left ? skipped : cursor->looked_left;
         count_add(&counters->message_count, skipped);
         count_add(&counters->itch[ITCH_OK], skipped);
         count_add(&counters->untraded_count, skipped);
         channel->exchange_ns = channel->midnight_ns + itch_timestamp_ns(last);
-        cursor->block_left -= skipped;
+        cursor->block = block;
+        cursor->block_left = left;
         cursor->block_seq += cursor->block_seq != 0 ? skipped : 0;
-        const uint32_t looked = skipped < cursor->looked_left ? skipped : cursor->looked_left;
         cursor->looked_at += looked;
         cursor->looked_left -= looked;
     }

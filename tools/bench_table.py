@@ -34,6 +34,7 @@ RATIOS = {
     "line_heartbeat": ("line_heartbeat_ns", "limit_rx_ns"),
     "line_add": ("line_add_ns", "limit_rx_ns"),
     "line_foreign": ("line_foreign_ns", "limit_rx_ns"),
+    "traded": ("message_traded_ns", "message_ns"),
     "path_p50": ("socket_path_p50_ns", "dpdk_path_p50_ns"),
     "path_p99": ("socket_path_p99_ns", "dpdk_path_p99_ns"),
 }
@@ -84,6 +85,7 @@ TARGETS = (
     Target("packets of one Add, arbitrated", "line_add_ns", "line_add", ns=1e3 / 10, per_s=True),
     Target("foreign frames, refused at parse", "line_foreign_ns", "line_foreign", ns=1e3 / 14.88, per_s=True),
     Target("messages with books and events", "message_ns", None, ns=1e3 / 14, aim=1e3 / 20, per_s=True),
+    Target("the same, books of 100 symbols of 8,000", "message_traded_ns", "traded", ns=1e3 / 14, aim=1e3 / 20, per_s=True),
     Target("delegated send", "send_delegated_ns", "send_delegated"),
     Target("kernel socket ÷ our DPDK path, p50", "dpdk_path_p50_ns", "path_p50", ratio=5, least=True),
     Target("kernel socket ÷ our DPDK path, p99", "dpdk_path_p99_ns", "path_p99", ratio=5, least=True),
@@ -101,7 +103,7 @@ TABLES = (
     ("warm", "the first order after a pause, ns", r"pause_.*|steady_.*"),
     ("t2t", "tick to trade, ns", r"t2t_(inline|two_core|ring)_(ns|tail_ns|parts_ns).*|dpdk_loop_.*|t2t_hop_ns"),
     ("parts", "parts and stages, ns", r"t2t_(inline|two_core)_(part|stage)_ns.*"),
-    ("line", "line rate, one lcore, ns", r"line_.*|limit_rx_ns|message_ns"),
+    ("line", "line rate, one lcore, ns", r"line_.*|limit_rx_ns|message_.*"),
     ("paths", "wire to wire, ns", r"(socket|dpdk)_path_.*"),
 )
 RATE = re.compile(r"t2t_(inline|two_core)_at_(\d+)_ns, (.*)")
@@ -139,6 +141,7 @@ def together(run_):
     ratios = {name: ratio_of(rows, *pair) for name, pair in RATIOS.items()}
     ratios["gate_check"] = {name.partition(", ")[2]: ratio_of(rows, name, "gate_ns") for name in rows if name.startswith("gate_check_ns, ")}
     merged["messages_per_s"] = rows["message_ns"]["per_s"] if "message_ns" in rows else None
+    merged["messages_traded_per_s"] = rows["message_traded_ns"]["per_s"] if "message_traded_ns" in rows else None
     merged["ratios"] = {name: ratio for name, ratio in ratios.items() if ratio is not None}
     merged["targets"] = [{"what": target.what, "target": target.words(), "met": target.met(*values_of(target, rows))}
                          for target in TARGETS if target.figure in rows]

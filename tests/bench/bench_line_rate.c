@@ -10,9 +10,13 @@
  *   line_foreign_ns     frames of 60 bytes and frame check sequence, no IPv4: refused at parse
  *   limit_rx_ns         heartbeats taken from the port and given back, not looked at
  *   message_ns          a generated day, 8,000 symbols, 2.7 messages a packet, through books into an md_ring that
- *                       nobody has to read: its per_s is messages_per_s */
+ *                       nobody has to read: its per_s is messages_per_s
+ *   message_traded_ns   the same day with books: traded of 100 symbols, every 80th of the 8,000 by their activity, the
+ *                       most active one first: 87 % of the messages are passed over
+ *   message_active_ns   ... of the 100 most active ones: 45 % are */
 #include "tests/bench/gateway_rig.h"
 
+#include "feed/mold.h"
 #include "gateway/capture/capture.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/workload.h"
@@ -29,10 +33,20 @@
 #define DAY_ORDERS 400000u
 #define DAY_WARM 4000000u
 #define DAY_WARM_BRIEF 1000000u
+#define TRADED 100u
 
-static struct gateway_rig rig, day_rig;
-static struct workload day;
-static uint32_t day_frame, bursts;
+/* A gateway that takes the day, from frame to frame. */
+struct day {
+    struct gateway_rig rig;
+    uint32_t frame;
+    uint32_t message_count; /* of one round */
+    uint64_t traded[TRADED];
+};
+
+static struct gateway_rig rig;
+static struct workload workload;
+static struct day day_all, day_traded, day_active;
+static uint32_t bursts;
 static double feeder_ns;
 
 /* --- a round: the feeder's step, then the loop's */
@@ -150,60 +164,100 @@ static void run_add(void *book, double *ret_ns)
 
 /* --- a day */
 
-static struct rte_mbuf *day_next(void)
+static struct rte_mbuf *day_next(struct day *day)
 {
-    const struct workload_frame *frame = &day.frames[day_frame++];
-    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(day_rig.frames);
+    const struct workload_frame *frame = &workload.frames[day->frame++];
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(day->rig.frames);
 
-    CHECK(mbuf && day_frame <= day.frame_count);
+    CHECK(mbuf && day->frame <= workload.frame_count);
     memcpy(rte_pktmbuf_append(mbuf, (uint16_t)frame->len), frame->data, frame->len);
     return mbuf;
 }
 
 /* One burst; returns the ticks that the loop took. */
-static uint64_t day_burst(uint32_t *ret_messages)
+static uint64_t day_burst(struct day *day, uint32_t *ret_messages)
 {
     struct rte_mbuf *frames[BURST];
 
     for (uint32_t i = 0; i < BURST; i++) {
-        *ret_messages += day.frames[day_frame].message_count;
-        frames[i] = day_next();
+        *ret_messages += workload.frames[day->frame].message_count;
+        frames[i] = day_next(day);
     }
-    CHECK(rte_ring_sp_enqueue_bulk(day_rig.in, (void **)frames, BURST, NULL) == BURST);
+    CHECK(rte_ring_sp_enqueue_bulk(day->rig.in, (void **)frames, BURST, NULL) == BURST);
     const uint64_t begin_tsc = clock_tsc_ordered();
-    CHECK(rx_turn(&day_rig.rx) == BURST);
+    CHECK(rx_turn(&day->rig.rx) == BURST);
     return clock_tsc_ordered() - begin_tsc;
 }
 
-static void run_day(void *message_count, double *ret_ns)
+static void run_day(void *context, double *ret_ns)
 {
+    struct day *day = context;
     uint32_t messages = 0;
     uint64_t ticks = 0;
 
-    while (messages < *(const uint32_t *)message_count)
-        ticks += day_burst(&messages);
+    while (messages < day->message_count)
+        ticks += day_burst(day, &messages);
     ret_ns[0] = bench_ns(ticks) / messages;
 }
 
-static void day_open(uint32_t warm, uint32_t measured, uint32_t cpu)
+/* Symbols by activity: how many messages of the first hour, in the upper half of a word, and the stock locate. */
+static uint64_t activity[DAY_SYMBOLS + 1];
+static uint64_t symbols[DAY_SYMBOLS + 1];
+
+static int by_activity(const void *left, const void *right)
 {
-    const struct channel_params params = {
+    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a < b) - (a > b);
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return by_activity(right, left);
+}
+
+static void activity_count(void)
+{
+    const uint8_t *block = workload.blocks;
+
+    for (uint32_t i = 0; i < workload.warm_message_count; i++) {
+        const uint8_t *message;
+        uint32_t message_len;
+        struct itch_msg msg;
+        block = mold_next(block, &message, &message_len);
+        CHECK(itch_decode(message, message_len, &msg) == ITCH_OK && msg.locate <= DAY_SYMBOLS);
+        activity[msg.locate] = (activity[msg.locate] + (UINT64_C(1) << 32)) | msg.locate;
+        if (msg.type == ITCH_STOCK_DIRECTORY)
+            symbols[msg.locate] = msg.directory.stock;
+    }
+    activity[0] = 0; /* of the whole market */
+    qsort(activity, DAY_SYMBOLS + 1, sizeof(activity[0]), by_activity);
+}
+
+/* `step`: every so many-th symbol has a book, by activity; 0: all have. */
+static void day_open(struct day *day, const char *name, uint32_t step, uint32_t cpu)
+{
+    struct channel_params params = {
         .book = {.instruments_max = DAY_SYMBOLS + 1, .orders_max = 1u << 21, .levels_max = 1u << 20},
         .line_count = 1, .reorder_packets = 64, .reorder_ns = 2000000, .hold_messages = 1024, .first_seq = 1,
     };
     uint32_t messages = 0;
 
-    workload_init(&day, DAY_SYMBOLS, DAY_ORDERS, warm, measured + BURST * 64);
-    CHECK(day.live_order_max < params.book.orders_max);
-    gateway_rig_feed(&day_rig, "day", &params, cpu);
-    while (day_frame + BURST <= day.warm_frame_count)
-        (void)day_burst(&messages);
+    CHECK(workload.live_order_max < params.book.orders_max);
+    if (step > 0) {
+        for (uint32_t i = 0; i < TRADED; i++)
+            day->traded[i] = symbols[(uint32_t)activity[i * step]];
+        qsort(day->traded, TRADED, sizeof(day->traded[0]), by_name);
+        params.traded = day->traded;
+        params.traded_count = TRADED;
+    }
+    gateway_rig_feed(&day->rig, name, &params, cpu);
+    while (day->frame + BURST <= workload.warm_frame_count)
+        (void)day_burst(day, &messages);
 }
 
 int main(int argc, char **argv)
 {
     static uint8_t heartbeat[GATEWAY_RIG_FRAME_MAX], foreign[GATEWAY_RIG_FRAME_MAX];
-    static uint32_t day_messages;
     struct feed heartbeats = {.frame = frame_same, .bytes = heartbeat};
     struct feed foreigners = {.frame = frame_same, .bytes = foreign, .len = 60};
     struct bench_options options;
@@ -212,14 +266,19 @@ int main(int argc, char **argv)
         return 2;
     gateway_rig_eal(argv[0], (uint32_t)options.cpu);
     bursts = options.brief ? BURSTS_BRIEF : BURSTS;
-    day_messages = options.brief ? DAY_MESSAGES_BRIEF : DAY_MESSAGES;
+    const uint32_t day_messages = options.brief ? DAY_MESSAGES_BRIEF : DAY_MESSAGES;
     gateway_rig_open(&rig, "line", true, (uint32_t)options.cpu);
     heartbeats.len = gateway_rig_heartbeat(&rig, heartbeat);
     memset(foreign, 0xff, 6);
     foreign[12] = 0x08; /* ARP */
     foreign[13] = 0x06;
-    day_open(options.brief ? DAY_WARM_BRIEF : DAY_WARM, (options.rounds + 1) * (day_messages + BURST * 64),
-             (uint32_t)options.cpu);
+    workload_init(&workload, DAY_SYMBOLS, DAY_ORDERS, options.brief ? DAY_WARM_BRIEF : DAY_WARM,
+                  (options.rounds + 1) * (day_messages + BURST * 64) + BURST * 64);
+    activity_count();
+    day_all.message_count = day_traded.message_count = day_active.message_count = day_messages;
+    day_open(&day_all, "day", 0, (uint32_t)options.cpu);
+    day_open(&day_traded, "traded", DAY_SYMBOLS / TRADED, (uint32_t)options.cpu);
+    day_open(&day_active, "active", 1, (uint32_t)options.cpu);
     const struct bench_case cases[] = {
         {.name = "limit_rx_ns", .run = run_limit, .context = &heartbeats},
         {.name = "line_heartbeat_ns", .run = run_same, .context = &heartbeats},
@@ -227,9 +286,18 @@ int main(int argc, char **argv)
         {.name = "line_feeder_ns", .run = run_feeder},
         {.name = "line_add_ns", .run = run_add},
         {.name = "line_add_book_ns", .run = run_add, .context = &rig},
-        {.name = "message_ns", .run = run_day, .context = &day_messages},
+        {.name = "message_ns", .run = run_day, .context = &day_all},
+        {.name = "message_traded_ns", .run = run_day, .context = &day_traded},
+        {.name = "message_active_ns", .run = run_day, .context = &day_active},
     };
     const int status = bench_run(&options, "line_rate", cases, sizeof(cases) / sizeof(cases[0]));
-    CHECK(!channel_stale(rig.rx.channel[0]) && !channel_stale(day_rig.rx.channel[0]));
+    CHECK(!channel_stale(rig.rx.channel[0]) && !channel_stale(day_all.rig.rx.channel[0]));
+    CHECK(channel_counters(day_all.rig.rx.channel[0])->untraded_count == 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct channel *channel = (i == 0 ? &day_traded : &day_active)->rig.rx.channel[0];
+        const struct channel_counters *counters = channel_counters(channel);
+        CHECK(!channel_stale(channel));
+        CHECK(counters->untraded_count > counters->message_count * (i == 0 ? 85 : 43) / 100);
+    }
     return status;
 }

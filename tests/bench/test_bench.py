@@ -21,7 +21,8 @@ PROGRAMS = {
             "t2t_two_core_parts_ns": [160] * 3, "dpdk_loop_ns, p50": [20] * 3, "t2t_inline_tail_ns": [250, 300, 200],
             "t2t_inline_at_10000_ns, p50": [100] * 3, "t2t_inline_at_10000_ns, p99.9": [500] * 3, "t2t_inline_at_10000_ns, lost": [0] * 3,
             "t2t_inline_at_80000_ns, p50": [120] * 3, "t2t_inline_at_80000_ns, p99.9": [900] * 3, "t2t_inline_at_80000_ns, lost": [2] * 3},
-    "line_rate": {"line_heartbeat_ns": [50] * 3, "limit_rx_ns": [10] * 3, "message_ns": [40] * 3},
+    "line_rate": {"line_heartbeat_ns": [50] * 3, "limit_rx_ns": [10] * 3, "message_ns": [40] * 3,
+                  "message_traded_ns": [16, 20, 24], "message_active_ns": [30] * 3},
 }
 PATHS = [{"path": "socket", "orders": 900, "min_ns": 9000, "p50_ns": 30000, "p99_ns": 60000, "max_ns": 90000},
          {"path": "memif", "orders": 300, "min_ns": 2000, "p50_ns": 5000, "p99_ns": 20000, "max_ns": 50000},
@@ -29,11 +30,12 @@ PATHS = [{"path": "socket", "orders": 900, "min_ns": 9000, "p50_ns": 30000, "p99
 WANTED = ("decode_ns book_burst_ns book_single_ns hop_p50_ns hop_limit_p50_ns hop_p99_ns hop_limit_p99_ns hop_throughput_ns "
           "hop_throughput_limit_ns t2t_inline_ns t2t_inline_parts_ns t2t_two_core_ns t2t_two_core_parts_ns dpdk_loop_ns send_udp_ns "
           "send_delegated_ns send_lwip_ns send_kernel_ns socket_path_p50_ns socket_path_p99_ns dpdk_path_p50_ns dpdk_path_p99_ns "
-          "messages_per_s ratios targets host command commit disturbances").split()
+          "messages_per_s messages_traded_per_s ratios targets host command commit disturbances").split()
 RATIOS = {"decode": 2, "book_burst": 5, "book_single": 0.9, "hop_p50": 1.05, "hop_throughput": 1.1, "send_delegated": 1.15, "t2t_inline": 1.1,
-          "t2t_two_core": 1.25, "tail": 2.273, "gate_everything": 2.5, "path_p50": 6, "path_p99": 3}
+          "t2t_two_core": 1.25, "tail": 2.273, "gate_everything": 2.5, "traded": 0.5, "path_p50": 6, "path_p99": 3}
 MET = {"decode, a message": "as a ratio", "books, in bursts, a message": "no", "hop between two cores, p50": "yes",
        "tick to trade, inline, p50": "yes", "tick to trade, two cores, p50": "no", "heartbeats, one lcore": "yes",
+       "messages with books and events": "yes", "the same, books of 100 symbols of 8,000": "yes",
        "kernel socket ÷ our DPDK path, p50": "yes", "kernel socket ÷ our DPDK path, p99": "no"}
 
 

@@ -16,8 +16,10 @@
 #include "tests/bench/workload.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SYMBOLS 200u
+#define TRADED_STEP 20u    /* of those, where few have books */
 #define ORDERS 4000u       /* alive at a time */
 #define WARM 20000u
 #define MESSAGES 20000u
@@ -33,8 +35,9 @@
 static struct workload workload;
 static struct channel_params params;
 static struct book *book;
-static struct channel *channels[2];
-static uint32_t next_frame[2];
+static struct channel *channels[3]; /* one message at a time, in bursts, in bursts with books of few */
+static uint32_t next_frame[3];
+static uint64_t traded[SYMBOLS / TRADED_STEP];
 static struct md_event *events; /* of the measured messages */
 static uint32_t event_count;
 static struct md_ring ring;
@@ -126,34 +129,41 @@ COUNTED void count_channel_single(void)
 }
 
 /* Bursts that are looked ahead over, as the receive loop does it. */
-PART void receive_bursts(uint32_t frame_end)
+PART void receive_bursts(uint32_t way, uint32_t frame_end)
 {
-    static struct channel_ahead ahead;
+    static struct channel_ahead aheads[3];
     static struct channel_look looks[BURST_FRAMES];
-    while (next_frame[1] < frame_end) {
-        const struct workload_frame *burst = &workload.frames[next_frame[1]];
-        const uint32_t left = frame_end - next_frame[1], count = left < BURST_FRAMES ? left : BURST_FRAMES;
+    struct channel *channel = channels[way];
+    struct channel_ahead *ahead = &aheads[way];
+    while (next_frame[way] < frame_end) {
+        const struct workload_frame *burst = &workload.frames[next_frame[way]];
+        const uint32_t left = frame_end - next_frame[way], count = left < BURST_FRAMES ? left : BURST_FRAMES;
         uint32_t received_count = 0;
         for (uint32_t i = 0; i <= count; i++) {
             struct frame_view view;
             struct channel_cursor cursor;
             if (i == count)
-                channel_look_end(&ahead);
+                channel_look_end(ahead);
             else if (frame_parse(burst[i].data, burst[i].len, &view) == FRAME_UDP)
-                channel_look(channels[1], &ahead, view.payload, view.payload_len, &looks[i]);
+                channel_look(channel, ahead, view.payload, view.payload_len, &looks[i]);
             for (; received_count < count && received_count <= i &&
-                   (i == count || channel_look_ready(&ahead, &looks[received_count]));
+                   (i == count || channel_look_ready(ahead, &looks[received_count]));
                  received_count++)
-                if (channel_receive_looked(channels[1], 0, &ahead, &looks[received_count], received_count, 0, &cursor))
-                    drain(channels[1], &cursor);
+                if (channel_receive_looked(channel, 0, ahead, &looks[received_count], received_count, 0, &cursor))
+                    drain(channel, &cursor);
         }
-        next_frame[1] += count;
+        next_frame[way] += count;
     }
 }
 
 COUNTED void count_channel_burst(void)
 {
-    receive_bursts(workload.frame_count);
+    receive_bursts(1, workload.frame_count);
+}
+
+COUNTED void count_channel_traded(void)
+{
+    receive_bursts(2, workload.frame_count);
 }
 
 /* ---- ring/ ---- */
@@ -254,6 +264,28 @@ COUNTED void count_ouch_enter(void)
 
 /* ---- what has to be there before ---- */
 
+static int by_name(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+static void traded_make(void)
+{
+    const uint8_t *block = workload.blocks;
+    for (uint32_t i = 0; i < WARM; i++) {
+        const uint8_t *message;
+        uint32_t message_len;
+        struct itch_msg msg;
+        block = mold_next(block, &message, &message_len);
+        if (itch_decode(message, message_len, &msg) == ITCH_OK && msg.type == ITCH_STOCK_DIRECTORY &&
+            msg.locate % TRADED_STEP == 0)
+            traded[msg.locate / TRADED_STEP - 1] = msg.directory.stock;
+    }
+    qsort(traded, SYMBOLS / TRADED_STEP, sizeof(traded[0]), by_name);
+    CHECK(traded[0] != 0);
+}
+
 static void books_make(void)
 {
     workload_init(&workload, SYMBOLS, ORDERS, WARM, MESSAGES);
@@ -264,8 +296,14 @@ static void books_make(void)
     CHECK(workload.live_order_max < params.book.orders_max);
     for (uint32_t i = 0; i < 2; i++)
         channels[i] = channel_init(bench_alloc(channel_footprint(&params)), &params);
+    traded_make();
+    struct channel_params traded_params = params;
+    traded_params.traded = traded;
+    traded_params.traded_count = SYMBOLS / TRADED_STEP;
+    channels[2] = channel_init(bench_alloc(channel_footprint(&traded_params)), &traded_params);
     receive(workload.warm_frame_count);
-    receive_bursts(workload.warm_frame_count);
+    receive_bursts(1, workload.warm_frame_count);
+    receive_bursts(2, workload.warm_frame_count);
     book = book_init(bench_alloc(book_footprint(&params.book)), &params.book);
     messages = bench_alloc((WARM + MESSAGES) * sizeof(*messages));
     const uint8_t *block = workload.blocks;
@@ -384,6 +422,8 @@ int main(void)
     CHECK(book_counters(book)->verdict[BOOK_OK] > MESSAGES && book_counters(book)->verdict[BOOK_ORPHAN] == 0);
     counted("channel_single", "message", count_channel_single, MESSAGES);
     counted("channel_burst", "message", count_channel_burst, MESSAGES);
+    counted("channel_traded", "message", count_channel_traded, MESSAGES);
+    CHECK(channel_counters(channels[2])->untraded_count > MESSAGES && channel_order_count(channels[2]) > 0);
     CHECK(book_hash(channel_book(channels[0])) == book_hash(book) &&
           book_hash(channel_book(channels[1])) == book_hash(book));
 
