@@ -222,7 +222,7 @@ static inline void touch_tell(struct header *header, uint32_t side, int32_t pric
 {
     const struct touch touch = header->touch[side];
 
-    touch_write(header, side, touch.price, price == touch.price ? saturate(level_qty) : touch.qty);
+    touch_write(header, side, touch.price, price == touch.price ? qty_saturated(level_qty) : touch.qty);
 }
 
 enum book_verdict book_add_looked(struct book *book, uint32_t instrument, const struct book_look *look,
@@ -340,14 +340,13 @@ enum book_verdict book_delete_looked(struct book *book, const struct book_look *
 }
 
 enum book_verdict book_replace_looked(struct book *book, const struct book_look *orig_look,
-                                      const struct book_look *look, int32_t price, uint32_t qty,
-                                      struct book_change *ret_removed)
+                                      uint64_t ref, int32_t price, uint32_t qty, struct book_change *ret_removed)
 {
     const enum book_verdict verdict = book_delete_looked(book, orig_look, ret_removed);
 
     if (UNLIKELY(verdict != BOOK_OK))
         return verdict;
-    return book_add_looked(book, ret_removed->instrument, look, ret_removed->side, price, qty);
+    return book_add(book, ret_removed->instrument, ref, ret_removed->side, price, qty);
 }
 
 enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref, uint8_t side, int32_t price,
@@ -372,6 +371,6 @@ enum book_verdict book_delete(struct book *book, uint64_t ref, struct book_chang
 enum book_verdict book_replace(struct book *book, uint64_t orig_ref, uint64_t ref, int32_t price, uint32_t qty,
                                struct book_change *ret_removed)
 {
-    const struct book_look orig_look = book_look_none(book, orig_ref), look = book_look_none(book, ref);
-    return book_replace_looked(book, &orig_look, &look, price, qty, ret_removed);
+    const struct book_look orig_look = book_look_none(book, orig_ref);
+    return book_replace_looked(book, &orig_look, ref, price, qty, ret_removed);
 }

@@ -6,6 +6,7 @@
 #ifndef FEED_BOOK_H
 #define FEED_BOOK_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,11 +49,12 @@ struct book_top {
     bool marked;     /* book_mark_instrument */
 };
 
-/* What an operation did to an order: whose it was and what changed. */
+/* What an operation did to an order: whose it was and what changed. Price and quantity are not neighbours:
+ * GCC 12 would read them as one word behind two narrow stores (struct touch in book_state.h). */
 struct book_change {
     uint64_t ref;
-    uint32_t instrument;
     int32_t price;      /* of the order, before the operation */
+    uint32_t instrument;
     uint32_t qty;       /* taken off: executed, cancelled, or all that was left on delete */
     uint32_t left_qty;  /* still in the book afterwards; 0 = the order is gone */
     uint8_t side;       /* 'B' or 'S' */
@@ -134,18 +136,19 @@ struct book_look {
     const struct book *book;
     uint64_t ref;
     int32_t price;
-    uint32_t enters;     /* all bits: the order will be entered; none: it should be there */
     uint32_t home;       /* cell where its order is, or belongs */
     uint32_t level;      /* cell of the level that it enters */
     uint16_t instrument;
-    uint8_t side;
+    uint8_t enters;      /* 1: the order will be entered, 0: it should be there */
+    uint8_t any_side;    /* 1: of either side */
 };
+_Static_assert(sizeof(struct book_look) == 32, "two a line");
 
 /* The operations of one thread that are under way, of any of its books, which must stay where they are. Zeroed at the
  * start. */
 struct book_ahead {
     uint32_t begun, ended; /* how many have been through the first stage, and through both */
-    struct book_look look[BOOK_AHEAD];
+    alignas(sizeof(struct book_look)) struct book_look look[BOOK_AHEAD];
 };
 
 /* Operations that will come, in this order: what they will touch begins to be fetched, each line when the one that says
@@ -168,8 +171,7 @@ enum book_verdict book_reduce_looked(struct book *book, const struct book_look *
                                      struct book_change *ret_change);
 enum book_verdict book_delete_looked(struct book *book, const struct book_look *look, struct book_change *ret_change);
 enum book_verdict book_replace_looked(struct book *book, const struct book_look *orig_look,
-                                      const struct book_look *look, int32_t price, uint32_t qty,
-                                      struct book_change *ret_removed);
+                                      uint64_t ref, int32_t price, uint32_t qty, struct book_change *ret_removed);
 
 const struct book_counters *book_counters(const struct book *book);
 uint32_t book_order_count(const struct book *book);

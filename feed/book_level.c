@@ -395,7 +395,7 @@ void level_touch(struct book *book, uint32_t instrument, uint32_t side)
             window_move(book, instrument, side, price);
             (void)best_find(book, instrument, side, &price, &cell);
         }
-        touch_write(header, side, price, saturate(level_at(book, cell)->qty));
+        touch_write(header, side, price, qty_saturated(level_at(book, cell)->qty));
     } else {
         touch_write(header, side, BOOK_PRICE_NONE, 0);
     }

@@ -149,7 +149,13 @@ static inline bool is_order(const struct book *book, uint32_t cell)
     return cell >= book->orders_begin;
 }
 
-static inline uint32_t saturate(uint64_t qty)
+/* book_top */
+static inline const struct book_top *top_of(const struct book *book, uint32_t instrument)
+{
+    return &book->headers[instrument].top;
+}
+
+static inline uint32_t qty_saturated(uint64_t qty)
 {
     return qty < UINT32_MAX ? (uint32_t)qty : UINT32_MAX;
 }

@@ -21,6 +21,8 @@
 #include "feed/retransmit.h"
 #include "ring/md_event.h"
 
+#include <stdalign.h>
+
 #define CHANNEL_EVENTS_MAX 4u      /* events that one message can give; 3 are used: define and two parts, or V */
 #define CHANNEL_REORDER_PACKETS_MAX 256u
 #define CHANNEL_LOOK_MAX 48u       /* messages of a packet that are looked ahead at; those behind are not */
@@ -162,15 +164,14 @@ bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payl
 
 /* ---- looking ahead: the packets of a burst are known before their turn ---- */
 
-#define CHANNEL_UNLOOKED ITCH_VERDICT_COUNT /* verdict: not decoded, since nobody trades its instrument */
+#define CHANNEL_UNLOOKED 1u /* msg.type: not decoded, since nobody trades its instrument; no type of ITCH */
 
 /* A message that has been decoded before its turn. */
 struct channel_looked {
-    struct itch_msg msg;
-    const struct book_look *look;       /* of its order; NULL: it is about none */
-    const struct book_look *entry_look; /* ITCH_REPLACE: of the new order */
-    enum itch_verdict verdict;
+    alignas(CACHE_LINE_BYTES) struct itch_msg msg; /* type 0: not by ITCH, see itch_decode */
+    const struct book_look *look; /* of its (first) order; NULL: it is about none */
 };
+_Static_assert(sizeof(struct channel_looked) == CACHE_LINE_BYTES, "one line");
 
 /* The messages of one thread that are under way, of any of its channels. Zeroed at the start. */
 struct channel_ahead {

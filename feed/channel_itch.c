@@ -2,6 +2,7 @@
  *
  * Called for each message, on the thread that owns the channel: the hot path is channel_message and the order messages.
  * Never allocates, logs, asks for the time or trusts a byte. */
+#include "feed/book_look.h"
 #include "feed/channel_state.h"
 
 #define NS_PER_S 1000000000u
@@ -32,7 +33,7 @@ static inline void put(const struct channel *channel, struct channel_cursor *cur
 static inline void put_instrument(const struct channel *channel, struct channel_cursor *cursor, uint32_t instrument,
                                   struct md_event event)
 {
-    const struct book_top *top = book_top(channel->book, instrument);
+    const struct book_top *top = top_of(channel->book, instrument);
 
     if (UNLIKELY(top->untradable))
         event.flags |= MD_UNTRADABLE;
@@ -65,7 +66,7 @@ static inline int32_t price_load(struct channel *channel, uint32_t instrument, u
  * introduced, and nobody trades it. */
 static inline bool name_learn(struct channel *channel, struct channel_cursor *cursor, uint32_t locate, uint64_t stock)
 {
-    if (LIKELY(book_top(channel->book, locate)->marked) || stock == 0)
+    if (LIKELY(top_of(channel->book, locate)->marked) || stock == 0)
         return true;
     struct instrument *instrument = &channel->instruments[locate];
     book_mark_instrument(channel->book, locate);
@@ -198,8 +199,8 @@ static inline void replace(struct channel *channel, struct channel_cursor *curso
     put_change(channel, cursor, MD_DELETE, MD_REPLACE, &removed);
     const int32_t price = price_load(channel, removed.instrument, msg->replace.price);
     if (UNLIKELY(price == MD_PRICE_NONE) ||
-        UNLIKELY(book_add_looked(channel->book, removed.instrument, cursor->looked->entry_look, removed.side, price,
-                                 msg->replace.qty) != BOOK_OK)) {
+        UNLIKELY(book_add(channel->book, removed.instrument, msg->replace.ref, removed.side, price,
+                          msg->replace.qty) != BOOK_OK)) {
         cursor->event_count--; /* the new order was refused: it is a plain delete, with the book's marks of now */
         put_change(channel, cursor, MD_DELETE, 0, &removed);
         return;
@@ -433,50 +434,32 @@ static inline void dispatch(struct channel *channel, struct channel_cursor *curs
     }
 }
 
-/* A message that nobody has looked at before its turn. */
-struct unlooked {
-    struct channel_looked looked;
-    struct book_look look, entry_look;
-};
-
-static inline void message_decode(const struct channel *channel, const struct channel_cursor *cursor,
-                                  struct unlooked *ret_unlooked)
+/* Not a message by ITCH 5.0: why? */
+static void malformed(struct channel *channel, const struct channel_cursor *cursor)
 {
-    struct channel_looked *looked = &ret_unlooked->looked;
+    struct itch_msg msg;
 
-    looked->verdict = itch_decode(cursor->message, cursor->message_len, &looked->msg);
-    if (UNLIKELY(looked->verdict != ITCH_OK))
-        return;
-    ret_unlooked->look = book_look_none(channel->book, looked->msg.order.ref);
-    looked->look = &ret_unlooked->look;
-    if (LIKELY(looked->msg.type != ITCH_REPLACE))
-        return;
-    ret_unlooked->entry_look = book_look_none(channel->book, looked->msg.replace.ref);
-    looked->entry_look = &ret_unlooked->entry_look;
+    count(&channel->counters.itch[itch_decode(cursor->message, cursor->message_len, &msg)]);
 }
 
-void channel_message(struct channel *channel, struct channel_cursor *cursor)
+static __attribute__((noinline)) void looked_message(struct channel *channel, struct channel_cursor *cursor,
+                                                     const struct channel_looked *looked)
 {
     struct channel_counters *counters = &channel->counters;
-    struct unlooked unlooked;
+    const struct itch_msg *msg = &looked->msg;
 
-    cursor->looked = &unlooked.looked;
-    if (LIKELY(cursor->looked_left > 0)) {
-        cursor->looked = &cursor->ahead->message[cursor->looked_at++ % CHANNEL_AHEAD];
-        cursor->looked_left--;
-    } else {
-        message_decode(channel, cursor, &unlooked);
-    }
+    cursor->looked = looked;
     if (UNLIKELY(cursor->message_len == 0)) {
         count(&counters->empty_count);
         return;
     }
     count(&counters->message_count);
     count(&counters->message_type_count[cursor->message[0]]);
-    count(&counters->itch[cursor->looked->verdict]);
-    if (UNLIKELY(cursor->looked->verdict != ITCH_OK))
+    if (UNLIKELY(msg->type == 0)) {
+        malformed(channel, cursor);
         return;
-    const struct itch_msg *msg = &cursor->looked->msg;
+    }
+    count(&counters->itch[ITCH_OK]);
     if (UNLIKELY(msg->locate >= channel->instruments_max)) {
         count(&counters->locate_range_count);
         return;
@@ -485,4 +468,28 @@ void channel_message(struct channel *channel, struct channel_cursor *cursor)
     dispatch(channel, cursor, msg);
     for (uint32_t i = 1; i < cursor->event_count; i++)
         cursor->event[i - 1].flags |= MD_MORE;
+}
+
+/* Nobody has looked at it before its turn: of a burst's packets, those that were held. */
+static __attribute__((noinline)) void unlooked_message(struct channel *channel, struct channel_cursor *cursor)
+{
+    struct channel_looked looked;
+    struct book_look look;
+
+    if (UNLIKELY(itch_decode(cursor->message, cursor->message_len, &looked.msg) != ITCH_OK))
+        looked.msg.type = 0;
+    else
+        look = look_none(channel->book, looked.msg.order.ref);
+    looked.look = &look;
+    looked_message(channel, cursor, &looked);
+}
+
+void channel_message(struct channel *channel, struct channel_cursor *cursor)
+{
+    if (UNLIKELY(cursor->looked_left == 0)) {
+        unlooked_message(channel, cursor);
+        return;
+    }
+    cursor->looked_left--;
+    looked_message(channel, cursor, &cursor->ahead->message[cursor->looked_at++ % CHANNEL_AHEAD]);
 }

@@ -4,39 +4,36 @@
  * owns the channel. Its messages are decoded once, here; their orders begin to be fetched (book_look). It may be wrong
  * about everything: bytes are hostile, and what comes before the packet may change whatever was looked at. So nothing
  * is decided here. */
+#include "feed/book_look.h"
 #include "feed/channel_state.h"
 
 #define LOOKED_MAX 8192u /* messages of a burst, at most */
 
-/* Order messages that go to a book. */
-enum look_kind { LOOK_NOTHING = 0, LOOK_CHANGE, LOOK_ADD };
-
-static const uint8_t look_kind[256] = {
-    [ITCH_ADD] = LOOK_ADD,        [ITCH_ADD_MPID] = LOOK_ADD,  [ITCH_DELETE] = LOOK_CHANGE,
-    [ITCH_REPLACE] = LOOK_CHANGE, [ITCH_EXECUTED] = LOOK_CHANGE, [ITCH_CANCEL] = LOOK_CHANGE,
-    [ITCH_EXECUTED_PRICE] = LOOK_CHANGE,
-};
-
 /* Adds and others come in no order: no branch between them. Others say nothing of side and price. */
-void channel_look_message(struct channel_ahead *ahead, const struct book *book, const uint8_t *message,
-                          uint32_t message_len)
+static inline __attribute__((always_inline)) void look_message(struct channel_ahead *ahead, const struct book *book,
+                                                              const uint8_t *message, uint32_t message_len)
 {
     struct channel_looked *looked = &ahead->message[ahead->count++ % CHANNEL_AHEAD];
     const struct itch_msg *msg = &looked->msg;
 
     looked->look = NULL;
-    looked->verdict = itch_decode(message, message_len, &looked->msg);
-    if (UNLIKELY(looked->verdict != ITCH_OK))
+    if (UNLIKELY(itch_decode(message, message_len, &looked->msg) != ITCH_OK)) {
+        looked->msg.type = 0;
         return;
-    const uint8_t kind = look_kind[msg->type];
-    const bool enters = kind == LOOK_ADD;
-    if (UNLIKELY(kind == LOOK_NOTHING))
+    }
+    const struct itch_shape *shape = &itch_shapes[message[0]];
+    if (UNLIKELY(shape->books == 0))
         return;
-    looked->look = book_look(&ahead->book, book, msg->order.ref, msg->locate,
-                             (uint8_t)(enters ? msg->order.letter : 'B'), (int32_t)msg->order.price, enters);
-    if (UNLIKELY(msg->type == ITCH_REPLACE))
-        looked->entry_look = book_look(&ahead->book, book, msg->replace.ref, msg->locate, 0,
-                                       (int32_t)msg->replace.price, true);
+    looked->look = look_ahead(&ahead->book, book, msg->order.ref, msg->locate, msg->order.letter == 'S', false,
+                              (int32_t)msg->order.price, shape->enters);
+    if (UNLIKELY(message[0] == ITCH_REPLACE))
+        (void)book_look(&ahead->book, book, msg->replace.ref, msg->locate, 0, (int32_t)msg->replace.price, true);
+}
+
+void channel_look_message(struct channel_ahead *ahead, const struct book *book, const uint8_t *message,
+                          uint32_t message_len)
+{
+    look_message(ahead, book, message, message_len);
 }
 
 static inline void messages_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
@@ -46,7 +43,7 @@ static inline void messages_look(const struct channel *channel, struct channel_a
         const uint8_t *message;
         uint32_t message_len;
         block = mold_next(block, &message, &message_len);
-        channel_look_message(ahead, channel->book, message, message_len);
+        look_message(ahead, channel->book, message, message_len);
     }
 }
 

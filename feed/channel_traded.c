@@ -64,7 +64,7 @@ void channel_untraded_look(const struct channel *channel, struct channel_ahead *
         uint32_t message_len;
         block = mold_next(block, &message, &message_len);
         if (LIKELY(channel_untraded(channel, message, message_len))) {
-            ahead->message[at % CHANNEL_AHEAD].verdict = CHANNEL_UNLOOKED;
+            ahead->message[at % CHANNEL_AHEAD].msg.type = CHANNEL_UNLOOKED;
             continue;
         }
         ahead->count = at;
@@ -106,6 +106,6 @@ void channel_untraded_skip(struct channel *channel, struct channel_cursor *curso
     }
     /* It got its name after it was looked at: this message, and what is behind it, is decoded in its turn. */
     if (cursor->looked_left > 0 &&
-        cursor->ahead->message[cursor->looked_at % CHANNEL_AHEAD].verdict == CHANNEL_UNLOOKED)
+        cursor->ahead->message[cursor->looked_at % CHANNEL_AHEAD].msg.type == CHANNEL_UNLOOKED)
         cursor->looked_left = 0;
 }

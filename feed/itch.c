@@ -241,17 +241,19 @@ _Static_assert(sizeof(struct itch_wire_noii) == ITCH_LENGTH_MAX, "the longest me
 
 #define ORDER      .plain_span = UINT32_MAX / 2 /* all of it is in the two pieces */
 #define ORDER_MORE .more = 1
+#define BOOKS      .books = 1
+#define ENTERS     BOOKS, .enters = 1
 
 const struct itch_shape itch_shapes[256] = {
-    [ITCH_ADD] = {ADD_SHAPE, .len = sizeof(struct itch_wire_add), ORDER},
-    [ITCH_ADD_MPID] = {ADD_SHAPE, .len = sizeof(struct itch_wire_add_mpid), ORDER_MORE},
+    [ITCH_ADD] = {ADD_SHAPE, ENTERS, .len = sizeof(struct itch_wire_add), ORDER},
+    [ITCH_ADD_MPID] = {ADD_SHAPE, ENTERS, .len = sizeof(struct itch_wire_add_mpid), ORDER_MORE},
     [ITCH_TRADE] = {ADD_SHAPE, .len = sizeof(struct itch_wire_trade), ORDER_MORE},
     [ITCH_EXECUTED] = {.shuffle = {BE32(itch_wire_executed, qty), ZERO4, BE64(itch_wire_executed, match)},
                        .piece_at = PIECE_AT(itch_wire_executed),
                        NO_LETTER,
                        .letter_else = 'Y',
                        .len = sizeof(struct itch_wire_executed),
-                       ORDER},
+                       BOOKS, ORDER},
     /* Quantity to price is 17 bytes here. */
     [ITCH_EXECUTED_PRICE] = {.shuffle = {ZERO4, BE32(itch_wire_executed_price, price),
                                          BE64(itch_wire_executed_price, executed.match)},
@@ -259,23 +261,23 @@ const struct itch_shape itch_shapes[256] = {
                              .letter_at = offsetof(struct itch_wire_executed_price, printable),
                              .letter_mask = 0xff,
                              .len = sizeof(struct itch_wire_executed_price),
-                             ORDER_MORE},
+                             BOOKS, ORDER_MORE},
     [ITCH_CANCEL] = {.shuffle = {BE32(itch_wire_cancel, qty), ZERO4, ZERO8},
                      .piece_at = PIECE_AT(itch_wire_cancel),
                      NO_LETTER,
                      .len = sizeof(struct itch_wire_cancel),
-                     ORDER},
+                     BOOKS, ORDER},
     [ITCH_DELETE] = {.shuffle = {ZERO4, ZERO4, ZERO8},
                      .piece_at = PIECE_AT(itch_wire_delete),
                      NO_LETTER,
                      .len = sizeof(struct itch_wire_delete),
-                     ORDER},
+                     BOOKS, ORDER},
     [ITCH_REPLACE] = {.shuffle = {BE32(itch_wire_replace, qty), BE32(itch_wire_replace, price),
                                   BE64(itch_wire_replace, ref)},
                       .piece_at = PIECE_AT(itch_wire_replace),
                       NO_LETTER,
                       .len = sizeof(struct itch_wire_replace),
-                      ORDER},
+                      BOOKS, ORDER},
     [ITCH_SYSTEM_EVENT] = {.len = sizeof(struct itch_wire_system_event)},
     [ITCH_STOCK_DIRECTORY] = {.len = sizeof(struct itch_wire_directory)},
     [ITCH_TRADING_ACTION] = {.len = sizeof(struct itch_wire_trading_action)},

@@ -126,6 +126,8 @@ struct itch_shape {
     uint8_t letter_at;
     uint8_t letter_mask; /* 0xff, or 0 where the type has no letter */
     uint8_t letter_else; /* what stands for it then */
+    uint8_t books;       /* 1: goes to a book, that is all order messages but P */
+    uint8_t enters;      /* 1: as an order that is new to it: A, F */
 };
 extern const struct itch_shape itch_shapes[256];
 extern const uint8_t itch_prefix_shuffle[ITCH_PIECE_LEN]; /* the prefix in the order of itch_msg */

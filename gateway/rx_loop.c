@@ -31,14 +31,15 @@ static inline void publish(struct rx *rx, const struct md_event *event, uint64_t
 
 static void publish_time(struct rx *rx)
 {
-    const struct md_event time = {.type = MD_TIME,
-                                  .instrument = MD_INSTRUMENT_NONE,
-                                  .price = MD_PRICE_NONE,
-                                  .exchange_ns = rx->now_ns,
-                                  .rx_tsc = rx->burst_tsc,
-                                  .bid_price = MD_PRICE_NONE,
-                                  .ask_price = MD_PRICE_NONE};
+    struct md_event time;
 
+    md_event_write(&time, (struct md_event){.type = MD_TIME,
+                                            .instrument = MD_INSTRUMENT_NONE,
+                                            .price = MD_PRICE_NONE,
+                                            .exchange_ns = rx->now_ns,
+                                            .rx_tsc = rx->burst_tsc,
+                                            .bid_price = MD_PRICE_NONE,
+                                            .ask_price = MD_PRICE_NONE});
     publish(rx, &time, 0);
     rx->told_ns = rx->now_ns;
 }

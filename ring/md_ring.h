@@ -43,7 +43,6 @@
 #define MD_RING_FENCE_STORE() ck_pr_fence_store()
 #endif
 
-#define MD_RING_WORDS 7
 #define MD_RING_BUSY 0u           /* no event has sequence 0 */
 #define MD_RING_SLOTS_MIN 64u
 #define MD_RING_SLOTS_MAX (1u << 24)
@@ -53,10 +52,10 @@
 
 struct md_slot {
     alignas(CACHE_LINE_BYTES) uint64_t seq;
-    uint64_t word[MD_RING_WORDS];
+    uint64_t word[MD_EVENT_WORDS];
 };
 _Static_assert(sizeof(struct md_slot) == CACHE_LINE_BYTES, "one event, one line");
-_Static_assert(sizeof(struct md_event) == MD_RING_WORDS * sizeof(uint64_t), "the payload is copied in words");
+_Static_assert(sizeof(struct md_event) == MD_EVENT_WORDS * sizeof(uint64_t), "the payload is copied in words");
 
 struct md_ring {
     struct md_slot *slots; /* read-mostly */
@@ -99,13 +98,16 @@ static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event 
 {
     const uint64_t seq = ring->head;
     struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, seq)];
-    uint64_t word[MD_RING_WORDS];
+    uint64_t word[MD_EVENT_WORDS];
 
-    memcpy(word, event, sizeof(word)); /* first: behind the mark GCC 12 takes them through memory, and waits for it */
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < MD_EVENT_WORDS; i++) /* first, else they have to be loaded behind the fence */
+        word[i] = md_event_word_of(event, i);
     prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, seq + MD_RING_AHEAD)]);
     MD_RING_STORE(&slot->seq, MD_RING_BUSY);
     MD_RING_FENCE_STORE(); /* a reader that sees a new word also sees that the old number is gone */
-    for (unsigned i = 0; i < MD_RING_WORDS; i++)
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < MD_EVENT_WORDS; i++)
         MD_RING_STORE(&slot->word[i], word[i]);
     MD_RING_FENCE_STORE(); /* a reader that sees the number sees the words */
     MD_RING_STORE(&slot->seq, seq);
@@ -117,7 +119,7 @@ static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event 
 static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, struct md_event *ret_event)
 {
     const struct md_slot *slot = &reader->slots[md_ring_slot_idx(reader->mask, reader->next)];
-    uint64_t word[MD_RING_WORDS];
+    uint64_t word[MD_EVENT_WORDS];
 
     const uint64_t seq = MD_RING_LOAD(&slot->seq);
     if (seq != reader->next) {
@@ -131,12 +133,15 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
         return MD_RING_OVERRUN;
     }
     MD_RING_FENCE_LOAD(); /* words are read after the number ... */
-    for (unsigned i = 0; i < MD_RING_WORDS; i++)
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < MD_EVENT_WORDS; i++)
         word[i] = MD_RING_LOAD(&slot->word[i]);
     MD_RING_FENCE_LOAD(); /* ... and before it is looked at again */
     if (UNLIKELY(MD_RING_LOAD(&slot->seq) != seq))
         return MD_RING_EMPTY; /* overwritten while it was copied: the next pop finds BUSY or the newer number */
-    memcpy(ret_event, word, sizeof(word));
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < MD_EVENT_WORDS; i++)
+        md_event_word(ret_event, i, word[i]);
     reader->next = seq + 1;
     if (seq - reader->empty_seq >= MD_RING_BEHIND) /* not at the head: there they are the producer's */
         prefetch_read(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);

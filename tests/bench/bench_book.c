@@ -62,7 +62,7 @@ static inline void apply(struct book *book, const struct channel_looked *looked)
         (void)book_delete_looked(book, looked->look, &change);
         break;
     case ITCH_REPLACE:
-        (void)book_replace_looked(book, looked->look, looked->entry_look, (int32_t)msg->replace.price, msg->replace.qty,
+        (void)book_replace_looked(book, looked->look, msg->replace.ref, (int32_t)msg->replace.price, msg->replace.qty,
                                   &change);
         break;
     default:
@@ -81,9 +81,7 @@ static void single(struct way *way, uint32_t count)
         if (itch_decode(message, message_len, &looked.msg) != ITCH_OK)
             continue;
         const struct book_look look = book_look_none(way->book, looked.msg.order.ref);
-        const struct book_look entry_look = book_look_none(way->book, looked.msg.order.word);
         looked.look = &look;
-        looked.entry_look = &entry_look;
         apply(way->book, &looked);
     }
 }

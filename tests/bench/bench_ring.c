@@ -197,7 +197,7 @@ static void *stream_peer(void *unused)
             const struct md_slot *line = &slots_there[next % SLOTS];
             if (ck_pr_load_64(&line->seq) != next)
                 continue;
-            for (unsigned k = 0; k < MD_RING_WORDS; k++)
+            for (unsigned k = 0; k < MD_EVENT_WORDS; k++)
                 sum += ck_pr_load_64(&line->word[k]);
             next++;
         }
@@ -219,7 +219,7 @@ static void run_stream(void *unused, double *ret_ns)
         uint64_t room = SLOTS - (next - ck_pr_load_64(&back[0].word));
         for (; room > 0 && next <= THROUGHPUT_EVENTS; room--, next++) {
             struct md_slot *line = &slots_there[next % SLOTS];
-            for (unsigned k = 0; k < MD_RING_WORDS; k++)
+            for (unsigned k = 0; k < MD_EVENT_WORDS; k++)
                 ck_pr_store_64(&line->word[k], next);
             ck_pr_store_64(&line->seq, next);
         }

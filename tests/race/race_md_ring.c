@@ -60,9 +60,9 @@ static uint64_t mix(uint64_t value)
 
 static struct md_event event_of(uint64_t seq)
 {
-    uint64_t word[MD_RING_WORDS];
+    uint64_t word[MD_EVENT_WORDS];
     struct md_event event;
-    for (unsigned i = 0; i < MD_RING_WORDS; i++) /* laps differ in every word; cheap, for the producer shall overtake */
+    for (unsigned i = 0; i < MD_EVENT_WORDS; i++) /* laps differ in every word; cheap: the producer shall overtake */
         word[i] = (seq + i) * 0x9e3779b97f4a7c15u;
     memcpy(&event, word, sizeof(event));
     return event;

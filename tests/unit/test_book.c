@@ -932,8 +932,8 @@ struct operation {
     int32_t price;
     uint32_t qty, instrument;
     uint8_t side;
-    struct book_look look, other_look; /* as they will be at its turn */
-    const struct book_look *ahead, *other_ahead;
+    struct book_look look; /* as it will be at its turn */
+    const struct book_look *ahead;
 };
 
 static int32_t price_draw(const struct shape *shape, uint64_t dice, uint64_t *state)
@@ -979,15 +979,13 @@ static void operation_look(struct operation *operation, struct book *book, struc
 {
     const bool enters = operation->kind == ADD;
     operation->look = book_look_none(book, operation->ref);
-    operation->other_look = book_look_none(book, operation->other_ref);
-    operation->ahead = operation->other_ahead = NULL;
+    operation->ahead = NULL;
     if (!looked)
         return;
     operation->ahead = book_look(ahead, book, operation->ref, operation->instrument, enters ? operation->side : 'B',
                                  operation->price, enters);
     if (operation->kind == REPLACE)
-        operation->other_ahead =
-            book_look(ahead, book, operation->other_ref, operation->instrument, 0, operation->price, true);
+        (void)book_look(ahead, book, operation->other_ref, operation->instrument, 0, operation->price, true);
 }
 
 static void run_beside_naive(const struct shape *shape, uint64_t seed)
@@ -1013,7 +1011,6 @@ static void run_beside_naive(const struct shape *shape, uint64_t seed)
             continue;
         const struct operation *operation = &operations[op % 32];
         const struct book_look *look = operation->ahead ? operation->ahead : &operation->look;
-        const struct book_look *other_look = operation->other_ahead ? operation->other_ahead : &operation->other_look;
         uint32_t instrument = operation->instrument;
         enum book_verdict wanted, found;
         struct book_change wanted_change, found_change;
@@ -1032,7 +1029,8 @@ static void run_beside_naive(const struct shape *shape, uint64_t seed)
         case REPLACE:
             wanted = venue_book_replace(naive, operation->ref, operation->other_ref, operation->price, operation->qty,
                                         &wanted_change);
-            found = book_replace_looked(book, look, other_look, operation->price, operation->qty, &found_change);
+            found = book_replace_looked(book, look, operation->other_ref, operation->price, operation->qty,
+                                        &found_change);
             break;
         default:
             wanted = venue_book_reduce(naive, operation->ref, operation->qty, &wanted_change);

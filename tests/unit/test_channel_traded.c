@@ -422,7 +422,7 @@ Test(channel_traded, a_session_forgets_who_was_traded)
         const uint32_t len = packet_write(packet, name, 1, count);
         channel_look(channel, &pair->ahead[1], packet, len, &look);
         cr_assert_eq(look.count, count);
-        cr_assert_eq(pair->ahead[1].message[(look.first + session + 2) % CHANNEL_AHEAD].verdict == CHANNEL_UNLOOKED,
+        cr_assert_eq(pair->ahead[1].message[(look.first + session + 2) % CHANNEL_AHEAD].msg.type == CHANNEL_UNLOOKED,
                      session > 0);
         channel_look_end(&pair->ahead[1]);
         cr_assert(channel_receive_looked(channel, 0, &pair->ahead[1], &look, 1, 0, &cursor));
