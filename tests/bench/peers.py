@@ -1,5 +1,5 @@
 """Decode and books beside other programs: on the same bytes, round by round in turn, on one CPU; ratios are medians of the rounds' own.
-  usage: peers.py [--itch FILE] [--rounds N] [--json] [--build DIR] [--book NAME=PROGRAM]... [--decode NAME=PROGRAM]...
+  usage: peers.py [--itch FILE] [--rounds N] [--cpu N] [--json] [--build DIR] [--book NAME=PROGRAM]... [--decode NAME=PROGRAM]...
 
 FILE is a Nasdaq BinaryFILE, without it the generated day of bench_book, which it writes itself (--write). PROGRAM is whatever you have built
 around the code that you compare with; nothing is fetched or built here. It is run as `PROGRAM FILE WARM COUNT` and
@@ -35,6 +35,7 @@ def options_parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS)
     parser.add_argument("--itch", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), metavar="N")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--build", default=os.path.join(SOURCE, "build"), metavar="DIR")
     for work in OURS:
@@ -42,6 +43,8 @@ def options_parse():
     options = parser.parse_args()
     if not 9 <= options.rounds <= 1001:
         refuse("--rounds: 9 to 1001")
+    if options.cpu not in os.sched_getaffinity(0):
+        refuse(f"--cpu: of {', '.join(map(str, sorted(os.sched_getaffinity(0))))}")
     if options.itch and not os.path.isfile(options.itch):
         refuse(f"--itch: {options.itch} is not there")
     if not options.book and not options.decode:
@@ -102,6 +105,11 @@ class Program:
         except ValueError:
             refuse(f"{self.name} said '{line}' and not ns a message")
 
+    def switches(self):
+        """How often it was put off the CPU against its will."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("nonvoluntary_ctxt_switches"))
+
     def finish(self):
         """What it has found."""
         said, _ = self.process.communicate()
@@ -128,10 +136,13 @@ def measure(work, options, itch, cpu):
             keeps.append(programs[-1].ready())
         rounds = {name: [] for name in (*rows, *(program.name for program in programs[1:]))}
         for number in range(options.rounds + 1):
+            if number == 1:
+                before = sum(program.switches() for program in programs)
             for name, ns in (*((row, programs[0].round(row)) for row in rows),
                              *((program.name, program.round()) for program in programs[1:])):
                 if number > 0:
                     rounds[name].append(ns)
+        switches = sum(program.switches() for program in programs) - before
         found = [program.finish() for program in programs]
     finally:
         for program in programs:
@@ -145,13 +156,14 @@ def measure(work, options, itch, cpu):
             "agrees": sorted(key for key in its if its[key] == found[0].get(key)),
             "differs": sorted(key for key in its if its[key] != found[0].get(key)),
         }
-    return {"warm": int(warm), "count": int(count), "peers": peers,
+    return {"warm": int(warm), "count": int(count), "switches": switches, "peers": peers,
             "ours": {row: {"median_ns": statistics.median(rounds[row]), "rounds_ns": rounds[row]} for row in rows}}
 
 
 def table(work, said):
     rows = list(said["ours"])[:OURS[work][1]]
-    lines = [f"{work}: {said['count']} messages a round behind {said['warm']}; ours divided by theirs, below 1 is faster"]
+    lines = [f"{work}: {said['count']} messages a round behind {said['warm']}, {said['switches']} times off the CPU meanwhile; "
+             "ours divided by theirs, below 1 is faster"]
     for row, ours in said["ours"].items():
         lines.append(f"  {row:<22} {ours['median_ns']:8.1f} ns a message   {min(ours['rounds_ns']):.1f} … {max(ours['rounds_ns']):.1f}")
     lines += ["", f"  {'':<22} {'ns':>8}  {'rounds':<17}" + "".join(f" {row.removesuffix('_ns'):>14}" for row in rows) + "  same as ours; keeps"]
@@ -174,16 +186,15 @@ def main():
             program = "bench_book" if options.book else "bench_decode"
             subprocess.run([os.path.join(options.build, "tests/bench", program), "--rounds", str(options.rounds), "--write", itch],
                            check=True, stdout=subprocess.DEVNULL)
-        cpu = max(os.sched_getaffinity(0))
         for work in OURS:
             if getattr(options, work):
-                said[work] = measure(work, options, os.path.abspath(itch), cpu)
+                said[work] = measure(work, options, os.path.abspath(itch), options.cpu)
     finally:
         shutil.rmtree(work_dir)
     if options.json:
         print(json.dumps(said, indent=1))
         return
-    print(f"{options.rounds} rounds, CPU {cpu}, load before {said['load']}\n")
+    print(f"{options.rounds} rounds, CPU {options.cpu}, load before {said['load']}\n")
     print("\n\n".join(table(work, said[work]) for work in OURS if work in said))
 
 

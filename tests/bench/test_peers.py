@@ -83,6 +83,7 @@ def test_refusals(directory, itch):
             (("--book", f"x={directory}"), "NAME=PROGRAM"),
             ((true, true), "two programs of one name"),
             (("--rounds", "8", true), "9 to 1001"),
+            (("--cpu", "-1", true), "--cpu: of "),
             (("--itch", itch + "x", true), "is not there"),
             (("--build", directory, true), "bench_decode is not in"),
             (("--itch", itch, true), "true has ended too early, exit code 0"),
