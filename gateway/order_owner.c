@@ -26,7 +26,7 @@ static void act(struct strategy_lcore *lcore, const struct order_event *events, 
     const uint64_t event_seq = lcore->event_seq;
     struct submit_queue queue;
 
-    queue.head = queue.tail = 0;
+    submit_begin(&queue);
     for (uint32_t i = 0; i < event_count; i++) {
         if (events[i].type == ORDER_FILLED && lcore->sink)
             fill_note(lcore, &events[i]);

@@ -12,7 +12,6 @@
 void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
 {
     struct submit_queue queue;
-    struct strategy_out out;
 
     if (lcore->stage_stamps)
         lcore->popped_tsc = clock_tsc();
@@ -29,13 +28,13 @@ void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
             submit_expired(lcore, event);
         return;
     }
-    queue.head = queue.tail = 0;
+    submit_begin(&queue);
     for (uint32_t i = 0; i < lcore->strategy_count; i++) {
-        out.count = 0;
+        struct strategy_out *out = submit_answer(&queue);
         kill_called(&lcore->calling, KILL_CALL_EVENT, i);
-        lcore->strategy[i].ops->on_event(lcore->strategy[i].state, event, lcore->market.now_ns, &out);
-        if (out.count > 0)
-            submit_add(lcore, &queue, (uint8_t)i, &out);
+        lcore->strategy[i].ops->on_event(lcore->strategy[i].state, event, lcore->market.now_ns, out);
+        if (out->count > 0)
+            submit_add(lcore, &queue, (uint8_t)i);
     }
     kill_called(&lcore->calling, KILL_CALL_NONE, 0);
     if (UNLIKELY(queue.tail > 0)) {

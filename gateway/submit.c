@@ -3,75 +3,34 @@
  * has a reason; the strategy hears of it. Never allocates, waits or logs. */
 #include "gateway/submit.h"
 
-/* Intents are copied as they were written. A load that is wider than the stores just before it waits until they are in
- * the cache, behind all that missed it: on two cores as long as a line takes from the other. */
-struct intent_words {
-    uint64_t word[3];
-};
-
-static inline void intent_store(struct order_intent *ret_intent, struct intent_words words)
+void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy)
 {
-    for (uint32_t i = 0; i < 3; i++)
-        memcpy((uint8_t *)ret_intent + i * sizeof(words.word[i]), &words.word[i], sizeof(words.word[i]));
-}
+    struct strategy_out *out = &queue->answer[queue->tail];
+    const uint32_t room = SUBMIT_INTENTS_MAX - queue->intent_count;
 
-/* By the strategy: in fields. Atomic, or GCC makes one load of two. */
-static inline struct intent_words intent_fields(const struct order_intent *intent)
-{
-#define FIELD(name) ((uint64_t)__atomic_load_n(&intent->name, __ATOMIC_RELAXED))
-    return (struct intent_words){{FIELD(action) | FIELD(side) << 8 | FIELD(tif) << 16 | FIELD(channel) << 32 |
-                                      FIELD(instrument) << 48,
-                                  (uint32_t)FIELD(price) | FIELD(qty) << 32, FIELD(orig_ref) | FIELD(tag) << 32}};
-#undef FIELD
-}
-
-/* By intent_store. */
-static inline struct intent_words intent_load(const struct order_intent *intent)
-{
-    struct intent_words words;
-
-    for (uint32_t i = 0; i < 3; i++)
-        memcpy(&words.word[i], (const uint8_t *)intent + i * sizeof(words.word[i]), sizeof(words.word[i]));
-    return words;
-}
-_Static_assert(sizeof(struct order_intent) == 24 && offsetof(struct order_intent, side) == 1 &&
-                   offsetof(struct order_intent, tif) == 2 && offsetof(struct order_intent, channel) == 4 &&
-                   offsetof(struct order_intent, instrument) == 6 && offsetof(struct order_intent, price) == 8 &&
-                   offsetof(struct order_intent, qty) == 12 && offsetof(struct order_intent, orig_ref) == 16 &&
-                   offsetof(struct order_intent, tag) == 20,
-               "intent_fields");
-
-void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
-                const struct strategy_out *out)
-{
-    uint32_t count = out->count;
-
-    if (UNLIKELY(count > ORDER_INTENTS_MAX)) { /* what it claims to have put there is not there */
-        lcore->intent_overflow_count += count - ORDER_INTENTS_MAX;
-        count = ORDER_INTENTS_MAX;
+    if (UNLIKELY(out->count > ORDER_INTENTS_MAX)) { /* what it claims to have put there is not there */
+        lcore->intent_overflow_count += out->count - ORDER_INTENTS_MAX;
+        out->count = ORDER_INTENTS_MAX;
     }
-    lcore->strategy[strategy].intent_count += count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (queue->tail == SUBMIT_INTENTS_MAX) {
-            lcore->intent_overflow_count++;
-            continue;
-        }
-        intent_store(&queue->item[queue->tail].intent, intent_fields(&out->intent[i]));
-        queue->item[queue->tail].strategy = strategy;
-        queue->tail++;
+    lcore->strategy[strategy].intent_count += out->count;
+    if (UNLIKELY(out->count > room)) {
+        lcore->intent_overflow_count += out->count - room;
+        out->count = room;
     }
+    if (out->count == 0)
+        return;
+    queue->intent_count += out->count;
+    queue->strategy[queue->tail++] = strategy;
 }
 
 void submit_news(struct strategy_lcore *lcore, struct submit_queue *queue, const struct order_event *event)
 {
     struct strategy_slot *slot = &lcore->strategy[event->strategy];
-    struct strategy_out out;
 
-    out.count = 0;
     kill_called(&lcore->calling, KILL_CALL_ORDER, event->strategy);
-    slot->ops->on_order(slot->state, event, &out);
+    slot->ops->on_order(slot->state, event, submit_answer(queue));
     kill_called(&lcore->calling, KILL_CALL_NONE, 0);
-    submit_add(lcore, queue, event->strategy, &out);
+    submit_add(lcore, queue, event->strategy);
 }
 
 static struct order_event news(const struct open_order *order, enum order_event_type type, uint64_t now_ns)
@@ -180,8 +139,7 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
     if (UNLIKELY(lcore->answered && !open_replaceable(order)))
         return RISK_ORDER_BUSY;
     *ret_reserved = intent->qty > order->qty ? intent->qty - order->qty : 0;
-    struct order_intent replace; /* about the instrument and side of its order, whatever the strategy wrote */
-    intent_store(&replace, intent_load(intent));
+    struct order_intent replace = *intent; /* about the instrument and side of its order, whatever the strategy wrote */
     replace.channel = order->channel;
     replace.instrument = order->instrument;
     replace.side = order->side;
@@ -189,13 +147,11 @@ static enum risk_verdict gate(struct strategy_lcore *lcore, const struct order_i
 }
 
 /* An order that is on the wire is open from here on; returns its UserRefNum. Of a replace that somebody will answer
- * both orders are open until then. Where nobody answers, the new order takes the old one's reservation over: the larger
- * of the two stays reserved. */
-static uint32_t enter(struct strategy_lcore *lcore, struct order_intent *wire, uint64_t symbol, uint8_t strategy,
-                      struct open_order *orig, uint32_t reserved)
+ * both orders are open until then; where nobody answers, the new order takes the old one's place. */
+static uint32_t enter(struct strategy_lcore *lcore, const struct order_intent *wire, uint64_t symbol, uint8_t strategy,
+                      struct open_order *orig)
 {
     if (orig && !lcore->answered) {
-        wire->qty = orig->qty + reserved;
         open_disown(&lcore->open, &lcore->market, orig);
         open_remove(&lcore->open, orig);
         orig = NULL;
@@ -248,21 +204,23 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     enum risk_verdict verdict = gate(lcore, intent, strategy, order, &reserved);
     if (verdict != RISK_PASS)
         return verdict;
-    struct order_intent wire; /* a cancel or replace is about the instrument and side of its order */
-    intent_store(&wire, intent_load(intent));
+    struct order_intent changed; /* a cancel or replace is about the instrument and side of its order */
+    const struct order_intent *wire = intent;
     if (order) {
-        wire.channel = order->channel;
-        wire.instrument = order->instrument;
-        wire.side = order->side;
+        changed = *intent;
+        changed.channel = order->channel;
+        changed.instrument = order->instrument;
+        changed.side = order->side;
         if (lcore->answered) /* quantities on the wire count what was executed before */
-            wire.qty = open_wire_qty(order, intent->qty);
+            changed.qty = open_wire_qty(order, intent->qty);
+        wire = &changed;
     }
-    const struct market_instrument *instrument = market_find(&lcore->market, wire.channel, wire.instrument);
+    const struct market_instrument *instrument = market_find(&lcore->market, wire->channel, wire->instrument);
     if (!cancel && !open_room(&lcore->open))
         verdict = lcore->open.next_ref >= lcore->open.ref_limit ? RISK_REFS_USED_UP : RISK_OPEN_FULL;
     else
         verdict = order_path_encode(
-            lcore->path, &wire, instrument->symbol,
+            lcore->path, wire, instrument->symbol,
             (struct order_frame_id){.user_ref = lcore->open.next_ref, .tick_ns = tick_of(lcore, cause)});
     if (verdict == RISK_PASS) {
         if (lcore->stage_stamps)
@@ -271,7 +229,7 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     }
     if (verdict != RISK_PASS) {
         if (!cancel)
-            risk_undo(&lcore->risk, &lcore->market, &wire, reserved, strategy);
+            risk_undo(&lcore->risk, &lcore->market, wire, reserved, strategy);
         return verdict;
     }
     const uint64_t tx_tsc = clock_tsc();
@@ -288,8 +246,9 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
     }
     if (intent->action == ORDER_NEW)
         warm_note(&lcore->warm, intent, strategy);
-    wire.qty = intent->qty;
-    const uint32_t user_ref = enter(lcore, &wire, instrument->symbol, strategy, order, reserved);
+    if (order) /* where nobody answers it takes the reservation over: the larger of the two stays reserved */
+        changed.qty = lcore->answered ? intent->qty : order->qty + reserved;
+    const uint32_t user_ref = enter(lcore, wire, instrument->symbol, strategy, order);
     sent(lcore, user_ref, strategy, cause, tx_tsc);
     order = open_find(&lcore->open, user_ref);
     const struct order_event event = news(order, ORDER_SENT, lcore->market.now_ns);
@@ -314,28 +273,35 @@ bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const
     return true;
 }
 
+static void refused(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
+                    const struct order_intent *intent, enum risk_verdict verdict)
+{
+    const struct order_event event = {.type = ORDER_REFUSED,
+                                      .reason = (uint8_t)verdict,
+                                      .side = intent->side,
+                                      .strategy = strategy,
+                                      .channel = intent->channel,
+                                      .instrument = intent->instrument,
+                                      .price = intent->price,
+                                      .qty = intent->qty,
+                                      .tag = intent->tag,
+                                      .now_ns = lcore->market.now_ns};
+
+    lcore->strategy[strategy].refused_count++;
+    submit_news(lcore, queue, &event);
+}
+
 void submit_all(struct strategy_lcore *lcore, struct submit_queue *queue, const struct md_event *cause)
 {
-    while (queue->head != queue->tail) {
-        const struct order_intent *intent = &queue->item[queue->head].intent;
-        const uint8_t strategy = queue->item[queue->head].strategy;
-        queue->head++;
-        const enum risk_verdict verdict = submit(lcore, queue, strategy, intent, cause);
-        risk_count(&lcore->risk, verdict);
-        if (verdict == RISK_PASS)
-            continue;
-        const struct order_event event = {.type = ORDER_REFUSED,
-                                          .reason = (uint8_t)verdict,
-                                          .side = intent->side,
-                                          .strategy = strategy,
-                                          .channel = intent->channel,
-                                          .instrument = intent->instrument,
-                                          .price = intent->price,
-                                          .qty = intent->qty,
-                                          .tag = intent->tag,
-                                          .now_ns = lcore->market.now_ns};
-        lcore->strategy[strategy].refused_count++;
-        submit_news(lcore, queue, &event);
+    for (; queue->head != queue->tail; queue->head++) {
+        const struct strategy_out *answer = &queue->answer[queue->head];
+        const uint8_t strategy = queue->strategy[queue->head];
+        for (uint32_t i = 0; i < answer->count; i++) {
+            const enum risk_verdict verdict = submit(lcore, queue, strategy, &answer->intent[i], cause);
+            risk_count(&lcore->risk, verdict);
+            if (UNLIKELY(verdict != RISK_PASS))
+                refused(lcore, queue, strategy, &answer->intent[i], verdict);
+        }
     }
 }
 
@@ -345,7 +311,7 @@ void submit_expired(struct strategy_lcore *lcore, const struct md_event *time)
     struct open_order *order;
 
     while ((order = open_expired(&lcore->open, lcore->market.now_ns))) {
-        queue.head = queue.tail = 0;
+        submit_begin(&queue);
         release(lcore, &queue, order);
         submit_all(lcore, &queue, time);
     }

@@ -6,16 +6,33 @@
 
 #define SUBMIT_INTENTS_MAX 32u /* that one event may lead to, those from order news included */
 
-/* Intents of one event, in order, those that their news leads to included: a queue, so that nothing recurses. Empty
- * it by head = tail = 0. */
+/* What strategies answered to one event, in order, what they answer to the news of it included: a queue, so that
+ * nothing recurses. They write into it themselves, and intents are read where they were written, a field at a time: a
+ * copy made right behind the call would wait for its stores. */
 struct submit_queue {
-    struct { struct order_intent intent; uint8_t strategy; } item[SUBMIT_INTENTS_MAX];
-    uint32_t head, tail;
+    uint32_t head, tail;                  /* answers with an intent at least */
+    uint32_t intent_count;                /* of all of them */
+    uint8_t strategy[SUBMIT_INTENTS_MAX]; /* of each answer */
+    struct strategy_out answer[SUBMIT_INTENTS_MAX + 1]; /* the last one: where there is no room for it */
 };
 
-/* Add what a strategy answered; beyond SUBMIT_INTENTS_MAX it is counted and dropped. */
-void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy,
-                const struct strategy_out *out);
+/* Nothing is in it. */
+static inline void submit_begin(struct submit_queue *queue)
+{
+    queue->head = queue->tail = queue->intent_count = 0;
+}
+
+/* Where the next strategy that is called shall answer. */
+static inline struct strategy_out *submit_answer(struct submit_queue *queue)
+{
+    struct strategy_out *out = &queue->answer[queue->tail];
+
+    out->count = 0;
+    return out;
+}
+
+/* It has: its answer is in the queue. Intents beyond SUBMIT_INTENTS_MAX are counted and dropped. */
+void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy);
 
 /* News of an order, to the strategy whose it is; what it answers is added. Orders of earlier lives are nobody's. */
 void submit_news(struct strategy_lcore *lcore, struct submit_queue *queue, const struct order_event *event);
