@@ -169,6 +169,8 @@ static inline void receive(struct rx *rx, const struct rx_found *found)
         expire(rx);
         rx_deadline(rx);
     }
+    if (rx->ring)
+        md_ring_expect(rx->ring);
     if (line_receive(rx, found, &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);

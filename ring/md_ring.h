@@ -17,7 +17,8 @@
  * Where an event lies: sequences are MD_RING_STRIDE slots apart, so that the next one is on another page. A reader at
  * the head polls one line only; with neighbours side by side its core's prefetchers would fetch the next ones too, from
  * under the producer that is about to write them. What they no longer do, both sides do themselves: the producer asks
- * for the line of MD_RING_AHEAD events later, to write; a reader that lags, for one of MD_RING_BEHIND later. */
+ * for the line of MD_RING_AHEAD events later, to write; a reader that lags, for one of MD_RING_BEHIND later. The line
+ * that a reader polls it has taken back meanwhile: md_ring_expect. */
 #ifndef RING_MD_RING_H
 #define RING_MD_RING_H
 
@@ -91,6 +92,13 @@ void md_ring_reader_init(struct md_ring_reader *reader, struct md_ring *ring);
 static inline uint64_t md_ring_slot_idx(uint64_t mask, uint64_t seq)
 {
     return seq * MD_RING_STRIDE & mask;
+}
+
+/* An event is coming: the line of its slot, which whoever polls the head has, is on its way back while the event is
+ * still being made. Producer only; publishes nothing, and may be in vain. */
+static inline void md_ring_expect(const struct md_ring *ring)
+{
+    prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, ring->head)]);
 }
 
 /* Publish one event. Producer only; never waits, cannot fail. Returns the event's sequence. */
