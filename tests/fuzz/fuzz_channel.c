@@ -4,7 +4,8 @@
  * Byte 1: what there is of recovery, enum recovery_bits; bits 6-7: the window of kept messages, 64 ... 512.
  * Then what comes: line and, above it, enum input; milliseconds since the one before; payload length (big-endian 16);
  * payload. The last may be cut. What the channel asks for is taken after each, as the rx loop does; whether the input
- * answers it is up to the input. Memory is scarce on purpose, so that full books come up. */
+ * answers it is up to the input. Memory is scarce on purpose, so that full books come up. In an input
+ * whose length is 3 more than a multiple of 4 nobody's instruments are traded: all that has a name is passed over. */
 #include <string.h>
 
 #include "feed/channel.h"
@@ -21,6 +22,8 @@
 #define SILENCE_NS        1000000000u
 #define STEPS_MAX         10000000u /* more messages than any input holds: the walk does not end */
 #define TURNS_MAX         10000u    /* more than any recovery takes: it does not come to an end */
+
+static const uint64_t nobody_traded; /* a list of none */
 
 enum recovery_bits {
     RECOVERY_RETRANSMISSION = 1u << 0,
@@ -206,10 +209,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     static void *memory;
     if (len < 2)
         return 0;
+    const uint64_t *nobody = len % 4 == 3 ? &nobody_traded : NULL;
     const uint8_t bits = data[1];
     const bool recovering = (bits & (RECOVERY_RETRANSMISSION | RECOVERY_SNAPSHOT)) != 0;
     const struct channel_params params = {
         .book = {.instruments_max = INSTRUMENTS_MAX, .orders_max = ORDERS_MAX, .levels_max = LEVELS_MAX},
+        .traded = nobody,
         .line_count = (data[0] & 3u) + 1,
         .reorder_packets = data[0] >> 3,
         .reorder_ns = REORDER_NS,
@@ -238,6 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         largest.line_count = 4;
         largest.reorder_packets = 31;
         largest.hold_messages = 512;
+        largest.traded = &nobody_traded;
         const size_t footprint = channel_footprint(&largest);
         CHECK(footprint > 0);
         memory =
@@ -289,6 +295,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     CHECK(sum(counters->itch, ITCH_VERDICT_COUNT) == counters->message_count);
     CHECK(sum(counters->message_type_count, 256) == counters->message_count);
     CHECK(counters->event_count == life.event_count);
+    CHECK(counters->untraded_count <= (nobody ? counters->itch[ITCH_OK] : 0));
     CHECK(book_order_count(channel_book(life.channel)) <= ORDERS_MAX);
     return 0;
 }
