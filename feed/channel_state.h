@@ -180,7 +180,7 @@ void channel_untraded_skip(struct channel *channel, struct channel_cursor *curso
 /* An instrument gets a name; before it is written to the directory. False: nobody trades it. Only where there is
  * `untraded`. */
 bool channel_traded_name(struct channel *channel, uint32_t locate, uint64_t symbol);
-/* Instruments lose their names. `first`: a multiple of eight. */
+/* Instruments lose their names. `first`: a multiple of eight, unless there are none. */
 void channel_forget(struct channel *channel, uint32_t first, uint32_t instrument_count);
 
 /* channel_itch.c: the message in the cursor, from bytes to events. */

@@ -45,7 +45,7 @@ bool channel_traded_name(struct channel *channel, uint32_t locate, uint64_t symb
 
 void channel_forget(struct channel *channel, uint32_t first, uint32_t instrument_count)
 {
-    DCHECK(first % 8 == 0);
+    DCHECK(first % 8 == 0 || instrument_count == 0);
     instrument_clear(channel->instruments + first, instrument_count);
     if (channel->untraded)
         memset((uint8_t *)channel->untraded + first / 8, 0, (instrument_count + 7) / 8);

@@ -99,7 +99,7 @@ static void drain(struct pair *pair, uint32_t way, bool has, struct channel_curs
 {
     pair->event_count[way] = 0;
     while (has && channel_next(pair->channel[way], cursor)) {
-        const bool other = cursor->message && !is_traded(itch_locate(cursor->message));
+        const bool other = cursor->message_len >= ITCH_PREFIX_LEN && !is_traded(itch_locate(cursor->message));
         const bool order = other && is_order(cursor->message[0]);
         cr_assert(way == 0 || !order || cursor->event_count <= 1, "at most the name, if an add is first to say it");
         for (uint32_t i = 0; i < cursor->event_count; i++) {
