@@ -1,4 +1,6 @@
 """books: traded: the same orders, each for the same reason, as with books of all; what is passed over is counted."""
+import subprocess
+
 import gateway as g
 
 g.need_two_cpus()
@@ -65,6 +67,9 @@ for mode, options in (("two-core", []), ("inline", []), ("inline", ["--burst", "
     g.check(feed["untraded"] > MESSAGES / 10 and feed["live_orders"] < full["live_orders"],
             f"{text}: {feed['untraded']} of {feed['total']} passed over")
     g.check(feed["orphans"] == full["orphans"] == {}, f"{text}: none is taken for an unknown order")
+
+said = subprocess.run([g.TICKGATE, "check", config("traded", "inline")], capture_output=True, text=True)
+g.check(said.returncode == 0 and "books of the 10 instruments that strategies list alone" in said.stdout, "check says so")
 
 # Whoever lists nothing wants all.
 path = config("traded", "inline")
