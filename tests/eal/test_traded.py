@@ -30,8 +30,8 @@ listed = [symbols[locate] for locate in sorted(symbols)[::5]]
 
 
 def config(books, mode):
-    """Two strategies, whose lists overlap."""
-    path = work.config(mode=mode)
+    """Two strategies, whose lists overlap. Room for every event: the control thread, which finds the causes, is never too late."""
+    path = work.config(mode=mode, ring_slots=262144)
     with open(path, encoding="utf-8") as file:
         text = file.read()
     text = text.replace("    join:", f"    books: {books}\n    join:")
