@@ -7,21 +7,24 @@
  *
  *   dpdk_loop_ns             the frame from rx ring to tx ring by rx burst and tx burst, nothing in between: the limit;
  *                            one behind each frame of t2t_inline_ns
+ *   dpdk_loop_as_long_ns     the same again and again, for as long as the gateway's p50 of the round before: what
+ *                            befalls a span of that length in which nothing else happens, a timer's tick for example
  *   dpdk_loop_burst_N_ns     a packet of the same loop without stamps, N to a burst
  *   t2t_inline_ns            one thread, as gateway.mode inline
  *   t2t_inline_parts_ns      what its parts take, added up; t2t_inline_part_ns has each
  *   t2t_inline_tail_ns       p99.9 of the gateway less p99.9 of the bare loop; ratio: to p50 of the gateway
+ *   t2t_inline_tail_as_long_ns  the same less p99.9 of the loop that goes on for as long
  *   t2t_two_core_ns          rx lcore and strategy lcore each on a CPU of its own
- *   t2t_two_core_parts_ns    the inline parts and one hop (t2t_hop_ns) of the ring between the two
+ *   t2t_two_core_parts_ns    the parts and one hop (t2t_hop_ns) of the ring between the two
  *   t2t_ring_ns              both loops and the ring, on one thread
  *   t2t_..._stage_ns         stage stamps on: p50 of each stage, since the stamp behind the rx burst
  *   t2t_..._at_N_ns          frames offered at N a second on an absolute schedule; "lost" is a number of frames
  *
  * Whole and parts see the same: the parts are those of a walk through the functions of the loops, in their order, on
  * the same objects, over the same feed, with the same work between two frames. Of each walk one part is timed, fenced
- * at both ends, and the median of an empty span is taken off; whatever the loops add, from counters to causes, is in
- * the whole alone. What fences keep from overlapping makes the sum larger than it would be, by some ns a part. For two
- * cores the inline parts are timed once more, while the strategy lcore polls on the other CPU. */
+ * at both ends, and the median of an empty span is taken off; whatever the loops add, counters and copies, is in the
+ * whole alone. What fences keep from overlapping makes the sum larger than it would be, by some ns a part. For two
+ * cores the parts are timed once more, each on the CPU that does it there, while the other lcore polls on the other. */
 #include "tests/bench/gateway_rig.h"
 
 #include "gateway/submit.h"
@@ -50,8 +53,8 @@ static int peer_cpu;
 #define FRACTIONS 4
 #define FRACTION_NAMES {"p50", "p99", "p99.9", "max"}
 
-static double inline_p50_ns, inline_p999_ns, loop_p999_ns, inline_parts_ns, hop_ns; /* of the round */
-static struct samples samples, loop_samples; /* of the round; the bare loop's are made by run_inline */
+static double inline_p50_ns, inline_p999_ns, loop_p999_ns, long_p999_ns, inline_parts_ns, hop_ns; /* of the round */
+static struct samples samples, loop_samples, long_samples; /* of the round; the bare loop's are made by run_inline */
 
 static void quantiles(struct samples *from, double *ret_ns)
 {
@@ -87,11 +90,37 @@ static uint64_t loop_frame(struct gateway_rig *rig)
     return end_tsc - begin_tsc;
 }
 
+/* Frames of it one after the other, until `least_ticks` are over. */
+static uint64_t loop_frames(struct gateway_rig *rig, uint64_t least_ticks)
+{
+    struct rte_mbuf *frame = gateway_rig_copy(rig);
+    void *sent = frame;
+    uint64_t end_tsc;
+
+    const uint64_t begin_tsc = clock_tsc_ordered();
+    do {
+        (void)gateway_rig_put(rig, sent);
+        const uint16_t taken = rte_eth_rx_burst(rig->feed_port, 0, &frame, 1);
+        const uint16_t gone = rte_eth_tx_burst(rig->order_port, 0, &frame, 1);
+        end_tsc = clock_tsc();
+        CHECK(taken == 1 && gone == 1 && rte_ring_sc_dequeue(rig->wire, &sent) == 0);
+    } while (end_tsc - begin_tsc < least_ticks);
+    rte_pktmbuf_free(sent);
+    return end_tsc - begin_tsc;
+}
+
 static void run_loop(void *unused, double *ret_ns)
 {
     (void)unused;
     quantiles(&loop_samples, ret_ns);
     loop_p999_ns = ret_ns[2];
+}
+
+static void run_loop_as_long(void *unused, double *ret_ns)
+{
+    (void)unused;
+    quantiles(&long_samples, ret_ns);
+    long_p999_ns = ret_ns[2];
 }
 
 static uint16_t loop_port;
@@ -124,8 +153,9 @@ static void run_inline(void *context, double *ret_ns)
 {
     struct gateway_rig *rig = context;
     struct gateway_rig_order order;
+    const uint64_t p50_ticks = (uint64_t)(inline_p50_ns / bench_ns(1));
 
-    samples.count = loop_samples.count = 0;
+    samples.count = loop_samples.count = long_samples.count = 0;
     for (uint32_t i = 0; i < FRAMES; i++) {
         struct rte_mbuf *frame = gateway_rig_frame(rig, 0);
         const uint64_t begin_tsc = clock_tsc_ordered();
@@ -135,6 +165,7 @@ static void run_inline(void *context, double *ret_ns)
         samples_add(&samples, order.tx_tsc - begin_tsc);
         behind(rig);
         samples_add(&loop_samples, loop_frame(rig));
+        samples_add(&long_samples, loop_frames(rig, p50_ticks));
     }
     quantiles(&samples, ret_ns);
     inline_p50_ns = ret_ns[0];
@@ -147,13 +178,21 @@ static void run_tail(void *unused, double *ret_ns)
     ret_ns[0] = inline_p999_ns - loop_p999_ns;
 }
 
+static void run_tail_as_long(void *unused, double *ret_ns)
+{
+    (void)unused;
+    ret_ns[0] = inline_p999_ns - long_p999_ns;
+}
+
 /* --- its parts */
 
 enum part {
-    PART_EMPTY, PART_RX, PART_STAMP, PART_CHANNEL, PART_MARKET, PART_STRATEGY, PART_GATE, PART_ENCODE, PART_SEND,
+    PART_EMPTY,
+    PART_RX, PART_STAMP, PART_CHANNEL, PART_CAUSE,                 /* rx lcore */
+    PART_MARKET, PART_STRATEGY, PART_GATE, PART_ENCODE, PART_SEND, /* strategy lcore */
     PART_COUNT
 };
-#define PART_NAMES {"rx", "stamp", "channel", "market", "strategy", "gate", "encode", "send"}
+#define PART_NAMES {"rx", "stamp", "channel", "cause", "market", "strategy", "gate", "encode", "send"}
 
 #define TIMED(which, work)                                                                                             \
     do {                                                                                                               \
@@ -177,6 +216,13 @@ static inline bool channel_part(struct rx *rx, struct rte_mbuf *frame, struct ch
     channel_look_end(&rx->ahead);
     return channel_receive_looked(line->channel, line->line, &rx->ahead, &look, rx->now_ns, rx->burst_tsc, cursor) &&
            channel_next(line->channel, cursor);
+}
+
+/* rx_loop.c: publish, for the time of a frame and the event in it: where they stood in the feed. */
+static inline void cause_part(struct rx *rx, const struct channel_cursor *cursor)
+{
+    cause_store(&rx->causes, ++rx->event_count, 0, 0, rx->line_idx);
+    cause_store(&rx->causes, ++rx->event_count, cursor->seq, cursor->event[0].channel, (uint16_t)cursor->line);
 }
 
 /* strategy_loop.c: strategy_event, for the time of a frame and the event in it. */
@@ -227,6 +273,7 @@ static uint64_t walk(struct gateway_rig *rig, enum part part)
     TIMED(PART_CHANNEL, told = channel_part(rx, frame, &cursor));
     CHECK(taken == 1 && told && cursor.event_count == 1);
     const struct md_event *event = &cursor.event[0];
+    TIMED(PART_CAUSE, cause_part(rx, &cursor));
     TIMED(PART_MARKET, market_part(lcore, rx, event));
     TIMED(PART_STRATEGY,
           lcore->strategy[0].ops->on_event(lcore->strategy[0].state, event, lcore->market.now_ns, &out));
@@ -249,27 +296,36 @@ static uint64_t walk(struct gateway_rig *rig, enum part part)
     return end_tsc - begin_tsc;
 }
 
-/* Each part by itself; returns their sum, as a span of its own. */
-static double parts_run(struct gateway_rig *rig, double ret_ns[PART_COUNT - 1])
+/* Each part from `first` to `last` by itself; returns the empty span. */
+static double parts_run(struct gateway_rig *rig, enum part first, enum part last, double ret_ns[PART_COUNT - 1])
 {
-    double empty_ns = 0, sum_ns = 0;
+    double empty_ns = 0;
 
-    for (uint32_t part = 0; part < PART_COUNT; part++) {
+    for (uint32_t part = PART_EMPTY; part <= (uint32_t)last; part = part == PART_EMPTY ? (uint32_t)first : part + 1) {
         samples.count = 0;
         for (uint32_t i = 0; i < FRAMES / PART_COUNT; i++)
             samples_add(&samples, walk(rig, (enum part)part));
-        const double part_ns = median();
         if (part == PART_EMPTY)
-            empty_ns = sum_ns = part_ns;
+            empty_ns = median();
         else
-            sum_ns += ret_ns[part - 1] = part_ns - empty_ns;
+            ret_ns[part - 1] = median() - empty_ns;
     }
-    return sum_ns;
+    return empty_ns;
+}
+
+/* As a span of its own. */
+static double parts_sum(const double part_ns[PART_COUNT - 1], double empty_ns)
+{
+    for (uint32_t i = 0; i < PART_COUNT - 1; i++)
+        empty_ns += part_ns[i];
+    return empty_ns;
 }
 
 static void run_parts(void *context, double *ret_ns)
 {
-    inline_parts_ns = parts_run(context, ret_ns);
+    const double empty_ns = parts_run(context, PART_RX, PART_SEND, ret_ns);
+
+    inline_parts_ns = parts_sum(ret_ns, empty_ns);
 }
 
 static void run_inline_parts(void *unused, double *ret_ns)
@@ -370,14 +426,36 @@ static void run_hop(void *unused, double *ret_ns)
     hop_ns = ret_ns[0] = median() / 2;
 }
 
-/* While the strategy lcore polls: two CPUs may be one core. */
+static double two_core_part_ns[PART_COUNT - 1];
+static uint32_t parts_done;
+
+static void *parts_thread(void *unused)
+{
+    (void)unused;
+    bench_pin(peer_cpu);
+    CHECK(rte_thread_register() == 0);
+    (void)parts_run(&inline_rig, PART_MARKET, PART_SEND, two_core_part_ns);
+    rte_thread_unregister();
+    __atomic_store_n(&parts_done, 1, __ATOMIC_RELEASE); /* paired with: run_two_core_parts */
+    return NULL;
+}
+
+/* Those of the rx lcore here, while the strategy lcore polls on the other CPU; its own there, while the rx lcore polls
+ * here. Two CPUs are not equally fast at all times, and may be one core. */
 static void run_two_core_parts(void *context, double *ret_ns)
 {
-    double unused[PART_COUNT - 1];
+    struct gateway_rig *rig = context;
+    pthread_t thread;
 
-    gateway_rig_start(context, peer_cpu);
-    ret_ns[0] = parts_run(&inline_rig, unused) + hop_ns;
-    gateway_rig_stop(context);
+    gateway_rig_start(rig, peer_cpu);
+    const double empty_ns = parts_run(&inline_rig, PART_RX, PART_CAUSE, two_core_part_ns);
+    gateway_rig_stop(rig);
+    __atomic_store_n(&parts_done, 0, __ATOMIC_RELAXED);
+    CHECK(pthread_create(&thread, NULL, parts_thread, NULL) == 0);
+    while (!__atomic_load_n(&parts_done, __ATOMIC_ACQUIRE)) /* paired with: parts_thread */
+        rx_turn(&rig->rx);
+    CHECK(pthread_join(thread, NULL) == 0);
+    ret_ns[0] = parts_sum(two_core_part_ns, empty_ns) + hop_ns;
 }
 
 /* Each stage's p50, with stage stamps on. What the runs are about is not changed by it. */
@@ -425,7 +503,7 @@ int main(int argc, char **argv)
 {
     static struct rate rates[2][RATES_MAX];
     static uint16_t bursts[] = {1, 32};
-    struct bench_case cases[16 + 2 * RATES_MAX];
+    struct bench_case cases[18 + 2 * RATES_MAX];
     struct bench_options options;
     uint32_t count = 0;
 
@@ -436,6 +514,7 @@ int main(int argc, char **argv)
     pause_ticks = (uint64_t)(PAUSE_NS / bench_ns(1));
     samples_init(&samples, FRAMES);
     samples_init(&loop_samples, FRAMES);
+    samples_init(&long_samples, FRAMES);
     gateway_rig_open(&inline_rig, "inline", false, (uint32_t)options.cpu);
     loop_open(&inline_rig);
 #define CASE(...) cases[count++] = (struct bench_case){__VA_ARGS__}
@@ -443,7 +522,10 @@ int main(int argc, char **argv)
          .value_names = FRACTION_NAMES);
     CASE(.name = "dpdk_loop_ns", .run = run_loop, .value_count = FRACTIONS,
          .value_names = FRACTION_NAMES);
+    CASE(.name = "dpdk_loop_as_long_ns", .run = run_loop_as_long, .value_count = FRACTIONS,
+         .value_names = FRACTION_NAMES);
     CASE(.name = "t2t_inline_tail_ns", .run = run_tail);
+    CASE(.name = "t2t_inline_tail_as_long_ns", .run = run_tail_as_long);
     CASE(.name = "dpdk_loop_burst_1_ns", .run = run_loop_burst, .context = &bursts[0]);
     CASE(.name = "dpdk_loop_burst_32_ns", .run = run_loop_burst, .context = &bursts[1]);
     CASE(.name = "t2t_inline_part_ns", .run = run_parts, .context = &inline_rig, .value_count = PART_COUNT - 1,
