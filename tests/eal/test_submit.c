@@ -523,6 +523,8 @@ Test(submit, a_walk_of_the_warm_path_leaves_no_trace)
     struct ouch_enter enter, again;
     void *frame;
 
+    memset(&enter, 0, sizeof(enter)); /* compared whole: what lies between its fields too */
+    memset(&again, 0, sizeof(again));
     cr_assert(lcore->market.channel_count == 1 && !lcore->warm.known);
     event_send(MD_ADD, 1, 4);
     cr_assert(warm_walk(lcore), "before the first order it finds an instrument by itself");
