@@ -170,10 +170,10 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
     }
 }
 
-static inline bool packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict,
-                                  const struct mold_packet *packet, const struct channel_ahead *ahead,
-                                  const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
-                                  struct channel_cursor *ret_cursor)
+static inline __attribute__((always_inline)) bool
+packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict, const struct mold_packet *packet,
+               const struct channel_ahead *ahead, const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
+               struct channel_cursor *ret_cursor)
 {
     struct channel_counters *counters = &channel->counters;
 

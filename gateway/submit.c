@@ -3,6 +3,8 @@
  * has a reason; the strategy hears of it. Never allocates, waits or logs. */
 #include "gateway/submit.h"
 
+#include <string.h>
+
 void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy)
 {
     struct strategy_out *out = &queue->answer[queue->tail];
@@ -98,13 +100,15 @@ static void sent(struct strategy_lcore *lcore, uint32_t user_ref, uint8_t strate
     if (lcore->hashing)
         lcore->order_hash = order_hash(lcore->order_hash, message, message_len);
     if (lcore->sink) {
-        const struct order_record record = {.now_ns = lcore->market.now_ns,
-                                            .event_seq = lcore->event_seq,
-                                            .rx_tsc = cause->rx_tsc,
-                                            .tx_tsc = tx_tsc,
-                                            .user_ref = user_ref,
-                                            .rx_idx = lcore->rx_idx,
-                                            .strategy = strategy};
+        struct order_record record;
+        memset(&record, 0, offsetof(struct order_record, frame)); /* two thirds are for the frame, still to be copied */
+        record.now_ns = lcore->market.now_ns;
+        record.event_seq = lcore->event_seq;
+        record.rx_tsc = cause->rx_tsc;
+        record.tx_tsc = tx_tsc;
+        record.user_ref = user_ref;
+        record.rx_idx = lcore->rx_idx;
+        record.strategy = strategy;
         order_sink_note(lcore->sink, &record, frame);
     }
 }
