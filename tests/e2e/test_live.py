@@ -59,9 +59,13 @@ def raw_socket(namespace, device):
     return result[0]
 
 
-def live(work, device, frames):
+def live(work, device, frames, symbols=(), books="all"):
     config = work.config(name="live", mode="inline", every=10, reorder_us=50000)
-    text = open(config).read().replace("{name: feed, device: net_ring}", f"{{name: feed, device: '{device}'}}")
+    text = open(config).read().replace("    join:", f"    books: {books}\n    join:")
+    if symbols:
+        for kind in ("probe", "taker"):
+            text = text.replace(f"kind: {kind},", f"kind: {kind}, symbols: [{', '.join(symbols)}],")
+    text = text.replace("{name: feed, device: net_ring}", f"{{name: feed, device: '{device}'}}")
     text = text.replace("  - {name: orders, device: net_ring}\n", "").replace("port: orders", "port: feed")
     open(config, "w").write(text)
     venue = raw_socket(VENUE, "vv")
@@ -114,6 +118,14 @@ try:
         g.check(len(orders) == sent, f"{device}: {len(orders)} orders arrived")
         refs = [int.from_bytes(order[1:5], "big") for order in orders]
         g.check(refs == list(range(1, sent + 1)), f"{device}: each once, in order")
+    symbols = g.symbols_of(frames)
+    listed = [symbols[locate] for locate in sorted(symbols)[::5]]
+    all_report, all_orders = live(work, "net_af_packet,iface=vg", frames, listed)
+    report, orders = live(work, "net_af_packet,iface=vg", frames, listed, "traded")
+    feed = report["feeds"][0]
+    g.check(len(orders) > 0 and orders == all_orders, f"books: traded: the same {len(orders)} orders as with books of all, byte by byte")
+    g.check(feed["untraded"] > total / 4 and all_report["feeds"][0]["untraded"] == 0 and feed["total"] == total and feed["orphans"] == {},
+            f"books: traded: {feed['untraded']} of {total} passed over")
     left = subprocess.run(["ip", "-n", GATEWAY, "-d", "link", "show", "vg"], capture_output=True, text=True).stdout
     g.check("prog/xdp" not in left, "no XDP program is left on the interface")
 finally:

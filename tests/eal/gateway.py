@@ -105,6 +105,21 @@ class Work:
         return [a, b] if both else [a]
 
 
+def itch_messages(frame):
+    """Those of a MoldUDP64 packet, in Ethernet and IPv4 without options."""
+    at = 42 + 20
+    for _ in range(int.from_bytes(frame[60:62], "big") % 0xFFFF):
+        length = int.from_bytes(frame[at:at + 2], "big")
+        yield frame[at + 2:at + 2 + length]
+        at += 2 + length
+
+
+def symbols_of(frames):
+    """Stock locates and symbols, as the directory messages among them say."""
+    return {int.from_bytes(message[1:3], "big"): message[11:19].decode().strip()
+            for frame in frames for message in itch_messages(frame) if message[:1] == b"R"}
+
+
 def need_two_cpus():
     if len(os.sched_getaffinity(0)) < 2:
         print("skipped: two-core mode needs two CPUs")

@@ -8,23 +8,7 @@ work = g.Work()
 MESSAGES = 8000 if g.SANITIZED else 60000
 
 captures = work.session("session", MESSAGES, "--symbols", "50", "--loss-a", "1", "--loss-b", "1", "--skew-ns", "3000")
-
-
-def messages(path):
-    """Of the frames of a capture."""
-    for _, frame in g.pcap_read(path):
-        at = 42 + 20
-        for _ in range(int.from_bytes(frame[60:62], "big") % 0xFFFF):
-            length = int.from_bytes(frame[at:at + 2], "big")
-            yield frame[at + 2:at + 2 + length]
-            at += 2 + length
-
-
-symbols = {}
-for path in captures:
-    for message in messages(path):
-        if message[:1] == b"R":
-            symbols[int.from_bytes(message[1:3], "big")] = message[11:19].decode().strip()
+symbols = g.symbols_of(frame for path in captures for _, frame in g.pcap_read(path))
 g.check(len(symbols) == 50, "the directory names 50 instruments")
 listed = [symbols[locate] for locate in sorted(symbols)[::5]]
 
