@@ -135,12 +135,11 @@ void book_mark_instrument(struct book *book, uint32_t instrument);
 struct book_look {
     const struct book *book;
     uint64_t ref;
-    int32_t price;
     uint32_t home;       /* cell where its order is, or belongs */
-    uint32_t level;      /* cell of the level that it enters */
-    uint16_t instrument;
-    uint8_t enters;      /* 1: the order will be entered, 0: it should be there */
-    uint8_t any_side;    /* 1: of either side */
+    uint32_t read;       /* cell that says what to fetch: of the level that it enters, else home */
+    uint32_t window;     /* cells of its instrument begin here */
+    uint16_t enters;     /* 1: the order will be entered, 0: it should be there */
+    uint16_t any_side;   /* 1: of either side */
 };
 _Static_assert(sizeof(struct book_look) == 32, "two a line");
 

@@ -4,8 +4,8 @@
 const struct book_look *book_look(struct book_ahead *ahead, const struct book *book, uint64_t ref, uint32_t instrument,
                                   uint8_t side, int32_t price, bool enters)
 {
-    return side == 0 ? look_ahead(ahead, book, ref, instrument, false, true, price, enters)
-                     : look_ahead(ahead, book, ref, instrument, side == 'S', false, price, enters);
+    return side == 0 && enters ? look_ahead(ahead, book, ref, instrument, false, true, price, enters)
+                               : look_ahead(ahead, book, ref, instrument, side == 'S', false, price, enters);
 }
 
 struct book_look book_look_none(const struct book *book, uint64_t ref)

@@ -23,37 +23,35 @@ static inline struct book_look *look_of(struct book_ahead *ahead, uint32_t numbe
 
 /* All that the message says by itself: the place of its order, the header and, of an order to be entered, the level. */
 static inline __attribute__((always_inline)) void look_begin(struct book_look *look, const struct book *book,
-                                                            uint32_t instrument, bool ask, bool any_side)
+                                                             uint32_t instrument, bool ask, int32_t price,
+                                                             bool any_side)
 {
     if (UNLIKELY(instrument >= book->params.instruments_max))
         instrument = 0;
-    look->instrument = (uint16_t)instrument;
     look->home = ref_home(book, look->ref);
-    look->level = window_cell(instrument, ask) + tick_of(look->price) % WINDOW;
+    look->window = window_cell(instrument, 0);
+    look->read = choose(-(uint32_t)look->enters, look->window + ask * WINDOW + tick_of(price) % WINDOW, look->home);
     prefetch_read(&book->cells[look->home]);
     prefetch_read(&book->headers[instrument]);
-    prefetch_read(&book->cells[choose(-(uint32_t)look->enters, look->level, look->home)]);
+    prefetch_read(&book->cells[look->read]);
     if (any_side)
-        prefetch_read(&book->cells[look->level + WINDOW]);
+        prefetch_read(&book->cells[look->read + WINDOW]);
 }
 
 /* The level of an order and its neighbours; where one is to be entered, the last one. At home only: what went on from
  * there, or is not there, is nothing to look for. Whatever cell it is, two of them can be read. */
 static inline __attribute__((always_inline)) void look_end(const struct book_look *look)
 {
-    const struct book *book = look->book;
+    const struct cell *cells = look->book->cells;
+    const struct order *order = order_at(look->book, look->read);
     const uint32_t enters = -(uint32_t)look->enters;
-    uint32_t entered = look->level;
+    const uint32_t level = look->window + (order->side & 1u) * WINDOW + tick_of(order->price) % WINDOW;
 
-    if (UNLIKELY(look->any_side)) /* the side that the price belongs to */
-        entered += look->price > book->headers[look->instrument].top.bbo.bid_price ? WINDOW : 0;
-    const uint32_t cell = choose(enters, entered, look->home);
-    const struct order *order = order_at(book, cell);
-    const uint32_t level = window_cell(look->instrument, order->side & 1u) + tick_of(order->price) % WINDOW;
-
-    prefetch_read(&book->cells[order->queue.prev]);
-    prefetch_read(&book->cells[choose(enters, order->queue.prev, order->queue.next)]);
-    prefetch_read(&book->cells[choose(enters, cell, level)]);
+    prefetch_read(&cells[order->queue.prev]);
+    prefetch_read(&cells[choose(enters, order->queue.prev, order->queue.next)]);
+    prefetch_read(&cells[choose(enters, look->read, level)]);
+    if (UNLIKELY(look->any_side)) /* that of the other side too */
+        prefetch_read(&cells[order_at(look->book, look->read + WINDOW)->queue.prev]);
 }
 
 /* book_look; `any_side`: known when compiled. */
@@ -65,10 +63,9 @@ look_ahead(struct book_ahead *ahead, const struct book *book, uint64_t ref, uint
 
     look->book = book;
     look->ref = ref;
-    look->price = price;
     look->enters = enters;
     look->any_side = any_side;
-    look_begin(look, book, instrument, ask, any_side);
+    look_begin(look, book, instrument, ask, price, any_side);
     if (LIKELY(ahead->begun - ahead->ended > BOOK_AHEAD_STEP))
         look_end(look_of(ahead, ahead->ended++));
     return look;
