@@ -100,18 +100,20 @@ _Static_assert(offsetof(struct md_event, bid_price) == 40, "md_event layout");
 
 /* Events are written, copied and read a word at a time, never wider: a load of sixteen bytes that two stores of eight
  * have just written waits until they are in the cache, behind all before them that missed it. memcpy of a whole event
- * is such loads, and what GCC makes of a loop over plain words is memcpy: hence atomic. */
+ * is such loads, and memcpy is what GCC makes of a loop over words: hence no loop. */
 #define MD_EVENT_WORDS 7u
-typedef uint64_t __attribute__((may_alias)) md_event_raw;
+#define MD_EVENT_EACH_WORD(step) step(0) step(1) step(2) step(3) step(4) step(5) step(6)
 
 static inline void md_event_word(struct md_event *event, uint32_t i, uint64_t word)
 {
-    __atomic_store_n((md_event_raw *)(void *)event + i, word, __ATOMIC_RELAXED);
+    memcpy((uint8_t *)event + i * sizeof(word), &word, sizeof(word));
 }
 
 static inline uint64_t md_event_word_of(const struct md_event *event, uint32_t i)
 {
-    return __atomic_load_n((const md_event_raw *)(const void *)event + i, __ATOMIC_RELAXED);
+    uint64_t word;
+    memcpy(&word, (const uint8_t *)event + i * sizeof(word), sizeof(word));
+    return word;
 }
 
 static inline void md_event_write(struct md_event *ret_event, struct md_event event)

@@ -108,20 +108,20 @@ static inline uint64_t md_ring_push(struct md_ring *ring, const struct md_event 
     struct md_slot *slot = &ring->slots[md_ring_slot_idx(ring->mask, seq)];
     uint64_t word[MD_EVENT_WORDS];
 
-#pragma GCC unroll 7
-    for (unsigned i = 0; i < MD_EVENT_WORDS; i++) /* first, else they have to be loaded behind the fence */
-        word[i] = md_event_word_of(event, i);
+#define TAKE(i) word[i] = md_event_word_of(event, i);
+    MD_EVENT_EACH_WORD(TAKE) /* first, else they have to be loaded behind the fence */
     prefetch_write(&ring->slots[md_ring_slot_idx(ring->mask, seq + MD_RING_AHEAD)]);
     MD_RING_STORE(&slot->seq, MD_RING_BUSY);
     MD_RING_FENCE_STORE(); /* a reader that sees a new word also sees that the old number is gone */
-#pragma GCC unroll 7
-    for (unsigned i = 0; i < MD_EVENT_WORDS; i++)
-        MD_RING_STORE(&slot->word[i], word[i]);
+#define PUT(i) MD_RING_STORE(&slot->word[i], word[i]);
+    MD_EVENT_EACH_WORD(PUT)
     MD_RING_FENCE_STORE(); /* a reader that sees the number sees the words */
     MD_RING_STORE(&slot->seq, seq);
     MD_RING_STORE(&ring->head, seq + 1);
     return seq;
 }
+#undef TAKE
+#undef PUT
 
 /* Take the next event, if there is one. That reader's thread only; never waits. */
 static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, struct md_event *ret_event)
@@ -141,20 +141,20 @@ static inline enum md_ring_verdict md_ring_pop(struct md_ring_reader *reader, st
         return MD_RING_OVERRUN;
     }
     MD_RING_FENCE_LOAD(); /* words are read after the number ... */
-#pragma GCC unroll 7
-    for (unsigned i = 0; i < MD_EVENT_WORDS; i++)
-        word[i] = MD_RING_LOAD(&slot->word[i]);
+#define TAKE(i) word[i] = MD_RING_LOAD(&slot->word[i]);
+    MD_EVENT_EACH_WORD(TAKE)
     MD_RING_FENCE_LOAD(); /* ... and before it is looked at again */
     if (UNLIKELY(MD_RING_LOAD(&slot->seq) != seq))
         return MD_RING_EMPTY; /* overwritten while it was copied: the next pop finds BUSY or the newer number */
-#pragma GCC unroll 7
-    for (unsigned i = 0; i < MD_EVENT_WORDS; i++)
-        md_event_word(ret_event, i, word[i]);
+#define PUT(i) md_event_word(ret_event, i, word[i]);
+    MD_EVENT_EACH_WORD(PUT)
     reader->next = seq + 1;
     if (seq - reader->empty_seq >= MD_RING_BEHIND) /* not at the head: there they are the producer's */
         prefetch_read(&reader->slots[md_ring_slot_idx(reader->mask, seq + MD_RING_BEHIND)]);
     return MD_RING_EVENT;
 }
+#undef TAKE
+#undef PUT
 
 /* Tell the frame source of a replay, and telemetry, how far this reader is. Once per burst. */
 static inline void md_ring_reader_export(struct md_ring_reader *reader)

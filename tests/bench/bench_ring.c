@@ -34,11 +34,12 @@ static struct md_slot *slots_there, *slots_back; /* on huge pages, as the gatewa
 static struct md_ring_reader reader_there, reader_back;
 static struct hist hist;
 
-static struct md_event event_of(uint64_t value)
+/* As the channel writes one. */
+static inline void event_make(struct md_event *ret_event, uint64_t value)
 {
-    return (struct md_event){.type = MD_ADD, .side = 'B', .price = 1000000, .qty = 100, .ref = value,
-                             .exchange_ns = value, .bid_price = 999900, .bid_qty = 5,
-                             .ask_price = 1000100, .ask_qty = 7};
+    md_event_write(ret_event, (struct md_event){.type = MD_ADD, .side = 'B', .price = 1000000, .qty = 100, .ref = value,
+                                                .exchange_ns = value, .bid_price = 999900, .bid_qty = 5,
+                                                .ask_price = 1000100, .ask_qty = 7});
 }
 
 static pthread_t peer_start(void *(*body)(void *), void *context)
@@ -136,7 +137,8 @@ static void run_ring(void *unused, double *ret_ns)
     hist_init(&hist);
     const pthread_t thread = peer_start(ring_peer, NULL);
     for (uint64_t n = 0; n < ROUND_TRIPS; n++) {
-        const struct md_event event = event_of(n);
+        struct md_event event;
+        event_make(&event, n);
         const uint64_t begin_tsc = clock_tsc();
         (void)md_ring_push(&ring_there, &event);
         while (md_ring_pop(&reader_back, &answer) != MD_RING_EVENT)
@@ -175,7 +177,8 @@ static void run_throughput(void *unused, double *ret_ns)
     while (sent < THROUGHPUT_EVENTS) {
         uint64_t room = md_ring_room(&ring_there, &reader_there.position);
         for (; room > 0 && sent < THROUGHPUT_EVENTS; room--, sent++) {
-            const struct md_event event = event_of(sent);
+            struct md_event event;
+            event_make(&event, sent);
             (void)md_ring_push(&ring_there, &event);
         }
     }
@@ -236,7 +239,8 @@ static void run_push(void *unused, double *ret_ns)
     rings_init();
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint64_t n = 0; n < THROUGHPUT_EVENTS; n++) {
-        const struct md_event event = event_of(n);
+        struct md_event event;
+        event_make(&event, n);
         (void)md_ring_push(&ring_there, &event);
     }
     *ret_ns = bench_ns(clock_tsc_ordered() - begin_tsc) / THROUGHPUT_EVENTS;
@@ -249,7 +253,7 @@ static void run_push_pop(void *unused, double *ret_ns)
     rings_init();
     const uint64_t begin_tsc = clock_tsc_ordered();
     for (uint64_t n = 0; n < THROUGHPUT_EVENTS; n++) {
-        event = event_of(n);
+        event_make(&event, n);
         (void)md_ring_push(&ring_there, &event);
         CHECK(md_ring_pop(&reader_there, &event) == MD_RING_EVENT);
     }
