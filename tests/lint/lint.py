@@ -222,11 +222,13 @@ def symbols():
 
 def clash():
     """The program's functions take the place of those of its libraries with the same name: none may, but sys_now, which is lwIP's
-    clock and meant to be ours."""
+    clock and meant to be ours. All are looked up when the program starts, none by its first call on a hot lcore."""
     program = os.path.join(sys.argv[3], "gateway/tickgate")
-    if not os.path.exists(program) or not _has("nm") or not _has("ldd"):
-        print("skipped: the program is not built, or no nm, or no ldd")
+    if not os.path.exists(program) or not _has("nm") or not _has("ldd") or not _has("readelf"):
+        print("skipped: the program is not built, or no nm, ldd or readelf")
         sys.exit(SKIP)
+    if not re.search(r"FLAGS.*\bNOW\b", subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout):
+        find("gateway", 0, "tickgate looks its symbols up when they are first called; link with -Wl,-z,now")
     ours = {line.split()[-1] for line in nm(program, "-D", "--defined-only").splitlines() if " T " in line}
     for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
         path = re.search(r"=> (/\S+)", line)
