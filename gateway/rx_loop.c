@@ -50,8 +50,7 @@ void rx_publish(struct rx *rx, struct channel *channel, struct channel_cursor *c
 {
     bool first = rx->stage_stamps;
 
-    if (rx->replay || rx->told_ns != rx->now_ns) /* frames of a live burst have one time: it is told once */
-        publish_time(rx);
+    publish_time(rx);
     while (channel_next(channel, cursor)) {
         rx->line_idx = (uint16_t)cursor->line;
         if (first)

@@ -14,8 +14,8 @@
 /* What happened. Values are part of the event hash: append, never renumber. */
 enum md_type {
     MD_NONE = 0,
-    MD_TIME = 1,        /* a frame begins, with another time than the one before: exchange_ns has it (ns since the UTC
-                         * epoch), the decision time of every event up to the next MD_TIME; outside the event hash */
+    MD_TIME = 1,        /* a frame begins: exchange_ns holds the frame's own time (ns since the UTC epoch), the
+                         * decision time of every event up to the next MD_TIME; outside the event hash */
     MD_DEFINE = 2,      /* instrument known: ref = symbol (md_symbol), qty = round lot (0 unknown) */
     MD_ADD = 3,         /* order enters the book: side, price, qty, ref */
     MD_EXECUTE = 4,     /* qty of a resting order executed: side and price are the order's */
