@@ -7,21 +7,22 @@
 
 void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_t strategy)
 {
-    struct strategy_out *out = &queue->answer[queue->tail];
     const uint32_t room = SUBMIT_INTENTS_MAX - queue->intent_count;
+    uint32_t count = queue->answer[queue->tail].count;
 
-    if (UNLIKELY(out->count > ORDER_INTENTS_MAX)) { /* what it claims to have put there is not there */
-        lcore->intent_overflow_count += out->count - ORDER_INTENTS_MAX;
-        out->count = ORDER_INTENTS_MAX;
+    if (UNLIKELY(count > ORDER_INTENTS_MAX)) { /* what it claims to have put there is not there */
+        lcore->intent_overflow_count += count - ORDER_INTENTS_MAX;
+        count = ORDER_INTENTS_MAX;
     }
-    lcore->strategy[strategy].intent_count += out->count;
-    if (UNLIKELY(out->count > room)) {
-        lcore->intent_overflow_count += out->count - room;
-        out->count = room;
+    lcore->strategy[strategy].intent_count += count;
+    if (UNLIKELY(count > room)) {
+        lcore->intent_overflow_count += count - room;
+        count = room;
     }
-    if (out->count == 0)
+    if (count == 0)
         return;
-    queue->intent_count += out->count;
+    queue->intent_count += count;
+    queue->count[queue->tail] = (uint8_t)count;
     queue->strategy[queue->tail++] = strategy;
 }
 
@@ -300,7 +301,7 @@ void submit_all(struct strategy_lcore *lcore, struct submit_queue *queue, const 
     for (; queue->head != queue->tail; queue->head++) {
         const struct strategy_out *answer = &queue->answer[queue->head];
         const uint8_t strategy = queue->strategy[queue->head];
-        for (uint32_t i = 0; i < answer->count; i++) {
+        for (uint32_t i = 0; i < queue->count[queue->head]; i++) {
             const enum risk_verdict verdict = submit(lcore, queue, strategy, &answer->intent[i], cause);
             risk_count(&lcore->risk, verdict);
             if (UNLIKELY(verdict != RISK_PASS))

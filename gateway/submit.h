@@ -13,6 +13,7 @@ struct submit_queue {
     uint32_t head, tail;                  /* answers with an intent at least */
     uint32_t intent_count;                /* of all of them */
     uint8_t strategy[SUBMIT_INTENTS_MAX]; /* of each answer */
+    uint8_t count[SUBMIT_INTENTS_MAX];    /* its intents: what the strategy says later of an answer does not count */
     struct strategy_out answer[SUBMIT_INTENTS_MAX + 1]; /* the last one: where there is no room for it */
 };
 

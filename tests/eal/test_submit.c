@@ -23,6 +23,8 @@ static void *market_memory, *open_memory;
 
 /* What the strategy under test answers to the next event, and to order news; what it heard. */
 static struct strategy_out next_out, news_out;
+static struct strategy_out *kept_out; /* the answer to an event, of a strategy that goes on writing to it */
+static bool spoils;
 static struct order_event heard[64];
 static uint32_t heard_count;
 static uint64_t heard_lost;
@@ -33,6 +35,7 @@ static void on_event(void *state, const struct md_event *event, uint64_t now_ns,
     (void)event;
     (void)now_ns;
     *out = next_out;
+    kept_out = out;
     next_out.count = 0;
 }
 
@@ -42,6 +45,8 @@ static void on_order(void *state, const struct order_event *event, struct strate
     cr_assert_lt(heard_count, 64u);
     heard[heard_count++] = *event;
     *out = news_out;
+    if (spoils)
+        kept_out->count = UINT32_MAX;
 }
 
 static void on_lost(void *state, uint32_t channels, uint64_t lost_count)
@@ -390,6 +395,16 @@ Test(submit, a_strategy_that_claims_more_intents_than_there_is_room_for_is_not_b
     cr_assert_eq(lcore->intent_overflow_count, UINT32_MAX - ORDER_INTENTS_MAX);
     cr_assert_eq(lcore->risk.verdict_count[RISK_BAD_INTENT], ORDER_INTENTS_MAX);
     cr_assert_eq(lcore->strategy[0].intent_count, ORDER_INTENTS_MAX);
+}
+
+Test(submit, a_strategy_that_goes_on_writing_to_its_answer_gets_no_more_intents_for_it)
+{
+    spoils = true;
+    wish(buy(2000)); /* refused, and in the news of it there are more */
+    event_send(MD_ADD, 1, 5);
+    cr_assert_eq(kept_out->count, UINT32_MAX);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_QTY], 1u);
+    cr_assert_eq(lcore->risk.verdict_count[RISK_BAD_INTENT], 0u);
 }
 
 Test(submit, an_order_names_the_tick_that_led_to_it_and_none_where_there_was_none)
