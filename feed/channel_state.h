@@ -161,12 +161,14 @@ static inline void cursor_clear(struct channel_cursor *cursor, uint64_t now_ns, 
 }
 
 /* channel_traded.c */
-extern const uint8_t channel_order_len[256]; /* of a message that goes to a book, by type; 0: it does not */
 
 /* A good order message of an instrument that nobody trades; to be asked only where there is `untraded`. */
 static inline bool channel_untraded(const struct channel *channel, const uint8_t *message, uint32_t message_len)
 {
-    if (UNLIKELY(message_len <= ITCH_PREFIX_LEN) || message_len <= channel_order_len[message[0]] - 1u)
+    if (UNLIKELY(message_len <= ITCH_PREFIX_LEN))
+        return false;
+    const struct itch_shape *shape = &itch_shapes[message[0]];
+    if (UNLIKELY(shape->books == 0) || UNLIKELY(message_len < shape->len))
         return false;
     const uint16_t locate = itch_locate(message);
     return (channel->untraded[locate / 64] >> locate % 64 & 1) != 0;

@@ -7,25 +7,6 @@
  * directory messages come first, and an add names its stock. */
 #include "feed/channel_state.h"
 
-const uint8_t channel_order_len[256] = {
-    [ITCH_ADD] = 36,      [ITCH_ADD_MPID] = 40, [ITCH_EXECUTED] = 31, [ITCH_EXECUTED_PRICE] = 36,
-    [ITCH_CANCEL] = 23,   [ITCH_DELETE] = 19,   [ITCH_REPLACE] = 35,
-};
-
-static bool listed(const struct channel *channel, uint64_t symbol)
-{
-    uint32_t low = 0, high = channel->traded_count;
-
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (channel->traded[middle] < symbol)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < channel->traded_count && channel->traded[low] == symbol;
-}
-
 /* Another name for a number that has one is nothing that a venue does. If it is a listed one, the book lacks what was
  * passed over; an instrument that is in the books stays there. */
 bool channel_traded_name(struct channel *channel, uint32_t locate, uint64_t symbol)
@@ -33,7 +14,7 @@ bool channel_traded_name(struct channel *channel, uint32_t locate, uint64_t symb
     uint64_t *word = &channel->untraded[locate / 64];
     const uint64_t bit = 1ull << locate % 64;
 
-    if (!listed(channel, symbol)) {
+    if (!instrument_listed(channel->traded, channel->traded_count, symbol)) {
         if (channel->instruments[locate].symbol == 0)
             *word |= bit;
     } else if (*word & bit) {

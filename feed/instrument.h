@@ -4,6 +4,7 @@
 #ifndef FEED_INSTRUMENT_H
 #define FEED_INSTRUMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct instrument {
@@ -19,5 +20,8 @@ struct instrument {
 
 /* Empty directory of `count` instruments. */
 void instrument_clear(struct instrument *instruments, uint32_t count);
+
+/* Is `symbol` one of `count` that ascend? */
+bool instrument_listed(const uint64_t *symbols, uint32_t count, uint64_t symbol);
 
 #endif

@@ -97,20 +97,6 @@ static void put_states(struct refresh *refresh)
     refresh->step = STEP_INSTRUMENT;
 }
 
-static bool wanted(const struct refresh *refresh, uint64_t symbol)
-{
-    uint32_t low = 0, high = refresh->symbol_count;
-
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (refresh->symbols[middle] < symbol)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < refresh->symbol_count && refresh->symbols[low] == symbol;
-}
-
 /* Is anything known of it? A name, a state, or a book that holds something or cannot be trusted. */
 static bool known(const struct refresh *refresh)
 {
@@ -146,7 +132,7 @@ static void put_definition(struct refresh *refresh)
                                                   .price = MD_PRICE_NONE,
                                                   .qty = instrument->round_lot,
                                                   .ref = instrument->symbol});
-    if (instrument->symbol == 0 || !wanted(refresh, instrument->symbol)) {
+    if (instrument->symbol == 0 || !instrument_listed(refresh->symbols, refresh->symbol_count, instrument->symbol)) {
         put_states(refresh);
         return;
     }
