@@ -20,6 +20,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools"))
+from bench import prefer
+
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OURS = { # by work: our rows; those that others are divided into; the first ones are what a ratio is for
     "book": (("book_burst_ns", "book_single_ns", "channel_burst_ns", "channel_single_ns", "limit_line_ahead_ns", "limit_miss_ns"), 4),
@@ -68,12 +71,7 @@ class Program:
     def __init__(self, name, command, cpu):
         def alone():
             os.sched_setaffinity(0, {cpu})
-            try:
-                os.setpriority(os.PRIO_PROCESS, 0, -20)
-                with open("/proc/self/autogroup", "w") as file:
-                    file.write("-20")
-            except OSError:
-                pass # not root, or a kernel without such groups
+            prefer()
 
         self.name = name
         tunables = ":".join(word for word in (os.environ.get("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1") if word)
