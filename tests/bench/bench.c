@@ -38,7 +38,7 @@ void *bench_alloc(uint64_t bytes)
     const uint64_t rounded = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
     if (posix_memalign(&memory, HUGE_BYTES, rounded) != 0) {
         fprintf(stderr, "no memory: %llu bytes\n", (unsigned long long)bytes);
-        exit(1);
+        exit(2);
     }
     (void)madvise(memory, rounded, MADV_HUGEPAGE);
     memset(memory, 0, rounded);
@@ -105,6 +105,11 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
         else
             return usage(), false;
         i++;
+    }
+    if (!CPU_ISSET((size_t)options.cpu, &allowed) ||
+        (options.peer_cpu >= 0 && !CPU_ISSET((size_t)options.peer_cpu, &allowed))) {
+        fprintf(stderr, "--cpu, --peer-cpu: not among the CPUs that this process may use (taskset -p $$)\n");
+        return false;
     }
     const int error = clock_calibrate(&bench_clock, 0);
     if (error != 0) {

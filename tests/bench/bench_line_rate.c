@@ -19,12 +19,13 @@
 
 #include "feed/mold.h"
 #include "gateway/capture/capture.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_eal.h"
 #include "tests/bench/workload.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#define MEMORY_MB 128u          /* of DPDK: four gateways */
 #define BURST 32u
 #define BURSTS 4000u            /* of one round */
 #define BURSTS_BRIEF 1000u
@@ -277,7 +278,7 @@ int main(int argc, char **argv)
 
     if (!bench_open(argc, argv, &options))
         return 2;
-    gateway_rig_eal(argv[0], (uint32_t)options.cpu);
+    bench_eal_start(argv[0], &options, MEMORY_MB, true);
     bursts = options.brief ? BURSTS_BRIEF : BURSTS;
     const uint32_t day_messages = options.brief ? DAY_MESSAGES_BRIEF : DAY_MESSAGES;
     gateway_rig_open(&rig, "line", true, (uint32_t)options.cpu);

@@ -10,12 +10,12 @@
 #include "gateway/clock.h"
 #include "gateway/kernel_line.h"
 #include "gateway/order/ouch.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_eal.h"
 #include "tests/eal/tap_rig.h"
 
-#include <rte_eal.h>
 #include <stdio.h>
 
+#define MEMORY_MB 64u
 #define BATCH 32u
 #define BATCHES 256u
 #define SYMBOL UINT64_C(0x202020204c504141)
@@ -225,18 +225,15 @@ static void paths_open(void)
 
 int main(int argc, char **argv)
 {
-    char *eal_arguments[] = {argv[0], (char[]){"--no-huge"}, (char[]){"-m"}, (char[]){"64"}, (char[]){"--no-pci"},
-                             (char[]){"--no-telemetry"}, (char[]){"--no-shconf"}, (char[]){"--log-level=*:error"},
-                             (char[]){"-l"}, (char[]){"0"}};
     struct bench_options options;
 
     if (geteuid() != 0) {
         fprintf(stderr, "bench_send: a TAP device needs root\n");
         return 77;
     }
-    CHECK(rte_eal_init(sizeof(eal_arguments) / sizeof(eal_arguments[0]), eal_arguments) >= 0);
     if (!bench_open(argc, argv, &options))
         return 2;
+    bench_eal_start(argv[0], &options, MEMORY_MB, false);
     tap_rig_open(100000000);
     loopback_up();
     paths_open();

@@ -28,13 +28,14 @@
 #include "tests/bench/gateway_rig.h"
 
 #include "gateway/submit.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_eal.h"
 #include "tests/bench/rate.h"
 #include "tests/bench/samples.h"
 
 #include <pthread.h>
 #include <string.h>
 
+#define MEMORY_MB 64u          /* of DPDK: two gateways */
 #define FRAMES 20000u          /* of one round */
 #define LOOP_PACKETS 400000u   /* of one round of the bare loop without stamps */
 #define LOOP_FRAMES 256u       /* that go round in it */
@@ -509,7 +510,7 @@ int main(int argc, char **argv)
 
     if (!bench_open(argc, argv, &options))
         return 2;
-    gateway_rig_eal(argv[0], (uint32_t)options.cpu);
+    bench_eal_start(argv[0], &options, MEMORY_MB, true);
     peer_cpu = options.peer_cpu;
     pause_ticks = (uint64_t)(PAUSE_NS / bench_ns(1));
     samples_init(&samples, FRAMES);

@@ -7,14 +7,14 @@
  *   steady_order_ns            the thousandth order, back to back */
 #include "gateway/submit.h"
 
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_eal.h"
 
-#include <rte_eal.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define MEMORY_MB 64u
 #define FRAMES 256u
 #define WIRE_SLOTS 1024u
 #define INSTRUMENTS 4096u
@@ -181,14 +181,11 @@ static void open_all(void)
 
 int main(int argc, char **argv)
 {
-    char *eal_arguments[] = {argv[0], (char[]){"--no-huge"}, (char[]){"-m"}, (char[]){"64"}, (char[]){"--no-pci"},
-                             (char[]){"--no-telemetry"}, (char[]){"--no-shconf"}, (char[]){"--log-level=*:error"},
-                             (char[]){"-l"}, (char[]){"0"}};
     struct bench_options options;
 
-    CHECK(rte_eal_init(sizeof(eal_arguments) / sizeof(eal_arguments[0]), eal_arguments) >= 0);
     if (!bench_open(argc, argv, &options))
         return 2;
+    bench_eal_start(argv[0], &options, MEMORY_MB, false);
     open_all();
     uint64_t often_ticks = (uint64_t)(WARM_OFTEN_US * 1000.0 * 1000.0 / bench_ns(1000));
     uint64_t warm_ticks = (uint64_t)(WARM_US * 1000.0 * 1000.0 / bench_ns(1000));

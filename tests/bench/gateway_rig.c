@@ -7,7 +7,6 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/workload.h"
 
-#include <rte_eal.h>
 #include <rte_eth_ring.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,25 +29,6 @@ static const struct order_frame_route route = {
     .peer_ip = 0x0a000002, .local_port = 40001, .peer_port = 26000, .window = 65535,
 };
 static const char session[MOLD_SESSION_LEN] = {'B', 'E', 'N', 'C', 'H', ' ', ' ', ' ', ' ', ' '};
-
-void gateway_rig_eal(const char *program, uint32_t cpu)
-{
-    unsigned long pages = 0;
-    char lcores[32];
-    FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
-
-    if (file) {
-        if (fscanf(file, "%lu", &pages) != 1)
-            pages = 0;
-        fclose(file);
-    }
-    snprintf(lcores, sizeof(lcores), "--lcores=0@%u", cpu);
-    char *memory = pages >= 64 ? (char[]){"--in-memory"} : (char[]){"--no-huge"};
-    char *arguments[] = {(char *)(uintptr_t)program, memory, (char[]){"-m"}, (char[]){"64"}, (char[]){"--no-pci"},
-                         (char[]){"--no-telemetry"}, (char[]){"--no-shconf"}, (char[]){"--log-level=*:error"},
-                         lcores};
-    CHECK(rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0);
-}
 
 /* --- the ports */
 

@@ -1,7 +1,7 @@
 /* The gateway by hand, for benchmarks: receive loop, channel, strategy lcore, gate and order path as a live run with an
  * order session has them (topology.c), on two net_ring ports of this process. What stands outside the gateway stands
  * here too: a feed of two lines of which every message moves a best price, and a control thread with a venue that
- * executes each order at once. An EAL must run: gateway_rig_eal.
+ * executes each order at once. An EAL must run: bench_eal.h.
  *
  *   feed -> rx ring -> rx_turn -> [md_ring] -> strategy -> gate -> delegated send -> tx ring -> venue -> news */
 #ifndef TESTS_BENCH_GATEWAY_RIG_H
@@ -47,9 +47,6 @@ struct gateway_rig {
     struct order_link *link;
     uint32_t link_room;             /* news that there was room for at the newest look, less those told since */
 };
-
-/* Start the EAL: 64 MiB, on huge pages where enough are free, as the gateway. This thread is its lcore, on `cpu`. */
-void gateway_rig_eal(const char *program, uint32_t cpu);
 
 /* Build it and play the opening: directory, a standing book, the session. `cpu` is the rx lcore's. */
 void gateway_rig_open(struct gateway_rig *rig, const char *name, bool two_core, uint32_t cpu);
