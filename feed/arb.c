@@ -4,8 +4,6 @@
  * bytes, no sessions, no time but the one it notes per line. */
 #include "feed/arb.h"
 
-#include "ring/check.h"
-
 #include <string.h>
 
 /* Remember a hole, instead of the oldest one where there is no room. */
@@ -66,10 +64,10 @@ static inline enum arb_verdict accept_range(struct arb *arb, uint64_t seq, uint6
     return ARB_STRADDLING;
 }
 
-/* Any packet: the whole rule. */
-static __attribute__((noinline)) enum arb_verdict accept_any(struct arb *arb, struct arb_line *from, uint64_t seq,
-                                                             uint32_t count, uint64_t now_ns, uint32_t *ret_skip)
+enum arb_verdict arb_accept_any(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
+                                uint32_t *ret_skip)
 {
+    struct arb_line *from = &arb->line[line];
     const uint64_t end_seq = seq + count;
     const bool newest = end_seq > arb->newest_seq && count > 0;
     const enum arb_verdict verdict = accept_range(arb, seq, end_seq, ret_skip);
@@ -84,36 +82,6 @@ static __attribute__((noinline)) enum arb_verdict accept_any(struct arb *arb, st
     from->duplicate_count += verdict == ARB_DUPLICATE && count > 0;
     from->gap_count += verdict == ARB_GAP;
     return verdict;
-}
-
-/* Nearly all packets are the next of their line, and next of all or a whole duplicate: nothing else is looked at. */
-enum arb_verdict arb_accept(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
-                            uint32_t *ret_skip)
-{
-    DCHECK(line < arb->line_count);
-    DCHECK(seq >= 1 && seq <= UINT64_MAX - count);
-    struct arb_line *from = &arb->line[line];
-    const uint64_t next_seq = arb->next_seq;
-
-    if (LIKELY(seq == from->next_seq && seq <= next_seq && count > 0)) {
-        const uint64_t end_seq = seq + count;
-        if (seq == next_seq || end_seq <= next_seq) {
-            from->packet_count++;
-            from->last_ns = now_ns;
-            from->next_seq = end_seq;
-            *ret_skip = 0;
-            if (seq != next_seq) {
-                from->duplicate_count++;
-                return ARB_DUPLICATE;
-            }
-            from->fresh_count++;
-            arb->next_seq = end_seq;
-            if (LIKELY(end_seq > arb->newest_seq))
-                arb->newest_seq = end_seq;
-            return ARB_FRESH;
-        }
-    }
-    return accept_any(arb, from, seq, count, now_ns, ret_skip);
 }
 
 enum arb_verdict arb_accept_held(struct arb *arb, uint64_t seq, uint32_t count, uint32_t *ret_skip)

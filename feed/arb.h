@@ -5,6 +5,8 @@
 #ifndef FEED_ARB_H
 #define FEED_ARB_H
 
+#include "ring/check.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,12 +61,40 @@ void arb_init(struct arb *arb, uint32_t line_count, uint64_t first_seq);
 /* A new session: sequences begin again as with arb_init, counters go on. */
 void arb_restart(struct arb *arb, uint64_t first_seq);
 
+/* arb_accept for any packet: the whole rule. */
+enum arb_verdict arb_accept_any(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
+                                uint32_t *ret_skip);
+
 /* A packet with messages [seq, seq + count) came on `line` (below line_count); seq >= 1, seq + count does not wrap.
  * Says what is new and moves next_seq past it, except for ARB_GAP, where nothing moves but newest_seq and the line's
  * counters. A count of 0 (heartbeat) gives ARB_DUPLICATE, or ARB_GAP when it reveals a hole. `ret_skip` is the number
- * of leading messages to pass over (0 except for ARB_STRADDLING). */
-enum arb_verdict arb_accept(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
-                            uint32_t *ret_skip);
+ * of leading messages to pass over (0 except for ARB_STRADDLING).
+ * Nearly all packets are the next of their line, and next of all or nothing new: nothing else is looked at. */
+static inline enum arb_verdict arb_accept(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
+                                          uint32_t *ret_skip)
+{
+    DCHECK(line < arb->line_count);
+    DCHECK(seq >= 1 && seq <= UINT64_MAX - count);
+    struct arb_line *from = &arb->line[line];
+    const uint64_t end_seq = seq + count;
+    const bool fresh = seq == arb->next_seq && count > 0;
+
+    if (UNLIKELY(seq != from->next_seq) || UNLIKELY(!fresh && end_seq > arb->next_seq))
+        return arb_accept_any(arb, line, seq, count, now_ns, ret_skip);
+    from->packet_count++;
+    from->last_ns = now_ns;
+    from->next_seq = end_seq;
+    *ret_skip = 0;
+    if (!fresh) {
+        from->duplicate_count += count > 0;
+        return ARB_DUPLICATE;
+    }
+    from->fresh_count++;
+    arb->next_seq = end_seq;
+    if (LIKELY(end_seq > arb->newest_seq))
+        arb->newest_seq = end_seq;
+    return ARB_FRESH;
+}
 
 /* The same for a packet that was held behind a hole: no line counters. */
 enum arb_verdict arb_accept_held(struct arb *arb, uint64_t seq, uint32_t count, uint32_t *ret_skip);

@@ -53,7 +53,8 @@ static void notice_next(struct channel *channel, struct channel_cursor *cursor)
 
 /* A packet of another session than the current one. False: of the one before, to be dropped. Otherwise a session
  * begins: what was still missing of the old one will never come now. */
-static bool session_begin(struct channel *channel, struct channel_cursor *cursor, const uint8_t *session)
+static __attribute__((noinline)) bool session_begin(struct channel *channel, struct channel_cursor *cursor,
+                                                   const uint8_t *session)
 {
     if (channel->old_session_known && memcmp(session, channel->old_session, MOLD_SESSION_LEN) == 0) {
         count(&channel->counters.old_session_count);
@@ -88,7 +89,8 @@ static bool session_begin(struct channel *channel, struct channel_cursor *cursor
 
 /* A sequence so far ahead that what is in between could not be kept: one corrupt packet must not make us wait for it.
  * Believed when a second one says nearly the same. */
-static bool far_believed(struct channel *channel, uint32_t line, uint64_t seq, uint64_t now_ns)
+static __attribute__((noinline)) bool far_believed(struct channel *channel, uint32_t line, uint64_t seq,
+                                                  uint64_t now_ns)
 {
     const uint64_t distance = seq > channel->far_seq ? seq - channel->far_seq : channel->far_seq - seq;
 
@@ -112,7 +114,7 @@ static inline bool far(const struct channel *channel, uint64_t seq)
 static inline void cursor_looked(struct channel_cursor *cursor, const struct channel_ahead *ahead,
                                  const struct channel_look *look, uint32_t skip)
 {
-    if (UNLIKELY(!look) || UNLIKELY(look->count <= skip))
+    if (UNLIKELY(look->count <= skip))
         return;
     cursor->ahead = ahead;
     cursor->looked_at = look->first + skip;
@@ -170,17 +172,17 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
     }
 }
 
-static inline __attribute__((always_inline)) bool
-packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict, const struct mold_packet *packet,
-               const struct channel_ahead *ahead, const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
-               struct channel_cursor *ret_cursor)
+bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_ahead *ahead,
+                            const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
+                            struct channel_cursor *ret_cursor)
 {
     struct channel_counters *counters = &channel->counters;
+    const struct mold_packet *packet = &look->packet;
 
-    cursor_clear(ret_cursor, now_ns, rx_tsc);
+    cursor_clear(ret_cursor, line, now_ns, rx_tsc);
     count(&counters->packet_count);
-    count(&counters->mold[verdict]);
-    if (UNLIKELY(verdict > MOLD_END))
+    count(&counters->mold[look->verdict]);
+    if (UNLIKELY(look->verdict > MOLD_END))
         return false;
     if (UNLIKELY(packet->trailing_len > 0))
         count(&counters->trailing_count);
@@ -189,11 +191,10 @@ packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict
             return false;
     if (UNLIKELY(channel->stale & STALE_SILENT))
         channel_stale_lower(channel, ret_cursor, STALE_SILENT);
-    ret_cursor->line = line;
-    if (LIKELY(verdict == MOLD_DATA))
+    if (LIKELY(look->verdict == MOLD_DATA))
         data_accept(channel, line, packet, ahead, look, ret_cursor);
     else
-        beat_accept(channel, line, packet, verdict == MOLD_END, ret_cursor);
+        beat_accept(channel, line, packet, look->verdict == MOLD_END, ret_cursor);
     if (LIKELY(ret_cursor->block_left > 0) || ret_cursor->pending != 0)
         return true;
     return channel->waiting && channel_recover_next(channel, ret_cursor);
@@ -202,17 +203,10 @@ packet_receive(struct channel *channel, uint32_t line, enum mold_verdict verdict
 bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payload, uint32_t payload_len,
                      uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor)
 {
-    struct mold_packet packet;
-    const enum mold_verdict verdict = mold_parse(payload, payload_len, &packet);
+    struct channel_look look = {.count = 0};
 
-    return packet_receive(channel, line, verdict, &packet, NULL, NULL, now_ns, rx_tsc, ret_cursor);
-}
-
-bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_ahead *ahead,
-                            const struct channel_look *look, uint64_t now_ns, uint64_t rx_tsc,
-                            struct channel_cursor *ret_cursor)
-{
-    return packet_receive(channel, line, look->verdict, &look->packet, ahead, look, now_ns, rx_tsc, ret_cursor);
+    look.verdict = mold_parse(payload, payload_len, &look.packet);
+    return channel_receive_looked(channel, line, NULL, &look, now_ns, rx_tsc, ret_cursor);
 }
 
 bool channel_next(struct channel *channel, struct channel_cursor *cursor)
@@ -259,7 +253,7 @@ uint64_t channel_deadline_ns(const struct channel *channel)
 
 bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, struct channel_cursor *ret_cursor)
 {
-    cursor_clear(ret_cursor, now_ns, rx_tsc);
+    cursor_clear(ret_cursor, 0, now_ns, rx_tsc);
     if (UNLIKELY(silence_deadline_ns(channel) <= now_ns)) {
         count(&channel->counters.silent_count);
         channel_stale_raise(channel, ret_cursor, STALE_SILENT, channel->arb.next_seq, 0);
@@ -273,7 +267,7 @@ bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, s
 
 bool channel_flush(struct channel *channel, uint64_t now_ns, struct channel_cursor *ret_cursor)
 {
-    cursor_clear(ret_cursor, now_ns, 0);
+    cursor_clear(ret_cursor, 0, now_ns, 0);
     ret_cursor->flushing = true;
     return channel->waiting && channel_recover_next(channel, ret_cursor);
 }

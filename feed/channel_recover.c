@@ -251,7 +251,7 @@ bool channel_snapshot(struct channel *channel, uint32_t spin, const uint8_t *blo
 {
     uint32_t message_count = 0;
 
-    cursor_clear(ret_cursor, now_ns, rx_tsc);
+    cursor_clear(ret_cursor, 0, now_ns, rx_tsc);
     if (!spin_is(channel, spin) || channel->spin_state == SPIN_CLEARING)
         return false;
     for (uint32_t at = 0; at + 2 <= len; message_count++) {
@@ -290,7 +290,7 @@ bool channel_snapshot_end(struct channel *channel, uint32_t spin, uint64_t seq, 
 {
     struct arb *arb = &channel->arb;
 
-    cursor_clear(ret_cursor, now_ns, rx_tsc);
+    cursor_clear(ret_cursor, 0, now_ns, rx_tsc);
     if (!spin_is(channel, spin))
         return false;
     if (seq < channel->hold.base_seq || !end_plausible(channel, seq)) {
@@ -327,7 +327,7 @@ bool channel_reply(struct channel *channel, const uint8_t *payload, uint32_t pay
     struct mold_packet packet;
     uint32_t skip;
 
-    cursor_clear(ret_cursor, now_ns, rx_tsc);
+    cursor_clear(ret_cursor, 0, now_ns, rx_tsc);
     count(&channel->counters.reply_count);
     const enum mold_verdict verdict = mold_parse(payload, payload_len, &packet);
     if (verdict != MOLD_DATA || !channel->recovering || !channel->session_known || packet.seq == 0 ||

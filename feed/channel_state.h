@@ -143,13 +143,10 @@ static inline void cursor_begin(struct channel_cursor *cursor, const uint8_t *bl
     }
 }
 
-static inline void cursor_clear(struct channel_cursor *cursor, uint64_t now_ns, uint64_t rx_tsc)
+/* Nothing to deliver yet. What the caller reads is written with each message. */
+static inline void cursor_clear(struct channel_cursor *cursor, uint32_t line, uint64_t now_ns, uint64_t rx_tsc)
 {
-    cursor->event_count = 0;
-    cursor->message = NULL;
-    cursor->message_len = 0;
-    cursor->seq = 0;
-    cursor->line = 0;
+    cursor->line = line;
     cursor->block_left = 0;
     cursor->looked_left = 0;
     cursor->pending = 0;

@@ -1,8 +1,6 @@
 /* Line health. Contract in health.h. */
 #include "feed/health.h"
 
-#include "ring/check.h"
-
 void health_init(struct health *health, uint32_t line_count, uint64_t silence_ns)
 {
     DCHECK(line_count >= 1 && line_count <= ARB_LINES_MAX);
@@ -25,43 +23,32 @@ static inline void store(uint64_t *into, uint64_t value)
     __atomic_store_n(into, value, __ATOMIC_RELAXED);
 }
 
-void health_packet(struct health *health, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns)
+void health_quiet(struct health *health, uint32_t line, uint64_t now_ns)
 {
     struct health_line *mine = &health->line[line];
     const uint64_t quiet_ns = mine->last_ns != 0 && now_ns > mine->last_ns ? now_ns - mine->last_ns : 0;
 
-    store(&mine->last_ns, now_ns);
-    store(&health->last_ns, now_ns);
-    if (UNLIKELY(health->first_ns == 0))
+    if (health->first_ns == 0)
         store(&health->first_ns, now_ns);
-    if (UNLIKELY(quiet_ns > mine->silence_max_ns))
+    if (quiet_ns > mine->silence_max_ns)
         store(&mine->silence_max_ns, quiet_ns);
-    if (UNLIKELY(quiet_ns >= health->silence_ns && health->silence_ns != 0))
+    if (quiet_ns >= health->silence_ns && health->silence_ns != 0)
         store(&mine->silence_count, mine->silence_count + 1);
-    if (UNLIKELY(seq == 0 || count == 0))
-        return;
-    struct health_seen *seen = &health->seen[seq & (HEALTH_SEEN_SLOTS - 1)];
-    if (seen->seq != seq) {
-        if (seq > seen->seq) { /* else: older than what is remembered there */
-            *seen = (struct health_seen){.seq = seq, .now_ns = now_ns, .line = line};
-            store(&mine->first_count, mine->first_count + 1);
-        }
-        return;
-    }
-    if (seen->line == line)
-        return;
-    store(&mine->duplicate_count, mine->duplicate_count + 1);
-    /* In a capture out of time order the first to come may not have been the first. */
-    struct health_line *other = &health->line[seen->line];
-    const bool behind = now_ns >= seen->now_ns;
-    const uint64_t margin_ns = behind ? now_ns - seen->now_ns : seen->now_ns - now_ns;
-    hist_record(behind ? &mine->behind : &mine->ahead, margin_ns);
-    hist_record(behind ? &other->ahead : &other->behind, margin_ns);
+    mine->unheard_ns = health->silence_ns != 0 && health->silence_ns <= mine->silence_max_ns ? health->silence_ns - 1
+                                                                                          : mine->silence_max_ns;
 }
 
-uint64_t health_deadline_ns(const struct health *health)
+/* In a capture out of time order the first to come may not have been the first. */
+void health_behind(struct health *health, uint32_t line, const struct health_seen *seen, uint64_t now_ns)
 {
-    return health->silence_ns == 0 || health->last_ns == 0 ? UINT64_MAX : health->last_ns + health->silence_ns;
+    struct health_line *mine = &health->line[line], *other = &health->line[seen->line];
+    const bool behind = now_ns >= seen->now_ns;
+    const uint64_t margin_ns = behind ? now_ns - seen->now_ns : seen->now_ns - now_ns;
+    const uint32_t bucket_idx = hist_bucket(margin_ns);
+
+    store(&mine->duplicate_count, mine->duplicate_count + 1);
+    hist_record_in(behind ? &mine->behind : &mine->ahead, bucket_idx, margin_ns);
+    hist_record_in(behind ? &other->ahead : &other->behind, bucket_idx, margin_ns);
 }
 
 bool health_silent(const struct health *health, uint32_t line, uint64_t now_ns)

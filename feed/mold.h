@@ -3,6 +3,9 @@
 #ifndef FEED_MOLD_H
 #define FEED_MOLD_H
 
+#include "feed/wire.h"
+#include "ring/check.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,6 +13,18 @@
 #define MOLD_SESSION_LEN 10u
 #define MOLD_REQUEST_LEN 20u
 #define MOLD_COUNT_END 0xffffu /* end of session, no blocks follow; not 65,535 messages */
+
+/* Specification 1.00, "Downstream Packet"; a "Request Packet" has the same fields */
+struct mold_wire {
+    uint8_t session[MOLD_SESSION_LEN];
+    struct be64 seq;
+    struct be16 count;
+};
+
+_Static_assert(sizeof(struct mold_wire) == MOLD_HEADER_LEN, "MoldUDP64 1.00, Downstream Packet");
+_Static_assert(sizeof(struct mold_wire) == MOLD_REQUEST_LEN, "MoldUDP64 1.00, Request Packet");
+
+#define MOLD_BLOCK_LENGTH_LEN 2u /* the length field of a block, not counted in its length */
 
 enum mold_verdict {
     MOLD_DATA = 0,     /* count >= 1, every block lies inside the payload */
@@ -32,9 +47,38 @@ struct mold_packet {
 
 const char *mold_verdict_name(enum mold_verdict verdict);
 
-/* Parse one UDP payload. The blocks are walked once, so that a packet is delivered whole or not at all. `ret_packet` is
- * written only with MOLD_DATA, MOLD_HEARTBEAT and MOLD_END. */
-enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payload_len, struct mold_packet *ret_packet);
+/* Parse one UDP payload: lengths only, never messages. The blocks are walked once, so that a packet is delivered whole
+ * or not at all. `ret_packet` is written only with MOLD_DATA, MOLD_HEARTBEAT and MOLD_END. */
+static inline enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payload_len, struct mold_packet *ret_packet)
+{
+    if (UNLIKELY(payload_len < MOLD_HEADER_LEN))
+        return MOLD_SHORT;
+    const struct mold_wire *wire = (const struct mold_wire *)payload;
+    const uint64_t seq = load_be64(&wire->seq);
+    const uint32_t wire_count = load_be16(&wire->count);
+    const uint32_t count = wire_count == MOLD_COUNT_END ? 0 : wire_count;
+    if (UNLIKELY(seq > UINT64_MAX - count))
+        return MOLD_BAD_SEQ;
+
+    uint32_t at = MOLD_HEADER_LEN; /* the next block; a datagram is shorter than 64 KiB: it cannot wrap */
+    for (uint32_t left = count; left > 0; left--) {
+        if (UNLIKELY(at + MOLD_BLOCK_LENGTH_LEN > payload_len))
+            return MOLD_BAD_BLOCK;
+        at += MOLD_BLOCK_LENGTH_LEN + load_be16(payload + at);
+    }
+    if (UNLIKELY(at > payload_len))
+        return MOLD_BAD_BLOCK;
+
+    ret_packet->seq = seq;
+    ret_packet->count = count;
+    ret_packet->blocks_len = at - MOLD_HEADER_LEN;
+    ret_packet->session = wire->session;
+    ret_packet->blocks = payload + MOLD_HEADER_LEN;
+    ret_packet->trailing_len = payload_len - at;
+    if (LIKELY(count > 0))
+        return MOLD_DATA;
+    return wire_count == MOLD_COUNT_END ? MOLD_END : MOLD_HEARTBEAT;
+}
 
 /* Message of the block at `block`: its bytes and its length (0 is legal). Returns the next block. Only for blocks that
  * mold_parse has accepted, not more than `count` of them. */

@@ -29,10 +29,10 @@ static inline uint32_t hist_bucket(uint64_t value)
     return ((shift + 1u) << HIST_SUB_BITS) + (uint32_t)((value >> shift) & ((1u << HIST_SUB_BITS) - 1u));
 }
 
-/* Count one value. Owner's thread. */
-static inline void hist_record(struct hist *hist, uint64_t value)
+/* Count one value, whose bucket is known. Owner's thread. */
+static inline void hist_record_in(struct hist *hist, uint32_t bucket_idx, uint64_t value)
 {
-    uint64_t *bucket = &hist->bucket[hist_bucket(value)];
+    uint64_t *bucket = &hist->bucket[bucket_idx];
     __atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
     __atomic_store_n(&hist->sum, hist->sum + value, __ATOMIC_RELAXED);
     if (value > hist->max)
@@ -40,6 +40,12 @@ static inline void hist_record(struct hist *hist, uint64_t value)
     if (value < hist->min)
         __atomic_store_n(&hist->min, value, __ATOMIC_RELAXED);
     __atomic_store_n(&hist->count, hist->count + 1, __ATOMIC_RELAXED);
+}
+
+/* Count one value. Owner's thread. */
+static inline void hist_record(struct hist *hist, uint64_t value)
+{
+    hist_record_in(hist, hist_bucket(value), value);
 }
 
 /* Smallest recorded value v (to 1/64 upwards, never above max) such that at least `fraction` of all values are <= v;

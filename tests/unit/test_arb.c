@@ -315,8 +315,11 @@ Test(arb, random_packets_agree_with_a_model_of_single_messages)
             if (at + count >= 400)
                 break;
             const uint64_t next = arb.next_seq - base;
-            uint32_t skip;
+            struct arb whole = arb;
+            uint32_t skip, whole_skip;
             const enum arb_verdict verdict = arb_accept(&arb, line, base + at, count, step, &skip);
+            cr_assert_eq(arb_accept_any(&whole, line, base + at, count, step, &whole_skip), verdict);
+            cr_assert(skip == whole_skip && memcmp(&whole, &arb, sizeof(arb)) == 0, "the short way is the whole rule");
             if (at > next) {
                 cr_assert_eq(verdict, ARB_GAP);
                 cr_assert_eq(arb.next_seq, base + next);

@@ -108,6 +108,23 @@ Test(health, silence_of_one_line_and_of_all)
     free(health);
 }
 
+Test(health, a_silence_counts_each_time_and_however_long_the_longest_was)
+{
+    struct health *health = open_health(1);
+    uint64_t now_ns = 1000;
+    health_packet(health, 0, 1, 1, now_ns);
+    health_packet(health, 0, 2, 1, now_ns += 3ull * SILENCE_NS);
+    health_packet(health, 0, 3, 1, now_ns += SILENCE_NS);
+    health_packet(health, 0, 4, 0, now_ns += SILENCE_NS - 1);
+    health_packet(health, 0, 4, 1, now_ns -= 500); /* out of time order: no silence */
+    health_packet(health, 0, 5, 1, now_ns += 2ull * SILENCE_NS);
+    cr_assert_eq(health->line[0].silence_count, 3u);
+    cr_assert_eq(health->line[0].silence_max_ns, 3ull * SILENCE_NS);
+    cr_assert_eq(health->first_ns, 1000u);
+    cr_assert_eq(health->last_ns, now_ns);
+    free(health);
+}
+
 Test(health, a_dead_line_is_silent_however_often_another_speaks)
 {
     struct health *health = open_health(2);
