@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import bench_table as t
 
@@ -32,6 +33,8 @@ parser.add_argument("--short", action="store_true", help="about a minute instead
 parser.add_argument("--itch", metavar="FILE", help="messages of a Nasdaq BinaryFILE, as it is or gzipped, for decode and book")
 parser.add_argument("--warm", metavar="N", help="with --itch: so many messages first, which only fill the books")
 parser.add_argument("--repeat", type=int, default=1, metavar="N", help="N runs, and how far their ratios are apart")
+parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="at most so long before each program until the host is "
+                    f"within {t.HOST_NEAR * 100 - 100:.0f} %% of the fastest seen; it runs in any case")
 parser.add_argument("--only", metavar="NAME,...", help="of: " + ",".join((*PROGRAMS, "paths")))
 parser.add_argument("--keep", metavar="DIR", help="what the programs said, for --from")
 parser.add_argument("--from", metavar="DIR", dest="kept", help="no run: put together what --keep has kept")
@@ -103,11 +106,36 @@ def command_of(options):
     """What was asked for, without where it was to be put."""
     words = ["tools/bench", *(["--short"] if options.short else []), *(["--only", options.only] if options.only else []),
              *(["--itch", os.path.basename(options.itch)] if options.itch else []), *(["--warm", options.warm] if options.warm else []),
-             *(["--repeat", str(options.repeat)] if options.repeat > 1 else [])]
+             *(["--repeat", str(options.repeat)] if options.repeat > 1 else []), *(["--wait", f"{options.wait:g}"] if options.wait else [])]
     return " ".join(words)
 
 
-def run_all(options, directory, names):
+def probe(options):
+    """How fast the host is at this moment, in ns; None: not told."""
+    try:
+        return float(subprocess.run([os.path.join(options.build, "tests/bench/bench_stamp"), "--probe"], capture_output=True, text=True,
+                                    start_new_session=True, preexec_fn=prefer).stdout)
+    except (OSError, ValueError):
+        return None
+
+
+def wait(options, name, fastest_ns):
+    """Until the host is nearly as fast as it was seen to be, but no longer than was asked for: seconds, and the newest probe."""
+    begin = time.monotonic()
+    while True:
+        now_ns, waited_s = probe(options), time.monotonic() - begin
+        slow = now_ns / min(now_ns, fastest_ns) if now_ns else 1
+        if slow <= t.HOST_NEAR or waited_s >= options.wait:
+            break
+        time.sleep(min(1, options.wait - waited_s))
+    if waited_s >= 1:
+        print(f"bench: {name}: waited {waited_s:.0f} s, the host takes {slow:.2f} times the fastest probe", file=sys.stderr)
+    return waited_s if waited_s >= 1 else 0, now_ns
+
+
+def run_all(options, directory, names, fastest_ns):
+    """Returns the fastest probe of all."""
+    probes, waited = {}, {}
     for name in names:
         if name in ROOT and os.geteuid() != 0:
             print(f"bench: {name}: skipped, it needs root", file=sys.stderr)
@@ -123,13 +151,23 @@ def run_all(options, directory, names):
             command += ["--short"] if options.short else ["--rounds", str(ROUNDS.get(name, 15))]
             if options.itch and name in MESSAGES_IN:
                 command += ["--itch", options.itch, *(("--warm", options.warm) if options.warm else ())]
+        before_ns = None
+        if options.wait > 0 or name == "paths":
+            waited[name], before_ns = wait(options, name, fastest_ns)
         print(f"bench: {name}", file=sys.stderr)
         code = run(command, log)
+        if name == "paths":
+            probes[name] = [ns for ns in (before_ns, probe(options)) if ns]
+        elif code == 0:
+            with open(log) as file:
+                probes[name] = json.load(file)["host_speed"]
+        fastest_ns = min([fastest_ns, *([before_ns] if before_ns else []), *probes.get(name, [])])
         if code != 0:
             print(f"bench: {name}: " + ("skipped" if code == 77 else f"failed, exit code {code}: {' '.join(command)}"), file=sys.stderr)
             os.unlink(log)
     with open(os.path.join(directory, "host.json"), "w") as file:
-        json.dump({**host_of(options), "command": command_of(options)}, file)
+        json.dump({**host_of(options), "command": command_of(options), "probes": probes, "waited": waited}, file)
+    return fastest_ns
 
 
 # --- putting together
@@ -157,7 +195,8 @@ def load(directory):
             watch[name], tsc_hz = said["watch"]["disturbances"], said["tsc_hz"]
             for row in said["rows"]:
                 rows[row["name"]] = {**row, "program": name}
-    return {"rows": rows, "host": {**host, "tsc_hz": tsc_hz}, "disturbances": watch}
+    probes, waited = host.pop("probes", {}), host.pop("waited", {})
+    return {"rows": rows, "host": {**host, "tsc_hz": tsc_hz}, "disturbances": watch, "probes": probes, "waited": waited}
 
 
 # --- the whole
@@ -171,16 +210,17 @@ def directories_of(options, work):
     if not set(names) <= {*PROGRAMS, "paths"}:
         parser.error(f"--only: of {', '.join((*PROGRAMS, 'paths'))}")
     made = [os.path.join(options.keep or work, f"run{i + 1}") for i in range(options.repeat)]
+    fastest_ns = float("inf")
     for directory in made:
         os.makedirs(directory, exist_ok=True)
-        run_all(options, directory, names)
+        fastest_ns = run_all(options, directory, names, fastest_ns)
     return made
 
 
 def main():
     options = parser.parse_args()
-    if options.repeat < 1 or (options.warm and not options.itch):
-        parser.error("--repeat is at least 1, and --warm goes with --itch")
+    if options.wait < 0 or options.repeat < 1 or (options.warm and not options.itch):
+        parser.error("--repeat is at least 1, --wait at least 0, and --warm goes with --itch")
     if options.itch and not os.path.exists(options.itch):
         parser.error(f"--itch: {options.itch} is not there")
     work = tempfile.mkdtemp(prefix="tickgate-bench-")
@@ -188,10 +228,11 @@ def main():
         runs = [load(directory) for directory in directories_of(options, work)]
     finally:
         shutil.rmtree(work)
+    t.host_speeds(runs)
     merged = [t.together(run_) for run_ in runs]
     if not runs[-1]["rows"]:
         sys.exit("bench: no program gave a figure")
-    spread = t.spread_of(merged) if len(runs) > 1 else {}
+    spread = t.spread_of(merged, runs[-1]["rows"]) if len(runs) > 1 else {}
     if options.json:
         print(json.dumps({**merged[-1], **({"spread": spread} if spread else {})}, indent=1))
         return

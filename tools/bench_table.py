@@ -9,6 +9,7 @@ import textwrap
 import picture
 
 SPREAD_MAX = 0.15
+HOST_NEAR = 1.10 # probes that are no further apart are of one speed of the host
 
 # What is divided by what. Both of one program: round by round.
 RATIOS = {
@@ -148,7 +149,7 @@ def together(run_):
     merged["targets"] = [{"what": target.what, "target": target.words(), "met": target.met(*values_of(target, rows))}
                          for target in TARGETS if target.figure in rows]
     merged.update(host=run_["host"], command=run_["host"].get("command"), commit=run_["host"].get("commit"),
-                  disturbances=run_["disturbances"])
+                  disturbances=run_["disturbances"], host_speed=run_["host_speed"])
     return merged
 
 
@@ -165,15 +166,41 @@ def flat(ratios):
             yield name, value
 
 
-def spread_of(runs):
-    """How far apart the ratios of the runs are: largest over smallest, less one."""
+def host_speeds(runs):
+    """To each run how fast the host was under each program: probes, as multiples of the fastest one of all runs."""
+    probes = [ns for run_ in runs for one in run_["probes"].values() for ns in one]
+    fastest_ns = min(probes, default=None)
+    for run_ in runs:
+        programs = {name: {"fastest": round(min(one) / fastest_ns, 3), "median": round(statistics.median(one) / fastest_ns, 3),
+                           "slowest": round(max(one) / fastest_ns, 3), "waited_s": round(run_["waited"].get(name, 0), 1)}
+                    for name, one in run_["probes"].items() if one}
+        run_["host_speed"] = {"probe_ns": fastest_ns, "programs": programs}
+
+
+def host_apart(runs, programs):
+    """Was the host at different speeds under one of these programs in different runs?"""
+    for name in programs:
+        medians = [merged["host_speed"]["programs"][name]["median"] for merged in runs if name in merged["host_speed"]["programs"]]
+        if medians and max(medians) > HOST_NEAR * min(medians):
+            return True
+    return False
+
+
+def programs_of(ratio_name, rows):
+    pair = RATIOS.get(ratio_name) or ("gate_check_ns, " + ratio_name.partition(", ")[2], "gate_ns")
+    return {rows[figure]["program"] for figure in pair if figure in rows}
+
+
+def spread_of(runs, rows):
+    """How far apart the ratios of the runs are: largest over smallest, less one; and whether the host was at other speeds."""
     seen = {}
     for merged in runs:
         for name, value in flat(merged["ratios"]):
             if value:
                 seen.setdefault(name, []).append(value)
-    return {name: {"values": values, "spread": round(max(values) / min(values) - 1, 3)} for name, values in seen.items()
-            if len(values) == len(runs) and min(values) > 0}
+    return {name: {"values": values, "spread": round(max(values) / min(values) - 1, 3),
+                   "host_apart": host_apart(runs, programs_of(name, rows))}
+            for name, values in seen.items() if len(values) == len(runs) and min(values) > 0}
 
 
 # --- tables
@@ -239,8 +266,15 @@ def rates_table(rows, markdown):
 
 def spread_table(spread, markdown):
     lines = [[name, " ".join(f"{value:.2f}" for value in one["values"]), f"{one['spread'] * 100:.0f} %",
-              "" if one["spread"] <= SPREAD_MAX else "apart"] for name, one in spread.items()]
-    return table(["ratio", "runs", "spread", ""], lines, markdown)
+              "" if one["spread"] <= SPREAD_MAX else "apart, the host too" if one["host_apart"] else "apart"] for name, one in spread.items()]
+    return table(["ratio", "runs", "spread", ""], lines, markdown) + "\n\n" + spread_words(spread)
+
+
+def spread_words(spread):
+    apart = [one for one in spread.values() if one["spread"] > SPREAD_MAX]
+    words = f"{len(apart)} of {len(spread)} ratios are more than {SPREAD_MAX * 100:.0f} % apart"
+    return words + (f", {sum(one['host_apart'] for one in apart)} of them of programs whose runs had the host at different speeds" if apart
+                    else "")
 
 
 def host_words(host):
@@ -257,10 +291,22 @@ def disturbed_words(watch):
     return "disturbed: " + ", ".join(disturbed) if disturbed else "nothing disturbed the programs"
 
 
+def speed_words(speed):
+    """One line: in which spell each program ran."""
+    programs = speed["programs"]
+    if not programs:
+        return "host: nothing says how fast it was"
+    waited = {name: f" (waited {one['waited_s']:.0f} s)" if one["waited_s"] else "" for name, one in programs.items()}
+    fastest, slowest = min(one["fastest"] for one in programs.values()), max(one["slowest"] for one in programs.values())
+    return (f"host: probe {fastest:.2f} … {slowest:.2f} of its fastest in this run, median by program: " +
+            ", ".join(f"{name} {one['median']:.2f}{waited[name]}" for name, one in programs.items()))
+
+
 def sections(run_, spread, markdown):
     rows = run_["rows"]
     yield "host", "host", "\n\n".join(textwrap.fill(words, 140, break_on_hyphens=False)
-                                      for words in (host_words(run_["host"]), disturbed_words(run_["disturbances"])))
+                                      for words in (host_words(run_["host"]), disturbed_words(run_["disturbances"]),
+                                                    speed_words(run_["host_speed"])))
     yield "targets", "targets", targets_table(rows, markdown)
     for marker, heading, pattern in TABLES:
         yield marker, heading, figures_table(rows, pattern, markdown)

@@ -14,9 +14,12 @@
 
 #define CASES_MAX 64u
 #define HUGE_BYTES (2u << 20)
+#define PROBE_STEPS 20000u
+#define PROBE_TRIES 3u
 
 static struct clock bench_clock;
 static double samples[CASES_MAX][BENCH_VALUES_MAX][BENCH_ROUNDS_MAX];
+static double host_speed[BENCH_ROUNDS_MAX + 2];
 
 void bench_pin(int cpu)
 {
@@ -45,11 +48,35 @@ void *bench_alloc(uint64_t bytes)
     return memory;
 }
 
+#define PROBE_STEP(x) ((x) ^= (x) << 13, (x) ^= (x) >> 7)
+
+/* How fast the host is now: ns of a step of four chains that do not wait for each other, the best of a few tries. They
+ * fill the issue slots of a core and touch no memory, so that they become slower when a neighbour has a share of it;
+ * one chain alone would not notice. */
+static double probe(void)
+{
+    uint64_t best_ticks = UINT64_MAX, a = 1, b = 2, c = 3, d = 4;
+
+    for (uint32_t try = 0; try < PROBE_TRIES; try++) {
+        const uint64_t begin_tsc = clock_tsc_ordered();
+        for (uint32_t i = 0; i < PROBE_STEPS; i++) {
+            PROBE_STEP(a);
+            PROBE_STEP(b);
+            PROBE_STEP(c);
+            PROBE_STEP(d);
+            __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+        }
+        const uint64_t ticks = clock_tsc_ordered() - begin_tsc;
+        best_ticks = ticks < best_ticks ? ticks : best_ticks;
+    }
+    return bench_ns(best_ticks) / PROBE_STEPS;
+}
+
 static int usage(void)
 {
     fprintf(stderr,
             "usage: [--json] [--short] [--rounds %u...%u] [--cpu N] [--peer-cpu N] [--itch FILE [--warm N]]\n"
-            "       [--write FILE] [--turns]\n",
+            "       [--write FILE] [--turns] [--probe]\n",
             BENCH_ROUNDS_MIN, BENCH_ROUNDS_MAX);
     return 2;
 }
@@ -80,6 +107,10 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
         }
         if (strcmp(argv[i], "--turns") == 0) {
             options.turns = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--probe") == 0) {
+            options.probe = true;
             continue;
         }
         if (strcmp(argv[i], "--itch") == 0 && i + 1 < argc) {
@@ -170,11 +201,12 @@ static void extremes_of(const double values[], uint32_t rounds, double *ret_min,
     }
 }
 
-static void print_rounds(const double values[], uint32_t rounds)
+static void print_values(const char *name, const double values[], uint32_t count)
 {
-    for (uint32_t i = 0; i < rounds; i++)
-        printf("%s%.3f", i == 0 ? ", \"rounds_ns\": [" : ", ", values[i]);
-    printf("]}");
+    printf(", \"%s\": [", name);
+    for (uint32_t i = 0; i < count; i++)
+        printf("%s%.3f", i == 0 ? "" : ", ", values[i]);
+    printf("]");
 }
 
 /* What the kernel did to this thread between the first measured round and the last. */
@@ -186,7 +218,7 @@ static void print_disturbances(const struct disturb *disturb, bool json)
         disturb_text(disturb, stdout);
         return;
     }
-    printf("], \"watch\": ");
+    printf(", \"watch\": ");
     json_init(&to, stdout);
     json_open(&to, NULL, '{');
     disturb_json(&to, disturb);
@@ -222,11 +254,14 @@ int bench_run(const struct bench_options *options, const char *title, const stru
     static struct disturb disturb;
 
     CHECK(case_count <= CASES_MAX);
+    if (options->probe)
+        return printf("%.3f\n", probe()) > 0 && fflush(stdout) == 0 ? 0 : 1;
     if (options->turns)
         return run_turns(options, cases, case_count);
     if (disturb_open(&disturb, "") == 0)
         disturb_add(&disturb, title, (uint32_t)options->cpu, (uint32_t)gettid());
     for (uint32_t round = 0; round <= options->rounds; round++) { /* round 0 warms caches, pages and branches up */
+        host_speed[round] = probe();
         for (uint32_t c = 0; c < case_count; c++) {
             double values[BENCH_VALUES_MAX] = {0};
             if (round == 1 && c == 0)
@@ -237,6 +272,7 @@ int bench_run(const struct bench_options *options, const char *title, const stru
         }
     }
     disturb_end(&disturb);
+    host_speed[options->rounds + 1] = probe();
     if (options->json)
         printf("{\"benchmark\": \"%s\", \"rounds\": %u, ", title, options->rounds);
     else
@@ -261,9 +297,15 @@ int bench_run(const struct bench_options *options, const char *title, const stru
                                    "\"ratio\": %.3f, \"per_s\": %.0f"
                                  : "%s%-52s %10.2f %10.2f %10.2f %7.2f %11.0f\n",
                    options->json && (c > 0 || v > 0) ? ", " : "", name, median, min, max, ratio, per_s);
-            if (options->json)
-                print_rounds(samples[c][v], options->rounds);
+            if (options->json) {
+                print_values("rounds_ns", samples[c][v], options->rounds);
+                printf("}");
+            }
         }
+    }
+    if (options->json) {
+        printf("]");
+        print_values("host_speed", host_speed, options->rounds + 2);
     }
     print_disturbances(&disturb, options->json);
     disturb_close(&disturb);

@@ -2,13 +2,16 @@
  * meanwhile hits all of them; what is printed is the median of the rounds with the best and the worst beside it.
  *
  *   bench_x [--json] [--short] [--rounds N] [--cpu N] [--peer-cpu N] [--itch FILE [--warm N]] [--write FILE] [--turns]
+ *           [--probe]
  *
  * --short: as few rounds as say something, and less of everything that a benchmark can do less of.
  * --itch: messages of a Nasdaq BinaryFILE, as it is or gzipped, instead of generated ones, for the programs that take
  * messages in (tests/bench/workload.h); the first N of them only fill the books.
  * --write: those messages as a BinaryFILE, and no measurement: for other programs to be run on the same bytes.
  * --turns: rounds are made when tests/bench/peers.py asks for them, in turn with those of other programs.
- * A row is named after its figure, `decode_ns`, or `hop_ns, p50` where it has several; JSON has each round's value too.
+ * --probe: no measurement, but how fast the host is at this moment, in ns.
+ * A row is named after its figure, `decode_ns`, or `hop_ns, p50` where it has several; JSON has each round's value too,
+ * and host_speed: the probe before each round, the one that warms up included, and after the last.
  * One thread per CPU, pinned, never more busy threads than CPUs. Times are TSC ticks, in ns by gateway/clock. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
@@ -31,6 +34,7 @@ struct bench_options {
     uint32_t warm_count;   /* messages, with itch_path; 0 = as many as the program takes of a generated day */
     const char *write_path; /* NULL = measure */
     bool turns;             /* rounds when asked for */
+    bool probe;             /* the host's speed instead of rounds */
 };
 
 /* One alternative. `run` makes one round and writes its values in ns; the ratio column is the median of the rounds'

@@ -1,4 +1,5 @@
 """tools/bench on what programs might have said: names, ratios, targets, tables, pictures; and on three programs as they are."""
+import argparse
 import gzip
 import json
 import os
@@ -24,13 +25,14 @@ PROGRAMS = {
     "line_rate": {"line_heartbeat_ns": [50] * 3, "limit_rx_ns": [10] * 3, "message_ns": [40] * 3,
                   "message_traded_ns": [16, 20, 24], "message_active_ns": [30] * 3},
 }
+HOST_SPEED = {"decode": [2.0, 2.1, 2.2], "ring": [2.0, 2.0, 3.0], "gate": [3.0, 3.2, 4.0]} # the others are of before there was a probe
 PATHS = [{"path": "socket", "orders": 900, "min_ns": 9000, "p50_ns": 30000, "p99_ns": 60000, "max_ns": 90000},
          {"path": "memif", "orders": 300, "min_ns": 2000, "p50_ns": 5000, "p99_ns": 20000, "max_ns": 50000},
          {"path": "af_xdp", "orders": 0, "min_ns": None, "p50_ns": None, "p99_ns": None, "max_ns": None}]
 WANTED = ("decode_ns book_burst_ns book_single_ns hop_p50_ns hop_limit_p50_ns hop_p99_ns hop_limit_p99_ns hop_throughput_ns "
           "hop_throughput_limit_ns t2t_inline_ns t2t_inline_parts_ns t2t_two_core_ns t2t_two_core_parts_ns dpdk_loop_ns send_udp_ns "
           "send_delegated_ns send_lwip_ns send_kernel_ns socket_path_p50_ns socket_path_p99_ns dpdk_path_p50_ns dpdk_path_p99_ns "
-          "messages_per_s messages_traded_per_s ratios targets host command commit disturbances").split()
+          "messages_per_s messages_traded_per_s ratios targets host command commit disturbances host_speed").split()
 RATIOS = {"decode": 2, "book_burst": 5, "book_single": 0.9, "hop_p50": 1.05, "hop_throughput": 1.1, "send_delegated": 1.15, "t2t_inline": 1.1,
           "t2t_two_core": 1.25, "tail": 2.273, "gate_everything": 2.5, "traded": 0.5, "path_p50": 6, "path_p99": 3}
 MET = {"decode, a message": "as a ratio", "books, in bursts, a message": "no", "hop between two cores, p50": "yes",
@@ -45,7 +47,7 @@ def check(good, what):
 
 
 def say(directory, factor=1.0):
-    """What the programs said in one run; `factor`: by how much the ring was slower."""
+    """What the programs said in one run; `factor`: by how much the ring was slower, and the host under it."""
     os.makedirs(directory)
     for name, rows in PROGRAMS.items():
         said = {"benchmark": name, "rounds": 3, "cpu": "a CPU", "tsc_hz": 2000000000, "rows": [], "watch": {"disturbances": []}}
@@ -58,8 +60,9 @@ def say(directory, factor=1.0):
             json.dump(said, file)
     with open(os.path.join(directory, "paths.json"), "w") as file:
         json.dump({"rows": PATHS}, file)
+    probes = {name: [one * (factor if name == "ring" else 1) for one in speed] for name, speed in HOST_SPEED.items()}
     with open(os.path.join(directory, "host.json"), "w") as file:
-        json.dump({"cpu": "a CPU", "commit": "c0ffee", "command": "tools/bench"}, file)
+        json.dump({"cpu": "a CPU", "commit": "c0ffee", "command": "tools/bench", "probes": probes, "waited": {"gate": 30.2}}, file)
 
 
 def bench(*arguments):
@@ -83,12 +86,26 @@ def test_figures(kept):
     check("spread" not in said, "one run has no spread")
 
 
+def test_host_speed(kept):
+    """In which spell of the host each program ran; where nothing is known nothing is said. No target looks at it."""
+    said = json.loads(bench("--from", kept, "--json"))
+    check(said["host_speed"]["probe_ns"] == 2 and set(said["host_speed"]["programs"]) == set(HOST_SPEED), said["host_speed"])
+    check(said["host_speed"]["programs"]["gate"] == {"fastest": 1.5, "median": 1.6, "slowest": 2, "waited_s": 30.2}, "a slow spell")
+    check("\nhost: probe 1.00 … 2.00 of its fastest in this run, median by program: decode 1.05, ring 1.00, gate 1.60 (waited 30 s)\n"
+          in bench("--from", kept), "one line of the tables")
+
+
 def test_spread(kept):
-    spread = json.loads(bench("--from", kept, "--json"))["spread"]
-    check(spread["hop_p50"] == {"values": [1.05, 1.26], "spread": 0.2}, spread["hop_p50"])
-    check(spread["decode"]["spread"] == 0, "what did not change")
-    lines = [line.split() for line in bench("--from", kept).splitlines()]
-    check(["hop_p50", "1.05", "1.26", "20", "%", "apart"] in lines, "table of runs")
+    said = json.loads(bench("--from", kept, "--json"))
+    spread = said["spread"]
+    check(spread["hop_p50"] == {"values": [1.05, 1.26], "spread": 0.2, "host_apart": True}, spread["hop_p50"])
+    check(spread["decode"] == {"values": [2, 2], "spread": 0, "host_apart": False}, "what did not change")
+    check(spread["send_delegated"]["host_apart"] is False, "of a program without a probe")
+    check(said["host_speed"]["programs"]["ring"]["median"] == 1.2, "as a multiple of the fastest of all runs")
+    shown = bench("--from", kept)
+    lines = [line.split() for line in shown.splitlines()]
+    check(["hop_p50", "1.05", "1.26", "20", "%", "apart,", "the", "host", "too"] in lines, "table of runs")
+    check(f"1 of {len(spread)} ratios are more than 15 % apart, 1 of them of programs whose runs had the host at different speeds" in shown, "summary")
 
 
 def test_docs(kept, directory):
@@ -119,7 +136,7 @@ def test_markers():
 
 
 def test_programs(directory):
-    bench("--build", BUILD, "--short", "--only", "stamp,arb", "--keep", directory, "--json")
+    bench("--build", BUILD, "--short", "--only", "stamp,arb", "--wait", "0.2", "--keep", directory, "--json")
     said = json.loads(bench("--from", directory, "--json"))
     for name in ("tsc_ns", "hist_record_ns", "arb_ns"):
         check(said[name] > 0, name)
@@ -129,6 +146,30 @@ def test_programs(directory):
             for row in json.load(file)["rows"]:
                 check(shown.count(f"\n{row['name']} ") == 1, f"{row['name']} is not in one table")
     check(set(said["disturbances"]) == {"stamp", "arb"} and said["ratios"]["arbitration"] > 1, "a run")
+    speed = said["host_speed"]["programs"]
+    check(said["command"] == "tools/bench --short --only stamp,arb --wait 0.2", said["command"])
+    check(set(speed) == {"stamp", "arb"} and min(one["fastest"] for one in speed.values()) == 1, "how fast the host was")
+
+
+def test_wait():
+    """Until the host is nearly as fast as it was seen to be; for one that does not become so no longer than asked for."""
+    import bench as tool
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+        def sleep(self, seconds):
+            self.now += seconds
+
+    for probes, fastest, wanted in (([3, 2.5, 2.1, 2], 2, (2, 2.1)), ([4] * 99, 2, (30, 4)), ([4, 1], float("inf"), (0, 4)),
+                                    ([None], 2, (0, None))):
+        tool.time, told = Clock(), iter(probes)
+        tool.probe = lambda options, told=told: next(told)
+        got = tool.wait(argparse.Namespace(wait=30), "arb", fastest)
+        check(got == wanted, f"{probes[:4]} after {fastest}: {got}")
 
 
 def test_itch(directory):
@@ -154,9 +195,11 @@ with tempfile.TemporaryDirectory(prefix="tickgate-test-bench-") as work:
     for number, factor in enumerate((1.0, 1.2)):
         say(os.path.join(work, "two", f"run{number + 1}"), factor)
     test_figures(os.path.join(work, "one"))
+    test_host_speed(os.path.join(work, "one"))
     test_spread(os.path.join(work, "two"))
     test_docs(os.path.join(work, "one"), os.path.join(work, "docs"))
     test_markers()
     test_programs(os.path.join(work, "programs"))
+    test_wait()
     test_itch(os.path.join(work, "itch"))
 print("tools/bench: good")
