@@ -139,7 +139,7 @@ struct rte_mbuf *gateway_rig_copy(struct gateway_rig *rig)
 
 uint16_t gateway_rig_heartbeat(const struct gateway_rig *rig, uint8_t ret_frame[GATEWAY_RIG_FRAME_MAX])
 {
-    mold_encode_header(ret_frame + CAPTURE_HEADERS_LEN, session, rig->opening + 1, 0);
+    mold_encode_header(ret_frame + CAPTURE_HEADERS_LEN, session, rig->opening + rig->put[0] + 1, 0);
     return (uint16_t)capture_encode_udp(ret_frame, GROUP_A, UDP_PORT, SOURCE, UDP_PORT, MOLD_HEADER_LEN);
 }
 

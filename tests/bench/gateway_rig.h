@@ -65,7 +65,8 @@ struct rte_mbuf *gateway_rig_frame(struct gateway_rig *rig, uint32_t line);
 /* A frame like it that no feed knows, and a port of which both rings are one: for the bare loop. */
 struct rte_mbuf *gateway_rig_copy(struct gateway_rig *rig);
 uint16_t gateway_rig_loop_port(void);
-/* A frame of `len` bytes; `bytes` has GATEWAY_RIG_FRAME_MAX. Those of a heartbeat of line 0; returns their number. */
+/* A frame of `len` bytes; `bytes` has GATEWAY_RIG_FRAME_MAX. Those of a heartbeat of line 0 that names what comes
+ * next there; returns their number. */
 struct rte_mbuf *gateway_rig_bytes(struct gateway_rig *rig, const uint8_t *bytes, uint16_t len);
 uint16_t gateway_rig_heartbeat(const struct gateway_rig *rig, uint8_t ret_frame[GATEWAY_RIG_FRAME_MAX]);
 /* Into the rx ring. False: it is full. */
