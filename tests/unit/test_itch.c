@@ -415,8 +415,8 @@ static void walk_capture(const char *path, struct tally *tally, void (*each)(uin
     struct pcap_pkthdr *header;
     const uint8_t *frame;
     while (pcap_next_ex(pcap, &header, &frame) == 1) {
-        struct frame_view view;
-        struct mold_packet packet;
+        struct frame_view view = {0};
+        struct mold_packet packet = {0};
         cr_assert_eq(frame_parse(frame, header->caplen, &view), FRAME_UDP, "%s", path);
         cr_assert_eq(mold_parse(view.payload, view.payload_len, &packet), MOLD_DATA, "%s", path);
         cr_assert_eq(packet.trailing_len, 0, "%s", path);
