@@ -83,11 +83,12 @@ void rx_deadline(struct rx *rx)
     }
 }
 
-/* What the NIC has found out, and where the config wants it, our own look. */
+/* What the NIC has found out, and where the config wants it, our own look. Bad and good at once is "none". */
 static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line *line, const struct frame_view *view)
 {
-    if (UNLIKELY((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD ||
-                 (frame->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD))
+    if (UNLIKELY((frame->ol_flags & (RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_IP_CKSUM_BAD)) != 0) &&
+        ((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD ||
+         (frame->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD))
         return true;
     return line->verify && !frame_checksum_good(rte_pktmbuf_mtod(frame, const uint8_t *), frame->data_len, view);
 }
@@ -110,6 +111,7 @@ static void frame_find(struct rx *rx, const struct rx_queue *queue, struct rte_m
     struct frame_view view;
 
     ret_found->line = NULL;
+    ret_found->now_ns = rx->replay ? *RTE_MBUF_DYNFIELD(frame, rx->dynfield, uint64_t *) : rx->now_ns;
     ret_found->look.end = rx->ahead.count;
     if (UNLIKELY(frame->nb_segs != 1)) {
         count(&rx->chained_count);
@@ -142,9 +144,12 @@ static inline bool line_receive(struct rx *rx, const struct rx_found *found, str
 {
     const struct line *line = found->line;
 
-    if (LIKELY(line->line < ARB_LINES_MAX))
+    if (LIKELY(line->line < ARB_LINES_MAX)) {
+        if (rx->ring && found->look.count > 0)
+            md_ring_expect(rx->ring);
         return channel_receive_looked(line->channel, line->line, &rx->ahead, &found->look, rx->now_ns, rx->burst_tsc,
                                       cursor);
+    }
     return channel_reply(line->channel, found->payload, found->payload_len, rx->now_ns, rx->burst_tsc, cursor);
 }
 
@@ -158,19 +163,19 @@ static inline void deadline_lower(struct rx *rx, const struct channel *channel)
         rx->deadline_ns = deadline_ns;
 }
 
-/* Its turn has come: from bytes to events. */
-static inline void receive(struct rx *rx, const struct rx_found *found)
+/* Its turn has come: from bytes to events. Decision time is the frame's own: of the capture in a replay, of its burst's
+ * arrival in a live run. */
+static __attribute__((noinline)) void receive(struct rx *rx, const struct rx_found *found)
 {
     struct channel_cursor cursor;
 
+    rx->now_ns = found->now_ns;
     if (UNLIKELY(!found->line))
         return;
     if (UNLIKELY(rx->now_ns >= rx->deadline_ns)) {
         expire(rx);
         rx_deadline(rx);
     }
-    if (rx->ring)
-        md_ring_expect(rx->ring);
     if (line_receive(rx, found, &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
@@ -181,19 +186,29 @@ static inline void receive(struct rx *rx, const struct rx_found *found)
     deadline_lower(rx, found->line->channel);
 }
 
-/* Decision time is the frame's own: of the capture in a replay, of its burst's arrival in a live run. */
-static inline void frame_receive(struct rx *rx, struct rte_mbuf *frame, const struct rx_found *found)
+/* Frames of a burst go back to their pool together. One in several pieces, or that somebody else holds too (aside), is
+ * let go by itself. */
+static inline void frames_free(struct rte_mbuf **frames, uint32_t frame_count)
 {
-    if (rx->replay)
-        rx->now_ns = *RTE_MBUF_DYNFIELD(frame, rx->dynfield, uint64_t *);
-    receive(rx, found);
+    struct rte_mempool *pool = frames[0]->pool;
+    uint32_t whole_count = 0;
+
+    for (uint32_t i = 0; i < frame_count; i++) {
+        struct rte_mbuf *frame = frames[i];
+        if (LIKELY(frame->nb_segs == 1 && frame->pool == pool && RTE_MBUF_DIRECT(frame) &&
+                   rte_mbuf_refcnt_read(frame) == 1))
+            frames[whole_count++] = frame;
+        else
+            rte_pktmbuf_free(frame);
+    }
+    rte_mempool_put_bulk(pool, (void **)frames, whole_count);
 }
 
 static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
 {
     struct rte_mbuf *frames[RX_BURST_MAX];
     const uint16_t frame_count = rte_eth_rx_burst(queue->port_id, queue->queue_id, frames, (uint16_t)rx->burst);
-    uint32_t received_count = 0;
+    const struct rx_found *next = rx->found; /* to be received */
 
     if (frame_count == 0)
         return 0;
@@ -206,13 +221,13 @@ static uint32_t queue_poll(struct rx *rx, const struct rx_queue *queue)
      * it is found, and received when enough messages behind it have been looked at too, or there are no more. */
     for (uint32_t i = 0; i < frame_count; i++) {
         frame_find(rx, queue, frames[i], &rx->found[i]);
-        for (; received_count <= i && channel_look_ready(&rx->ahead, &rx->found[received_count].look); received_count++)
-            frame_receive(rx, frames[received_count], &rx->found[received_count]);
+        for (; next <= &rx->found[i] && channel_look_ready(&rx->ahead, &next->look); next++)
+            receive(rx, next);
     }
     channel_look_end(&rx->ahead);
-    for (; received_count < frame_count; received_count++)
-        frame_receive(rx, frames[received_count], &rx->found[received_count]);
-    rte_pktmbuf_free_bulk(frames, frame_count);
+    for (; next < &rx->found[frame_count]; next++)
+        receive(rx, next);
+    frames_free(frames, frame_count);
     __atomic_store_n(&rx->frame_count, rx->frame_count + frame_count, __ATOMIC_RELAXED);
     return frame_count;
 }
@@ -233,6 +248,7 @@ static uint32_t socket_poll(struct rx *rx, struct socket_rx_line *from)
         else if (UNLIKELY(from->line->source != 0 && from->line->source != datagram.src_ip))
             count(&from->line->source_count);
         else {
+            rx->found[0].now_ns = rx->now_ns;
             find(rx, from->line, datagram.payload, datagram.payload_len, &rx->found[0]);
             receive(rx, &rx->found[0]);
         }

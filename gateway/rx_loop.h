@@ -29,6 +29,7 @@ struct rx_found {
     struct line *line;         /* NULL: not for us, and counted */
     const uint8_t *payload;
     uint32_t payload_len;
+    uint64_t now_ns;           /* the frame's own time */
     struct channel_look look;  /* not of a reply: that is no line's */
 };
 
