@@ -11,10 +11,9 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../eal"))
 import gateway as g
+import namespaces
 
-if os.geteuid() != 0:
-    print("skipped: network namespaces need root")
-    sys.exit(g.SKIP)
+namespaces.need()
 
 EXCHANGE = os.environ["EXCHANGE"]
 TAG = f"tg{os.getpid()}"
@@ -57,7 +56,10 @@ def recovery(transport="transport: kernel", venue=0):
 
 
 def ip(*arguments):
-    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    if done.returncode != 0: # by its own words: a host without veth, a chroot that is no mount ...
+        raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def raw_socket(namespace, device):

@@ -15,9 +15,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../eal"))
 import gateway as g
+import namespaces
 
-if os.geteuid() != 0 or not shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin"):
-    print("skipped: needs root and the program nft")
+namespaces.need()
+if not shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin"):
+    print("skipped: needs the program nft")
     sys.exit(g.SKIP)
 
 libc = ctypes.CDLL(None, use_errno=True)

@@ -9,10 +9,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../eal"))
 import gateway as g
+import namespaces
 
-if os.geteuid() != 0:
-    print("skipped: network namespaces need root")
-    sys.exit(g.SKIP)
+namespaces.need()
 
 TAG = f"tg{os.getpid()}"
 SENDER, ROUTER, RECEIVER = TAG + "s", TAG + "r", TAG + "e"

@@ -11,10 +11,10 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-SKIP, IMPAIR = 77, os.environ["IMPAIR"]
-if os.geteuid() != 0:
-    print("skipped: network namespaces need root")
-    sys.exit(SKIP)
+import namespaces
+
+IMPAIR = os.environ["IMPAIR"]
+namespaces.need()
 
 TAG = f"tg{os.getpid()}"
 LEFT, BRIDGE, RIGHT = TAG + "l", TAG + "b", TAG + "r"

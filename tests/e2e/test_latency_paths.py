@@ -7,6 +7,8 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
+import namespaces
+
 SKIP = 77
 PATHS = ["socket", "busy-poll", "af_packet", "af_xdp", "memif"]
 QUANTILES = ("min_ns", "p50_ns", "p99_ns", "max_ns")
@@ -36,8 +38,9 @@ def measure(directory):
 if os.environ["SANITIZE"] != "none":
     print("skipped: a sanitizer's build is not compared with anything, and its exchange is too slow to offer a rate")
     sys.exit(SKIP)
-if os.geteuid() != 0 or len(os.sched_getaffinity(0)) < 2:
-    print("skipped: network namespaces need root, the comparison two CPUs")
+namespaces.need()
+if len(os.sched_getaffinity(0)) < 2:
+    print("skipped: the comparison needs two CPUs")
     sys.exit(SKIP)
 with tempfile.TemporaryDirectory(prefix="tickgate-test-") as directory:
     for attempt in range(3): # a lcore that is not run for long loses packets of both lines, and a stale feed trades nothing

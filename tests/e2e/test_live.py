@@ -11,10 +11,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../eal"))
 import gateway as g
+import namespaces
 
-if os.geteuid() != 0:
-    print("skipped: network namespaces need root")
-    sys.exit(g.SKIP)
+namespaces.need()
 
 TAG = f"tg{os.getpid()}"
 GATEWAY, VENUE = TAG + "g", TAG + "v"

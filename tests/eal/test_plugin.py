@@ -42,7 +42,7 @@ def pkg_config(*options):
 done = make("momentum.so", CFLAGS="-O2 -g -Wall -Wextra -Werror -Wpedantic")
 g.check(done.returncode == 0 and not done.stderr, "momentum.so is built with cc and pkg-config, no warning " + done.stderr)
 if shutil.which("c++"):
-    done = make("beat.so", CXXFLAGS="-O2 -g -Wall -Wextra -Werror -Wno-missing-field-initializers")
+    done = make("beat.so", CXX="c++", CXXFLAGS="-O2 -g -Wall -Wextra -Werror -Wno-missing-field-initializers")
     g.check(done.returncode == 0 and not done.stderr, "beat.so is built with c++, no warning " + done.stderr)
 momentum = os.path.join(outside, "momentum.so")
 with open(os.path.join(root, glob.glob(root + "/**/tickgate_strategy.h", recursive=True)[0])) as file:
