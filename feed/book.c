@@ -13,7 +13,7 @@
  * Every loop is bounded, also against chosen references and prices: an order is looked for in PROBES places, a ladder
  * is moved once for each level that leaves or enters a window. Never allocates, asserts on wire data or looks at a
  * clock. */
-#include "feed/book_state.h"
+#include "feed/book_look.h"
 
 const char *book_verdict_name(enum book_verdict verdict)
 {
@@ -96,7 +96,7 @@ struct book *book_init(void *memory, const struct book_params *params)
     book->headers = (struct header *)(void *)(bytes + layout.headers);
     book->rungs = (struct rung *)(void *)(bytes + layout.rungs);
     book->chunks = bytes + layout.chunks;
-    book->block_shift = 64 - layout.block_bits;
+    book->place_mask = (GROUP << layout.block_bits) - 1;
     book->far_begin = layout.far_begin;
     book->orders_begin = layout.orders_begin;
     book->orders_end = layout.orders_end;
@@ -156,22 +156,36 @@ void book_clear(struct book *book)
 
 /* ---- references to orders ---- */
 
-/* A free place for a reference that is not in the book yet. NONE: there is none; `ret_found` tells whether because it
- * is there already. */
-static inline uint32_t ref_room(const struct book *book, uint64_t ref, uint32_t home, bool *ret_found)
+uint32_t __attribute__((noinline)) ref_find_away(const struct book *book, uint64_t ref, uint32_t home)
+{
+    uint32_t cell = home;
+
+    for (uint32_t probe = 0; probe < PROBES; probe++) {
+        const struct order *order = order_at(book, cell);
+        if (order->cell.ref == ref && is_live(order))
+            return cell;
+        if (order->passed_count == 0)
+            return NONE;
+        cell = ref_after(book, ref, cell);
+    }
+    return NONE;
+}
+
+#define FOUND (NONE - 1)
+
+/* A free place for a reference that is not in the book yet, where somebody is at home or was led on from there. FOUND:
+ * it is there already. NONE: there is no place. */
+static __attribute__((noinline)) uint32_t ref_room_away(const struct book *book, uint64_t ref, uint32_t home)
 {
     uint32_t cell = home, room = NONE;
 
-    *ret_found = false;
     for (uint32_t probe = 0; probe < PROBES; probe++) {
         const struct order *order = order_at(book, cell);
-        if (LIKELY(order->state == 0))
+        if (!is_live(order))
             room = room == NONE ? cell : room;
-        else if (UNLIKELY(order->ref == ref)) {
-            *ret_found = true;
-            return NONE;
-        }
-        if (LIKELY(order->passed_count == 0) && LIKELY(room != NONE))
+        else if (order->cell.ref == ref)
+            return FOUND;
+        if (order->passed_count == 0 && room != NONE)
             return room;
         cell = ref_after(book, ref, cell);
     }
@@ -199,23 +213,6 @@ static enum book_verdict lost(struct book *book, uint32_t instrument, enum book_
     return judged(book, verdict);
 }
 
-/* Cell of the level of this price, made if it is not there; NONE: no room. A level of a window is born and dies by its
- * bit, whether it was set before or not: how often cannot be predicted. */
-static inline uint32_t level_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
-{
-    struct header *header = &book->headers[instrument];
-    const uint32_t place = tick_of(price) % WINDOW;
-
-    if (UNLIKELY(!in_window(header, side, price)))
-        return level_far_take(book, instrument, side, price);
-    const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
-    if (UNLIKELY(book->level_count + born > book->params.levels_max))
-        return NONE;
-    header->live[side] |= 1ull << place;
-    book->level_count += born;
-    return window_cell(instrument, side) + place;
-}
-
 /* The quantity of a level has changed: if it is the best one, the touch says so. Which it is cannot be predicted, so
  * something is written in either case. */
 static inline void touch_tell(struct header *header, uint32_t side, int32_t price, uint64_t level_qty)
@@ -225,49 +222,76 @@ static inline void touch_tell(struct header *header, uint32_t side, int32_t pric
     touch_write(header, side, touch.price, price == touch.price ? qty_saturated(level_qty) : touch.qty);
 }
 
-enum book_verdict book_add_looked(struct book *book, uint32_t instrument, const struct book_look *look,
-                                  uint8_t side_letter, int32_t price, uint32_t qty)
+/* What cannot be entered as it is. */
+static __attribute__((noinline)) enum book_verdict add_bad(struct book *book, uint32_t instrument, uint32_t qty)
 {
-    const uint32_t side = side_letter != 'B';
-    bool found;
-
-    if (UNLIKELY(instrument >= book->params.instruments_max))
+    if (instrument >= book->params.instruments_max)
         return judged(book, BOOK_BAD_INSTRUMENT);
-    if (UNLIKELY(qty == 0))
+    if (qty == 0)
         return judged(book, BOOK_BAD_QTY);
-    if (UNLIKELY(price == BOOK_PRICE_NONE))
-        return lost(book, instrument, BOOK_BAD_PRICE);
-    const uint32_t cell = ref_room(book, look->ref, look->home, &found);
-    if (UNLIKELY(found))
-        return judged(book, BOOK_DUPLICATE_REF);
-    if (UNLIKELY(cell == NONE) || UNLIKELY(book->order_count == book->params.orders_max))
-        return lost(book, instrument, BOOK_ORDERS_FULL);
-    const uint32_t level_cell = level_take(book, instrument, side, price);
-    if (UNLIKELY(level_cell == NONE))
-        return lost(book, instrument, BOOK_LEVELS_FULL);
-    /* From here on nothing can fail. */
-    struct header *header = &book->headers[instrument];
-    struct level *level = level_at(book, level_cell);
+    return lost(book, instrument, BOOK_BAD_PRICE);
+}
+
+enum book_verdict book_add_looked(struct book *book, struct book_look look, uint8_t side_letter, int32_t price,
+                                  uint32_t qty)
+{
+    const uint32_t instrument = look.instrument;
+    const uint32_t side = side_letter != 'B';
+    const bool whole = at_tick(price);
+    uint32_t cell = look.home;
+
+    if (UNLIKELY(instrument >= book->params.instruments_max) || UNLIKELY(qty == 0) ||
+        UNLIKELY(price == BOOK_PRICE_NONE))
+        return add_bad(book, instrument, qty);
     struct order *order = order_at(book, cell);
-    ref_pass(book, look->ref, look->home, cell, 1);
+    if (UNLIKELY((order->where | order->passed_count) != 0)) {
+        cell = ref_room_away(book, look.ref, look.home);
+        if (UNLIKELY(cell == FOUND))
+            return judged(book, BOOK_DUPLICATE_REF);
+        if (UNLIKELY(cell == NONE))
+            return lost(book, instrument, BOOK_ORDERS_FULL);
+        order = order_at(book, cell);
+    }
+    if (UNLIKELY(book->order_count == book->params.orders_max))
+        return lost(book, instrument, BOOK_ORDERS_FULL);
+    struct header *header = &book->headers[instrument];
+    const uint32_t place = tick_of(price) % WINDOW;
+    const uint32_t window = window_cell(instrument, side) + place;
+    uint32_t level_cell = window;
+    /* A level of a window is born and dies by its bit, whether it was set before or not: how often cannot be
+     * predicted. */
+    const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
+    if (LIKELY(whole) && LIKELY(spans(header, side, price)) &&
+        LIKELY(book->level_count + born <= book->params.levels_max)) {
+        header->live[side] |= 1ull << place;
+        book->level_count += born;
+    } else {
+        level_cell = level_far_take(book, instrument, side, price);
+        if (UNLIKELY(level_cell == NONE))
+            return lost(book, instrument, BOOK_LEVELS_FULL);
+    }
+    /* From here on nothing can fail. */
+    struct cell *level = &book->cells[level_cell];
+    ref_pass(book, look.ref, look.home, cell, 1);
 
     const uint32_t last = level->queue.prev;
-    order->ref = look->ref;
-    order->queue = (struct queue){.prev = last, .next = level_cell};
+    order->cell.ref = look.ref;
+    order->cell.queue.prev = last;
+    order->cell.queue.next = level_cell;
     order->qty = qty;
     order->price = price;
-    order->instrument = (uint16_t)instrument;
-    order->side = (uint8_t)side;
-    order->state = ORDER_LIVE;
+    order->where = window << ORDER_STATE_BITS | (whole ? ORDER_TICK | ORDER_LIVE : ORDER_LIVE);
     level->queue.prev = cell;
     book->cells[last].queue.next = cell;
     level->qty += qty;
     book->order_count++;
     const int32_t touch_price = header->touch[side].price;
-    if (UNLIKELY(key_of(side, price) > key_of(side, touch_price)) || UNLIKELY(touch_price == BOOK_PRICE_NONE))
-        level_touch(book, instrument, side);
-    else
+    if (UNLIKELY(key_of(side, price) > key_of(side, touch_price)) || UNLIKELY(touch_price == BOOK_PRICE_NONE)) {
+        touch_write(header, side, price, qty);
+        crossed_tell(book, header);
+    } else {
         touch_tell(header, side, price, level->qty);
+    }
     return judged(book, BOOK_OK);
 }
 
@@ -277,17 +301,16 @@ static inline void take(struct book *book, uint32_t cell, uint32_t home, uint32_
                         struct book_change *ret_change)
 {
     struct order *order = order_at(book, cell);
-    const uint32_t instrument = order->instrument;
-    const uint32_t side = order->side;
+    const uint32_t instrument = order_instrument(order), side = order_side(order);
     const int32_t price = order->price;
     struct header *header = &book->headers[instrument];
-    const bool near = in_window(header, side, price);
-    const uint32_t level_cell = LIKELY(near) ? window_cell(instrument, side) + tick_of(price) % WINDOW
-                                             : level_far_find(book, header, side, price);
-    struct level *level = level_at(book, level_cell);
+    const bool near = LIKELY(order->where & ORDER_TICK) && LIKELY(spans(header, side, price));
+    const uint32_t level_cell =
+        LIKELY(near) ? order->where >> ORDER_STATE_BITS : level_far_find(book, header, side, price);
+    struct cell *level = &book->cells[level_cell];
     const uint32_t taken = all || qty > order->qty ? order->qty : qty;
 
-    ret_change->ref = order->ref;
+    ret_change->ref = order->cell.ref;
     ret_change->instrument = instrument;
     ret_change->price = price;
     ret_change->qty = taken;
@@ -302,45 +325,47 @@ static inline void take(struct book *book, uint32_t cell, uint32_t home, uint32_
         if (LIKELY(order->qty != 0))
             return;
     }
-    ref_pass(book, order->ref, home, cell, -1u);
-    order->state = 0;
-    book->cells[order->queue.prev].queue.next = order->queue.next;
-    book->cells[order->queue.next].queue.prev = order->queue.prev;
+    ref_pass(book, order->cell.ref, home, cell, -1u);
+    const struct queue queue = order->cell.queue;
+    const uint32_t died = queue.prev == queue.next; /* there was the level, and this order */
+    order->where = 0;
+    book->cells[queue.prev].queue.next = queue.next;
+    book->cells[queue.next].queue.prev = queue.prev;
     book->order_count--;
-    const uint32_t died = level->queue.next == level_cell;
     book->level_count -= died;
     if (LIKELY(near))
-        header->live[side] &= ~((uint64_t)died << tick_of(price) % WINDOW);
+        header->live[side] &= ~((uint64_t)died << level_cell % WINDOW);
     else if (died != 0)
         level_far_give(book, instrument, side, price);
-    if (UNLIKELY(died & (uint32_t)(price == header->touch[side].price)))
+    /* One question: an order at the best price leaves as often as not. */
+    if (UNLIKELY(((uint32_t)(price ^ header->touch[side].price) | (died ^ 1)) == 0))
         level_touch(book, instrument, side);
 }
 
-enum book_verdict book_reduce_looked(struct book *book, const struct book_look *look, uint32_t qty,
+enum book_verdict book_reduce_looked(struct book *book, struct book_look look, uint32_t qty,
                                      struct book_change *ret_change)
 {
-    const uint32_t cell = ref_find(book, look->ref, look->home);
+    const uint32_t cell = ref_find(book, look.ref, look.home);
 
     if (UNLIKELY(cell == NONE))
         return judged(book, BOOK_ORPHAN);
-    take(book, cell, look->home, qty, false, ret_change);
+    take(book, cell, look.home, qty, false, ret_change);
     book->counters.clamped_count += ret_change->clamped;
     return judged(book, BOOK_OK);
 }
 
-enum book_verdict book_delete_looked(struct book *book, const struct book_look *look, struct book_change *ret_change)
+enum book_verdict book_delete_looked(struct book *book, struct book_look look, struct book_change *ret_change)
 {
-    const uint32_t cell = ref_find(book, look->ref, look->home);
+    const uint32_t cell = ref_find(book, look.ref, look.home);
 
     if (UNLIKELY(cell == NONE))
         return judged(book, BOOK_ORPHAN);
-    take(book, cell, look->home, 0, true, ret_change);
+    take(book, cell, look.home, 0, true, ret_change);
     return judged(book, BOOK_OK);
 }
 
-enum book_verdict book_replace_looked(struct book *book, const struct book_look *orig_look,
-                                      uint64_t ref, int32_t price, uint32_t qty, struct book_change *ret_removed)
+enum book_verdict book_replace_looked(struct book *book, struct book_look orig_look, uint64_t ref, int32_t price,
+                                      uint32_t qty, struct book_change *ret_removed)
 {
     const enum book_verdict verdict = book_delete_looked(book, orig_look, ret_removed);
 
@@ -352,25 +377,21 @@ enum book_verdict book_replace_looked(struct book *book, const struct book_look 
 enum book_verdict book_add(struct book *book, uint32_t instrument, uint64_t ref, uint8_t side, int32_t price,
                            uint32_t qty)
 {
-    const struct book_look look = book_look_none(book, ref);
-    return book_add_looked(book, instrument, &look, side, price, qty);
+    return book_add_looked(book, look_none(book, ref, instrument), side, price, qty);
 }
 
 enum book_verdict book_reduce(struct book *book, uint64_t ref, uint32_t qty, struct book_change *ret_change)
 {
-    const struct book_look look = book_look_none(book, ref);
-    return book_reduce_looked(book, &look, qty, ret_change);
+    return book_reduce_looked(book, look_none(book, ref, 0), qty, ret_change);
 }
 
 enum book_verdict book_delete(struct book *book, uint64_t ref, struct book_change *ret_change)
 {
-    const struct book_look look = book_look_none(book, ref);
-    return book_delete_looked(book, &look, ret_change);
+    return book_delete_looked(book, look_none(book, ref, 0), ret_change);
 }
 
 enum book_verdict book_replace(struct book *book, uint64_t orig_ref, uint64_t ref, int32_t price, uint32_t qty,
                                struct book_change *ret_removed)
 {
-    const struct book_look orig_look = book_look_none(book, orig_ref);
-    return book_replace_looked(book, &orig_look, ref, price, qty, ret_removed);
+    return book_replace_looked(book, look_none(book, orig_ref, 0), ref, price, qty, ret_removed);
 }

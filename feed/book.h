@@ -6,7 +6,6 @@
 #ifndef FEED_BOOK_H
 #define FEED_BOOK_H
 
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -128,49 +127,48 @@ void book_mark_instrument(struct book *book, uint32_t instrument);
 
 /* ---- looking ahead: what is known of an operation before its turn has come ---- */
 
-#define BOOK_AHEAD 256u    /* operations that may have begun and not yet had their turn */
 #define BOOK_AHEAD_STEP 8u /* operations between the two stages of a look */
+#define BOOK_AHEAD (2 * BOOK_AHEAD_STEP)
 
-/* One operation that will come. The book's own but for `ref`. */
+/* What an operation says by itself. */
 struct book_look {
-    const struct book *book;
     uint64_t ref;
-    uint32_t home;       /* cell where its order is, or belongs */
-    uint32_t read;       /* cell that says what to fetch: of the level that it enters, else home */
-    uint32_t window;     /* cells of its instrument begin here */
-    uint16_t enters;     /* 1: the order will be entered, 0: it should be there */
-    uint16_t any_side;   /* 1: of either side */
+    uint32_t home;       /* where its order is, or belongs, unless others were there before: the book's own number */
+    uint32_t instrument; /* of an order that is to be entered; of others nobody asks */
 };
-_Static_assert(sizeof(struct book_look) == 32, "two a line");
+
+/* What has begun to be fetched and says where more is. The book's own. */
+struct book_fetch {
+    const void *cells, *at;
+    uint32_t others; /* all bits, or none where an order is to be entered */
+};
 
 /* The operations of one thread that are under way, of any of its books, which must stay where they are. Zeroed at the
  * start. */
 struct book_ahead {
     uint32_t begun, ended; /* how many have been through the first stage, and through both */
-    alignas(sizeof(struct book_look)) struct book_look look[BOOK_AHEAD];
+    struct book_fetch fetch[BOOK_AHEAD];
 };
 
-/* Operations that will come, in this order: what they will touch begins to be fetched, each line when the one that says
- * where it is has arrived, that is BOOK_AHEAD_STEP operations later. One that enters `ref` tells its price and side
- * ('B', 'S', 0 = not known); others tell the instrument, if they can, and the rest does not matter. Any values will do,
- * and the book may change in between: then the wrong lines are fetched and nothing else is wrong. The look is good for
- * one operation, until BOOK_AHEAD others have begun. */
-const struct book_look *book_look(struct book_ahead *ahead, const struct book *book, uint64_t ref, uint32_t instrument,
-                                  uint8_t side, int32_t price, bool enters);
+/* An operation that will come, behind those of the calls before: what it will touch begins to be fetched, each line
+ * when the one that says where it is has arrived, that is BOOK_AHEAD_STEP operations later. One that enters `ref` tells
+ * its price and side ('B', 'S', 0 = not known); others tell the instrument, if they can, and the rest does not matter.
+ * Any values will do, and the book may change in between: then wrong lines are fetched, and nothing else is wrong. */
+struct book_look book_look(struct book_ahead *ahead, const struct book *book, uint64_t ref, uint32_t instrument,
+                           uint8_t side, int32_t price, bool enters);
 /* No more will come before the turn of the first: whatever has begun goes through the stages that are left. */
 void book_look_end(struct book_ahead *ahead);
 
-/* A look for one whose turn has come: nothing was found out. */
-struct book_look book_look_none(const struct book *book, uint64_t ref);
+/* A look for one whose turn has come: nothing is fetched. */
+struct book_look book_look_none(const struct book *book, uint64_t ref, uint32_t instrument);
 
-/* The operations on the reference of a look, with what it has found out. */
-enum book_verdict book_add_looked(struct book *book, uint32_t instrument, const struct book_look *look, uint8_t side,
-                                  int32_t price, uint32_t qty);
-enum book_verdict book_reduce_looked(struct book *book, const struct book_look *look, uint32_t qty,
+/* The operations on the reference of a look of this book. */
+enum book_verdict book_add_looked(struct book *book, struct book_look look, uint8_t side, int32_t price, uint32_t qty);
+enum book_verdict book_reduce_looked(struct book *book, struct book_look look, uint32_t qty,
                                      struct book_change *ret_change);
-enum book_verdict book_delete_looked(struct book *book, const struct book_look *look, struct book_change *ret_change);
-enum book_verdict book_replace_looked(struct book *book, const struct book_look *orig_look,
-                                      uint64_t ref, int32_t price, uint32_t qty, struct book_change *ret_removed);
+enum book_verdict book_delete_looked(struct book *book, struct book_look look, struct book_change *ret_change);
+enum book_verdict book_replace_looked(struct book *book, struct book_look orig_look, uint64_t ref, int32_t price,
+                                      uint32_t qty, struct book_change *ret_removed);
 
 const struct book_counters *book_counters(const struct book *book);
 uint32_t book_order_count(const struct book *book);

@@ -207,15 +207,15 @@ static void far_cell_give(struct book *book, uint32_t cell)
 
 static void level_lay(struct book *book, uint32_t cell)
 {
-    *level_at(book, cell) = (struct level){.queue = {.prev = cell, .next = cell}};
+    book->cells[cell] = (struct cell){.queue = {.prev = cell, .next = cell}};
 }
 
 /* A level with all its orders goes to another cell. */
 static void level_move(struct book *book, uint32_t from, uint32_t to)
 {
-    const struct level level = *level_at(book, from);
+    const struct cell level = book->cells[from];
 
-    *level_at(book, to) = level;
+    book->cells[to] = level;
     book->cells[level.queue.next].queue.prev = to;
     book->cells[level.queue.prev].queue.next = to;
 }
@@ -224,22 +224,22 @@ static void level_move(struct book *book, uint32_t from, uint32_t to)
 
 #define WINDOW_WORSE 40u /* ticks of a window that has just been moved which are worse than the touch */
 
-/* Levels of the window at ticks before `base` or behind what a window there holds become rungs. False: no room; some
+/* Levels of the window at prices below `base` or behind what a window there holds become rungs. False: no room; some
  * may be rungs already. */
 static bool window_leave(struct book *book, uint32_t instrument, uint32_t side, uint32_t base)
 {
     struct header *header = &book->headers[instrument];
 
     for (uint64_t live = live_in_order(header, side); live != 0; live &= live - 1) {
-        const uint32_t tick = header->base[side] + (uint32_t)__builtin_ctzll(live);
+        const uint32_t price = header->base[side] + (uint32_t)__builtin_ctzll(live) * TICK;
 
-        if (tick - base < WINDOW)
+        if (price - base < WINDOW_SPAN)
             continue;
-        const uint32_t place = tick % WINDOW;
+        const uint32_t place = price / TICK % WINDOW;
         const uint32_t from = window_cell(instrument, side) + place;
         const uint32_t to = far_cell_take(book);
         if (UNLIKELY(!rung_insert(book, &header->ladder[side], ladder_home(instrument, side),
-                                  key_of(side, price_of(tick)), to))) {
+                                  key_of(side, (int32_t)price), to))) {
             far_cell_give(book, to);
             return false;
         }
@@ -256,8 +256,8 @@ static void window_enter(struct book *book, uint32_t instrument, uint32_t side)
     struct header *header = &book->headers[instrument];
     struct ladder *ladder = &header->ladder[side];
     struct rung *rungs = &book->rungs[ladder->first];
-    const uint32_t worst = header->base[side] + (side == 0 ? 0 : WINDOW - 1);
-    uint32_t kept = level_far_below(book, ladder, key_of(side, price_of(worst)));
+    const uint32_t worst = header->base[side] + (side == 0 ? 0 : WINDOW_SPAN - TICK);
+    uint32_t kept = level_far_below(book, ladder, key_of(side, (int32_t)worst));
 
     for (uint32_t i = kept; i < ladder->count; i++) {
         const int32_t price = key_of(side, rungs[i].key);
@@ -282,11 +282,12 @@ static void window_move(struct book *book, uint32_t instrument, uint32_t side, i
     struct header *header = &book->headers[instrument];
     const uint32_t tick = tick_of(price), worse = side == 0 ? WINDOW_WORSE : WINDOW - 1 - WINDOW_WORSE;
 
-    if (price < 0 || tick * TICK != (uint32_t)price || tick >= TICKS_END)
+    if (!at_tick(price) || tick >= TICKS_END)
         return;
     uint32_t base = tick > worse ? tick - worse : 0;
     if (base > TICKS_END - WINDOW)
         base = TICKS_END - WINDOW;
+    base *= TICK;
     if (base == header->base[side])
         return;
     if (header->base[side] == WINDOW_NONE)
@@ -344,7 +345,7 @@ void level_far_give(struct book *book, uint32_t instrument, uint32_t side, int32
     struct rung *rungs = &book->rungs[ladder->first];
     const uint32_t position = level_far_below(book, ladder, key_of(side, price));
 
-    DCHECK(position < ladder->count && level_at(book, rungs[position].level)->qty == 0);
+    DCHECK(position < ladder->count && book->cells[rungs[position].level].qty == 0);
     far_cell_give(book, rungs[position].level);
     ladder->count--;
     memmove(&rungs[position], &rungs[position + 1], (ladder->count - position) * sizeof(struct rung));
@@ -362,10 +363,10 @@ static bool best_find(const struct book *book, uint32_t instrument, uint32_t sid
     if (live == 0 && ladder->count == 0)
         return false;
     if (live != 0) {
-        const uint32_t tick = header->base[side] + (side == 0 ? 63u - (uint32_t)__builtin_clzll(live)
-                                                              : (uint32_t)__builtin_ctzll(live));
-        *ret_price = price_of(tick);
-        *ret_cell = window_cell(instrument, side) + tick % WINDOW;
+        const uint32_t low = (uint32_t)__builtin_ctzll(live), high = 63u - (uint32_t)__builtin_clzll(live);
+        const uint32_t price = header->base[side] + choose(side - 1, high, low) * TICK;
+        *ret_price = (int32_t)price;
+        *ret_cell = window_cell(instrument, side) + price / TICK % WINDOW;
     }
     if (UNLIKELY(ladder->count > 0)) {
         const struct rung *last = &book->rungs[ladder->first + ladder->count - 1];
@@ -380,7 +381,7 @@ static bool best_find(const struct book *book, uint32_t instrument, uint32_t sid
 /* So few ticks on the worse side of the touch that the next level is likely a far one. */
 static inline bool window_short(const struct header *header, uint32_t side, int32_t price)
 {
-    const uint32_t above = tick_of(price) - header->base[side];
+    const uint32_t above = ((uint32_t)price - header->base[side]) / TICK;
     return (side == 0 ? above : WINDOW - 1 - above) < WINDOW_WORSE / 4 || above >= WINDOW;
 }
 
@@ -395,12 +396,9 @@ void level_touch(struct book *book, uint32_t instrument, uint32_t side)
             window_move(book, instrument, side, price);
             (void)best_find(book, instrument, side, &price, &cell);
         }
-        touch_write(header, side, price, qty_saturated(level_at(book, cell)->qty));
+        touch_write(header, side, price, qty_saturated(book->cells[cell].qty));
     } else {
         touch_write(header, side, BOOK_PRICE_NONE, 0);
     }
-    const bool crossed = header->top.bbo.bid_price != BOOK_PRICE_NONE && header->top.bbo.ask_price != BOOK_PRICE_NONE &&
-                         header->top.bbo.bid_price >= header->top.bbo.ask_price;
-    book->counters.crossed_count += crossed && !header->top.crossed;
-    header->top.crossed = crossed;
+    crossed_tell(book, header);
 }

@@ -69,7 +69,7 @@ static bool walk_next(const struct book *book, struct walk *walk, uint32_t *ret_
 
     if (walk->live != 0) {
         bit = side == 0 ? 63u - (uint32_t)__builtin_clzll(walk->live) : (uint32_t)__builtin_ctzll(walk->live);
-        *ret_price = price_of(header->base[side] + bit);
+        *ret_price = (int32_t)(header->base[side] + bit * TICK);
         if (!far || key_of(side, *ret_price) > far->key) {
             *ret_cell = window_cell(walk->instrument, side) + tick_of(*ret_price) % WINDOW;
             walk->live &= ~(1ull << bit);
@@ -93,15 +93,15 @@ static void walk_behind(const struct book *book, struct walk *walk, int32_t pric
 
     walk->far_count = level_far_below(book, &header->ladder[side], key);
     for (uint64_t live = walk->live; live != 0; live &= live - 1)
-        if (key_of(side, price_of(header->base[side] + (uint32_t)__builtin_ctzll(live))) >= key)
+        if (key_of(side, (int32_t)(header->base[side] + (uint32_t)__builtin_ctzll(live) * TICK)) >= key)
             walk->live &= ~(live & -live);
 }
 
 static struct book_level_view level_view(const struct book *book, uint32_t cell, int32_t price)
 {
-    struct book_level_view view = {.price = price, .qty = level_at(book, cell)->qty};
+    struct book_level_view view = {.price = price, .qty = book->cells[cell].qty};
 
-    for (uint32_t i = level_at(book, cell)->queue.next; is_order(book, i); i = book->cells[i].queue.next)
+    for (uint32_t i = book->cells[cell].queue.next; is_order(book, i); i = book->cells[i].queue.next)
         view.order_count++;
     return view;
 }
@@ -158,11 +158,11 @@ bool book_find(const struct book *book, uint64_t ref, struct book_order_info *re
     if (cell == NONE)
         return false;
     const struct order *order = order_at(book, cell);
-    *ret_info = (struct book_order_info){.instrument = order->instrument,
+    *ret_info = (struct book_order_info){.instrument = order_instrument(order),
                                          .price = order->price,
                                          .qty = order->qty,
-                                         .side = order->side == 0 ? 'B' : 'S',
-                                         .marked = (order->state & ORDER_MARKED) != 0};
+                                         .side = order_side(order) == 0 ? 'B' : 'S',
+                                         .marked = (order->where & ORDER_MARKED) != 0};
     return true;
 }
 
@@ -171,7 +171,7 @@ void book_mark_order(struct book *book, uint64_t ref)
     const uint32_t cell = ref_find(book, ref, ref_home(book, ref));
 
     if (cell != NONE)
-        order_at(book, cell)->state |= ORDER_MARKED;
+        order_at(book, cell)->where |= ORDER_MARKED;
 }
 
 bool book_queue_ahead(const struct book *book, uint64_t ref, uint64_t *ret_qty)
@@ -207,7 +207,7 @@ uint32_t book_queue(const struct book *book, uint32_t instrument, uint8_t side, 
 
     for (uint32_t i = level_head(book, instrument, side != 'B', price); is_order(book, i) && count < max_count;
          i = book->cells[i].queue.next)
-        ret_refs[count++] = order_at(book, i)->ref;
+        ret_refs[count++] = order_at(book, i)->cell.ref;
     return count;
 }
 
@@ -218,7 +218,8 @@ uint32_t book_orders(const struct book *book, uint32_t instrument, uint8_t side,
 
     for (uint32_t i = level_head(book, instrument, side != 'B', price); is_order(book, i) && count < max_count;
          i = book->cells[i].queue.next)
-        ret_orders[count++] = (struct book_order_view){.ref = order_at(book, i)->ref, .qty = order_at(book, i)->qty};
+        ret_orders[count++] =
+            (struct book_order_view){.ref = order_at(book, i)->cell.ref, .qty = order_at(book, i)->qty};
     return count;
 }
 
@@ -240,7 +241,7 @@ uint64_t book_hash(const struct book *book)
             while (walk_next(book, &walk, &cell, &price)) {
                 hash = mix(hash, (uint64_t)instrument << 33 | (uint64_t)side << 32 | (uint32_t)price);
                 for (uint32_t i = book->cells[cell].queue.next; is_order(book, i); i = book->cells[i].queue.next)
-                    hash = mix(mix(hash, order_at(book, i)->ref), order_at(book, i)->qty);
+                    hash = mix(mix(hash, order_at(book, i)->cell.ref), order_at(book, i)->qty);
             }
         }
     return hash;

@@ -19,7 +19,8 @@
 #define LEVELS_LIMIT (1u << 26)
 #define TICK 100u                /* price units; levels in between are far ones */
 #define WINDOW 64u               /* levels of a side that are found by their price alone: a bit each in one word */
-#define WINDOW_NONE (1u << 31)   /* no window yet: no tick is less than WINDOW above it */
+#define WINDOW_SPAN (WINDOW * TICK) /* price units that it covers */
+#define WINDOW_NONE (1u << 31)   /* no window yet: no price that is not negative is less than WINDOW_SPAN above it */
 #define TICKS_END ((uint32_t)INT32_MAX / TICK) /* prices of a window are below this many ticks */
 #define RUNGS_MIN 8u             /* a ladder at home: one line */
 #define LADDER_CLASSES 14u       /* RUNGS_MIN << 0 ... RUNGS_MIN << 13 = 65,536 levels a side; class 0 is at home */
@@ -30,41 +31,36 @@ struct queue {
     uint32_t prev, next; /* cells; of a level: last and first order. Of what is free: next = the next free one */
 };
 
-/* Four a line. Its price is where it lies; a level without orders leads to itself and has no shares. */
-struct level {
-    uint64_t qty;
+/* First the levels of windows, then the far levels, then the orders, two cells each: whatever a queue leads through is
+ * found by one number. A level's price is where it lies; one without orders leads to itself and has no shares. An order
+ * is a cell and more, not a struct that looks like one: a compiler may take the queues of two unlike structs for two
+ * words even where they are one. */
+struct cell {
+    alignas(16) union {
+        uint64_t qty; /* of a level */
+        uint64_t ref; /* of an order */
+    };
     struct queue queue;
 };
 
-/* In a place that its reference says. Price, side and instrument say where the level is. */
+/* In a place that its reference says. */
 struct order {
-    uint64_t ref;
-    struct queue queue;
+    struct cell cell;
     uint32_t qty;
     int32_t price;
-    uint16_t instrument;
-    uint8_t side;          /* 0 bid, 1 ask */
-    uint8_t state;         /* enum order_state, or-ed; 0 = nobody is here */
+    uint32_t where;        /* the cell of its level while a window holds it, << ORDER_STATE_BITS | enum order_state */
     uint32_t passed_count; /* orders whose way led on from here because somebody was. Of the place, not of the order */
 };
 
+/* Low bits of order.where; 0 = nobody is here. */
 enum order_state {
     ORDER_LIVE = 1u << 0,
     ORDER_MARKED = 1u << 1, /* the caller's own */
+    ORDER_TICK = 1u << 2,   /* the price is one that a window can hold */
 };
+#define ORDER_STATE_BITS 3u
 
-/* First the windows, then the far levels, then the orders, in cells of 16 bytes: whatever a queue leads through is
- * found by one number. */
-struct cell {
-    alignas(16) uint64_t word;
-    struct queue queue;
-};
-_Static_assert(sizeof(struct cell) == 16 && sizeof(struct level) == sizeof(struct cell) &&
-                   sizeof(struct order) == 2 * sizeof(struct cell),
-               "an order is two cells");
-_Static_assert(offsetof(struct cell, queue) == offsetof(struct order, queue) &&
-                   offsetof(struct cell, queue) == offsetof(struct level, queue),
-               "a cell has its queue at one place");
+_Static_assert(sizeof(struct cell) == 16 && sizeof(struct order) == 2 * sizeof(struct cell), "an order is two cells");
 
 /* Far levels: sorted by key, ascending, so that the best price of either side is the last one and activity near the
  * touch moves few bytes. */
@@ -96,7 +92,7 @@ struct header {
         struct touch touch[2]; /* of top.bbo, by side */
     };
     uint64_t live[2];        /* bit p: there are orders at place p of the window */
-    uint32_t base[2];        /* first tick of the window; WINDOW_NONE: its cells have not been laid out */
+    uint32_t base[2];        /* lowest price of the window; WINDOW_NONE: its cells have not been laid out */
     struct ladder ladder[2];
 };
 _Static_assert(sizeof(struct header) == CACHE_LINE_BYTES, "one line per instrument");
@@ -113,7 +109,7 @@ struct book {
     uint8_t *chunks;        /* a byte for RUNGS_MIN rungs behind the homes: class of the free chunk beginning there */
     uint32_t far_begin;     /* cells of far levels begin here */
     uint32_t orders_begin, orders_end;
-    uint32_t block_shift;   /* of a hash, to the number of its block */
+    uint32_t place_mask;    /* of a hash, to the number of a place */
     uint32_t home_rungs;    /* the chunks begin here */
     uint32_t chunk_rungs;   /* rungs in chunks */
     struct book_params params;
@@ -138,11 +134,6 @@ static inline struct order *order_at(const struct book *book, uint32_t cell)
     return (struct order *)(void *)&book->cells[cell];
 }
 
-static inline struct level *level_at(const struct book *book, uint32_t cell)
-{
-    return (struct level *)(void *)&book->cells[cell];
-}
-
 /* A queue ends where it leads back to its level. */
 static inline bool is_order(const struct book *book, uint32_t cell)
 {
@@ -155,6 +146,12 @@ static inline const struct book_top *top_of(const struct book *book, uint32_t in
     return &book->headers[instrument].top;
 }
 
+/* One of the two, by all bits or none: the compiler is not to make a branch of it. */
+static inline uint32_t choose(uint32_t mask, uint32_t set, uint32_t clear)
+{
+    return (set & mask) | (clear & ~mask);
+}
+
 static inline uint32_t qty_saturated(uint64_t qty)
 {
     return qty < UINT32_MAX ? (uint32_t)qty : UINT32_MAX;
@@ -164,46 +161,56 @@ static inline uint32_t qty_saturated(uint64_t qty)
 
 /* Exchanges count references up, often in several streams that take turns: Nasdaq's lowest two bits name one of four.
  * Neighbours of a stream share a block of places, so that an add often finds its place in the cache, and so does the
- * delete of an order that lived shortly. Multiplication spreads the blocks, twice because some count in steps. Which
- * place of its block is whose is shuffled too, else references in steps of 32 would crowd in one of eight. */
+ * delete of an order that lived shortly. Both halves of a long product spread the blocks: one alone leaves gaps where
+ * some count in steps. Which place of its block is whose is shuffled too, else references in steps of 32 would crowd in
+ * one of eight. */
 static inline uint64_t ref_hash(uint64_t ref)
 {
     const uint64_t stream = ref & ((1u << STREAM_BITS) - 1);
-    const uint64_t block = (ref >> (STREAM_BITS + GROUP_BITS) << STREAM_BITS | stream) * 0x9e3779b97f4a7c15u;
-    return (block ^ block >> 32) * 0x9e3779b97f4a7c15u;
+    const uint64_t block = ref >> (STREAM_BITS + GROUP_BITS) << STREAM_BITS | stream;
+    const unsigned __int128 product = (unsigned __int128)block * 0x9e3779b97f4a7c15u;
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
 /* Where an order is entered, if nobody is there. */
 static inline uint32_t ref_home(const struct book *book, uint64_t ref)
 {
-    const uint64_t hash = ref_hash(ref);
-    const uint32_t place = ((uint32_t)(ref >> STREAM_BITS) ^ (uint32_t)(hash >> 32)) & (GROUP - 1);
-    return book->orders_begin + ((uint32_t)(hash >> book->block_shift) * GROUP + place) * 2;
+    const uint32_t neighbour = (uint32_t)(ref >> STREAM_BITS) & (GROUP - 1);
+    return book->orders_begin + (((uint32_t)ref_hash(ref) & book->place_mask) ^ neighbour) * 2;
 }
 
 /* ... else here: the steps are those of its block, and odd, so that they meet all others first. */
 static inline uint32_t ref_after(const struct book *book, uint64_t ref, uint32_t cell)
 {
-    const uint32_t step = (uint32_t)(ref_hash(ref) >> 8 & 0xff) * 2 + 1;
-    const uint32_t next = cell + step * GROUP * 2;
-    const uint32_t cell_count = book->orders_end - book->orders_begin;
-    return book->orders_begin + ((next - book->orders_begin) & (cell_count - 1));
+    const uint32_t step = (uint32_t)(ref_hash(ref) >> 48 & 0xff) * 2 + 1;
+    const uint32_t place = (cell - book->orders_begin) / 2 + step * GROUP;
+    return book->orders_begin + (place & book->place_mask) * 2;
+}
+
+/* book.c: cell of the order if it is not at home, or NONE. */
+uint32_t ref_find_away(const struct book *book, uint64_t ref, uint32_t home);
+
+static inline bool is_live(const struct order *order)
+{
+    return order->where != 0;
 }
 
 /* Cell of the order, or NONE. */
 static inline uint32_t ref_find(const struct book *book, uint64_t ref, uint32_t home)
 {
-    uint32_t cell = home;
+    const struct order *order = order_at(book, home);
 
-    for (uint32_t probe = 0; probe < PROBES; probe++) {
-        const struct order *order = order_at(book, cell);
-        if (LIKELY(order->ref == ref) && LIKELY(order->state != 0))
-            return cell;
-        if (LIKELY(order->passed_count == 0))
-            return NONE;
-        cell = ref_after(book, ref, cell);
-    }
-    return NONE;
+    return LIKELY(order->cell.ref == ref) && LIKELY(is_live(order)) ? home : ref_find_away(book, ref, home);
+}
+
+static inline uint32_t order_instrument(const struct order *order)
+{
+    return order->where / (WINDOW * 2) >> ORDER_STATE_BITS;
+}
+
+static inline uint32_t order_side(const struct order *order) /* 0 bid, 1 ask */
+{
+    return (order->where / WINDOW >> ORDER_STATE_BITS) & 1;
 }
 
 /* ---- levels ---- */
@@ -226,23 +233,39 @@ static inline uint32_t tick_of(int32_t price)
     return (uint32_t)price / TICK;
 }
 
-/* The price is at a tick of the window of this side. */
-static inline bool in_window(const struct header *header, uint32_t side, int32_t price)
+/* A window could hold this price. */
+static inline bool at_tick(int32_t price)
 {
-    const uint32_t tick = tick_of(price);
-    return tick - header->base[side] < WINDOW && tick * TICK == (uint32_t)price;
+    return (price >= 0) & (tick_of(price) * TICK == (uint32_t)price);
 }
 
-/* The live places of a window in the order of their ticks: bit i is the level of tick base + i. */
+/* The window of this side reaches over this price, which is not negative. */
+static inline bool spans(const struct header *header, uint32_t side, int32_t price)
+{
+    return (uint32_t)price - header->base[side] < WINDOW_SPAN;
+}
+
+/* The level of this price is, or would be, in the window of this side. */
+static inline bool in_window(const struct header *header, uint32_t side, int32_t price)
+{
+    return at_tick(price) && spans(header, side, price);
+}
+
+/* The live places of a window in the order of their ticks: bit i is the level of the base price + i ticks. */
 static inline uint64_t live_in_order(const struct header *header, uint32_t side)
 {
-    const uint32_t turn = header->base[side] % WINDOW;
+    const uint32_t turn = header->base[side] / TICK % WINDOW;
     return header->live[side] >> turn | header->live[side] << (WINDOW - turn) % WINDOW;
 }
 
-static inline int32_t price_of(uint32_t tick)
+/* Best prices have changed. A side without orders crosses nothing: BOOK_PRICE_NONE is less than all prices. */
+static inline void crossed_tell(struct book *book, struct header *header)
 {
-    return (int32_t)(tick * TICK);
+    const struct book_bbo *bbo = &header->top.bbo;
+    const bool crossed = (bbo->bid_price >= bbo->ask_price) & (bbo->ask_price != BOOK_PRICE_NONE);
+
+    book->counters.crossed_count += crossed & !header->top.crossed;
+    header->top.crossed = crossed;
 }
 
 /* book_level.c: the far ones. Cell of a level that is there. */
@@ -252,7 +275,7 @@ uint32_t level_far_find(const struct book *book, const struct header *header, ui
 uint32_t level_far_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price);
 /* The last order of a far level has left. */
 void level_far_give(struct book *book, uint32_t instrument, uint32_t side, int32_t price);
-/* The best level of this side has come or gone: what is best now, and is the book crossed? */
+/* The best level of this side has gone: what is best now, and is the book crossed? */
 void level_touch(struct book *book, uint32_t instrument, uint32_t side);
 /* How many levels of a ladder have a key below `key`. */
 uint32_t level_far_below(const struct book *book, const struct ladder *ladder, int32_t key);

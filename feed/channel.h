@@ -28,8 +28,7 @@
 #define CHANNEL_LOOK_MAX 48u       /* messages of a packet that are looked ahead at; those behind are not */
 #define CHANNEL_AHEAD 128u         /* messages under way */
 #define CHANNEL_AHEAD_STEPS (2 * BOOK_AHEAD_STEP) /* messages behind a packet that make it ready */
-_Static_assert(2 * CHANNEL_LOOK_MAX + CHANNEL_AHEAD_STEPS <= CHANNEL_AHEAD && 2 * CHANNEL_AHEAD <= BOOK_AHEAD,
-               "a look is good until its packet's turn: each of its messages is two operations at most");
+_Static_assert(2 * CHANNEL_LOOK_MAX + CHANNEL_AHEAD_STEPS <= CHANNEL_AHEAD, "decoded until its packet's turn has come");
 #define CHANNEL_SLICE_MESSAGES 16u /* held messages that one call delivers, where there is recovery */
 /* Lines that are none: who brought a message that no line did. */
 #define CHANNEL_LINE_RETRANSMISSION ARB_LINES_MAX
@@ -169,7 +168,7 @@ bool channel_receive(struct channel *channel, uint32_t line, const uint8_t *payl
 /* A message that has been decoded before its turn. */
 struct channel_looked {
     alignas(CACHE_LINE_BYTES) struct itch_msg msg; /* type 0: not by ITCH, see itch_decode */
-    const struct book_look *look; /* of its (first) order; NULL: it is about none */
+    uint32_t home; /* book_look.home of its (first) order, if it is about one */
 };
 _Static_assert(sizeof(struct channel_looked) == CACHE_LINE_BYTES, "one line");
 
@@ -196,9 +195,10 @@ struct channel_look {
  * in the order in which packets came. */
 void channel_look(struct channel *channel, struct channel_ahead *ahead, const uint8_t *payload, uint32_t payload_len,
                   struct channel_look *ret_look);
-/* One message of any packet, for the books that it goes to: decoded to ahead.message[ahead.count++ % CHANNEL_AHEAD]. */
-void channel_look_message(struct channel_ahead *ahead, const struct book *book, const uint8_t *message,
-                          uint32_t message_len);
+/* Messages of any packet, for the books that they go to: decoded to ahead.message[ahead.count++ % CHANNEL_AHEAD].
+ * Returns where the next block begins. */
+const uint8_t *channel_look_messages(struct channel_ahead *ahead, const struct book *book, const uint8_t *block,
+                                     uint32_t message_count);
 /* Enough others have come behind it that what it touches should be there. */
 static inline bool channel_look_ready(const struct channel_ahead *ahead, const struct channel_look *look)
 {

@@ -86,6 +86,14 @@ static void refused(const struct channel *channel, struct channel_cursor *cursor
         put_instrument(channel, cursor, instrument, (struct md_event){.type = MD_UNRELIABLE, .price = MD_PRICE_NONE});
 }
 
+/* Of the message in hand, which is about an order. */
+static inline struct book_look look_of(const struct channel_cursor *cursor)
+{
+    const struct channel_looked *looked = cursor->looked;
+
+    return (struct book_look){.ref = looked->msg.order.ref, .home = looked->home, .instrument = looked->msg.locate};
+}
+
 static inline void add(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
     if (UNLIKELY(!name_learn(channel, cursor, msg->locate, msg->add.stock))) {
@@ -104,7 +112,7 @@ static inline void add(struct channel *channel, struct channel_cursor *cursor, c
         return;
     }
     const enum book_verdict verdict =
-        book_add_looked(channel->book, msg->locate, cursor->looked->look, msg->add.side, price, msg->add.qty);
+        book_add_looked(channel->book, look_of(cursor), msg->add.side, price, msg->add.qty);
     if (UNLIKELY(verdict != BOOK_OK)) {
         if (verdict == BOOK_DUPLICATE_REF)
             channel_contradict(channel, cursor);
@@ -146,21 +154,19 @@ static inline void put_change(const struct channel *channel, struct channel_curs
 
 static inline void executed(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
-    const struct book_look *look = cursor->looked->look;
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_reduce_looked(channel->book, look, msg->executed.qty, &change)))
+    if (found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->executed.qty, &change)))
         put_change(channel, cursor, MD_EXECUTE, 0, &change);
 }
 
 /* The order leaves at its own price, the trade prints at another. */
 static inline void executed_price(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
-    const struct book_look *look = cursor->looked->look;
     const uint16_t hidden = msg->executed.printable == 'N' ? MD_HIDDEN : 0;
     struct book_change change;
 
-    if (!found(channel, cursor, msg, book_reduce_looked(channel->book, look, msg->executed.qty, &change)))
+    if (!found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->executed.qty, &change)))
         return;
     const int32_t price = price_load(channel, change.instrument, msg->executed.price);
     put_change(channel, cursor, MD_EXECUTE, hidden, &change);
@@ -177,7 +183,7 @@ static inline void cancel(struct channel *channel, struct channel_cursor *cursor
 {
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_reduce_looked(channel->book, cursor->looked->look, msg->cancel.qty, &change)))
+    if (found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->cancel.qty, &change)))
         put_change(channel, cursor, MD_CANCEL, 0, &change);
 }
 
@@ -185,7 +191,7 @@ static inline void withdraw(struct channel *channel, struct channel_cursor *curs
 {
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_delete_looked(channel->book, cursor->looked->look, &change)))
+    if (found(channel, cursor, msg, book_delete_looked(channel->book, look_of(cursor), &change)))
         put_change(channel, cursor, MD_DELETE, 0, &change);
 }
 
@@ -194,7 +200,7 @@ static inline void replace(struct channel *channel, struct channel_cursor *curso
 {
     struct book_change removed;
 
-    if (!found(channel, cursor, msg, book_delete_looked(channel->book, cursor->looked->look, &removed)))
+    if (!found(channel, cursor, msg, book_delete_looked(channel->book, look_of(cursor), &removed)))
         return;
     put_change(channel, cursor, MD_DELETE, MD_REPLACE, &removed);
     const int32_t price = price_load(channel, removed.instrument, msg->replace.price);
@@ -474,13 +480,11 @@ static __attribute__((noinline)) void looked_message(struct channel *channel, st
 static __attribute__((noinline)) void unlooked_message(struct channel *channel, struct channel_cursor *cursor)
 {
     struct channel_looked looked;
-    struct book_look look;
 
     if (UNLIKELY(itch_decode(cursor->message, cursor->message_len, &looked.msg) != ITCH_OK))
         looked.msg.type = 0;
     else
-        look = look_none(channel->book, looked.msg.order.ref);
-    looked.look = &look;
+        looked.home = ref_home(channel->book, looked.msg.order.ref);
     looked_message(channel, cursor, &looked);
 }
 

@@ -14,37 +14,43 @@ static inline __attribute__((always_inline)) void look_message(struct channel_ah
                                                               const uint8_t *message, uint32_t message_len)
 {
     struct channel_looked *looked = &ahead->message[ahead->count++ % CHANNEL_AHEAD];
-    const struct itch_msg *msg = &looked->msg;
 
-    looked->look = NULL;
-    if (UNLIKELY(itch_decode(message, message_len, &looked->msg) != ITCH_OK)) {
+    KEEP(looked);
+    const struct itch_msg *msg = &looked->msg;
+    if (UNLIKELY(message_len == 0)) {
         looked->msg.type = 0;
         return;
     }
     const struct itch_shape *shape = &itch_shapes[message[0]];
+    KEEP(shape);
+    if (UNLIKELY(itch_decode_shape(message, message_len, shape, &looked->msg) != ITCH_OK)) {
+        looked->msg.type = 0;
+        return;
+    }
     if (UNLIKELY(shape->books == 0))
         return;
-    looked->look = look_ahead(&ahead->book, book, msg->order.ref, msg->locate, msg->order.letter == 'S', false,
+    looked->home = look_ahead(&ahead->book, book, msg->order.ref, msg->locate, msg->order.letter == 'S',
                               (int32_t)msg->order.price, shape->enters);
-    if (UNLIKELY(message[0] == ITCH_REPLACE))
+    if (UNLIKELY(msg->type == ITCH_REPLACE))
         (void)book_look(&ahead->book, book, msg->replace.ref, msg->locate, 0, (int32_t)msg->replace.price, true);
 }
 
-void channel_look_message(struct channel_ahead *ahead, const struct book *book, const uint8_t *message,
-                          uint32_t message_len)
-{
-    look_message(ahead, book, message, message_len);
-}
-
-static inline void messages_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
-                                 uint32_t message_count)
+static inline __attribute__((always_inline)) const uint8_t *
+look_messages(struct channel_ahead *ahead, const struct book *book, const uint8_t *block, uint32_t message_count)
 {
     for (; message_count > 0; message_count--) {
         const uint8_t *message;
         uint32_t message_len;
         block = mold_next(block, &message, &message_len);
-        look_message(ahead, channel->book, message, message_len);
+        look_message(ahead, book, message, message_len);
     }
+    return block;
+}
+
+const uint8_t *channel_look_messages(struct channel_ahead *ahead, const struct book *book, const uint8_t *block,
+                                     uint32_t message_count)
+{
+    return look_messages(ahead, book, block, message_count);
 }
 
 void channel_look(struct channel *channel, struct channel_ahead *ahead, const uint8_t *payload, uint32_t payload_len,
@@ -67,7 +73,7 @@ void channel_look(struct channel *channel, struct channel_ahead *ahead, const ui
     ret_look->first = ahead->count;
     ret_look->count = packet->count < CHANNEL_LOOK_MAX ? packet->count : CHANNEL_LOOK_MAX;
     if (LIKELY(!channel->untraded))
-        messages_look(channel, ahead, packet->blocks, ret_look->count);
+        (void)look_messages(ahead, channel->book, packet->blocks, ret_look->count);
     else
         channel_untraded_look(channel, ahead, packet->blocks, ret_look->count);
     ret_look->end = ahead->count;

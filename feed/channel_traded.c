@@ -43,13 +43,14 @@ void channel_untraded_look(const struct channel *channel, struct channel_ahead *
     for (; message_count > 0; message_count--, at++) {
         const uint8_t *message;
         uint32_t message_len;
-        block = mold_next(block, &message, &message_len);
+        const uint8_t *next = mold_next(block, &message, &message_len);
         if (LIKELY(channel_untraded(channel, message, message_len))) {
             ahead->message[at % CHANNEL_AHEAD].msg.type = CHANNEL_UNLOOKED;
+            block = next;
             continue;
         }
         ahead->count = at;
-        channel_look_message(ahead, channel->book, message, message_len);
+        block = channel_look_messages(ahead, channel->book, block, 1);
         ahead->entered = at + 1;
     }
     ahead->count = at;

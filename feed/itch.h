@@ -159,17 +159,23 @@ static inline void itch_decode_pieces(const uint8_t *message, const struct itch_
 /* All that is not decoded by two shuffles; message_len > 0. */
 enum itch_verdict itch_decode_rest(const uint8_t *message, uint32_t message_len, struct itch_msg *ret_msg);
 
+/* itch_decode for a message of at least one byte, with what itch_shapes has of its type. */
+static inline enum itch_verdict itch_decode_shape(const uint8_t *message, uint32_t message_len,
+                                                  const struct itch_shape *shape, struct itch_msg *ret_msg)
+{
+    if (UNLIKELY(message_len - shape->len >= shape->plain_span))
+        return itch_decode_rest(message, message_len, ret_msg);
+    itch_decode_pieces(message, shape, ret_msg);
+    return ITCH_OK;
+}
+
 /* Decode one message of `message_len` bytes. A message longer than its type is legal (venues append fields); one of no
  * bytes is ITCH_SHORT. `ret_msg` is written only with ITCH_OK. */
 static inline enum itch_verdict itch_decode(const uint8_t *message, uint32_t message_len, struct itch_msg *ret_msg)
 {
     if (UNLIKELY(message_len == 0))
         return ITCH_SHORT;
-    const struct itch_shape *shape = &itch_shapes[message[0]];
-    if (UNLIKELY(message_len - shape->len >= shape->plain_span))
-        return itch_decode_rest(message, message_len, ret_msg);
-    itch_decode_pieces(message, shape, ret_msg);
-    return ITCH_OK;
+    return itch_decode_shape(message, message_len, &itch_shapes[message[0]], ret_msg);
 }
 
 /* Of the prefix without a decode; of any message of ITCH_PREFIX_LEN bytes. */

@@ -24,4 +24,7 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define CACHE_LINE_BYTES 64
 
+/* A pointer that is to stay in its register: GCC would compute the address of an element anew for each use. */
+#define KEEP(pointer) __asm__("" : "+r"(pointer))
+
 #endif

@@ -21,6 +21,7 @@
 #define ROUND_MIN 100u
 #define BURST_MESSAGES 64u  /* that are there before the first is applied */
 #define BURST_FRAMES 32u
+#define PACKET 4u           /* of a burst of messages are looked at together */
 #define LINES (1u << 21)    /* of the table: 128 MiB */
 #define LINE_READS 200000u
 
@@ -45,24 +46,25 @@ static struct way ways[4];
 static inline void apply(struct book *book, const struct channel_looked *looked)
 {
     const struct itch_msg *msg = &looked->msg;
+    const struct book_look look = {.ref = msg->order.ref, .home = looked->home, .instrument = msg->locate};
     struct book_change change;
     switch (msg->type) {
     case ITCH_ADD:
     case ITCH_ADD_MPID:
-        (void)book_add_looked(book, msg->locate, looked->look, msg->add.side, (int32_t)msg->add.price, msg->add.qty);
+        (void)book_add_looked(book, look, msg->add.side, (int32_t)msg->add.price, msg->add.qty);
         break;
     case ITCH_EXECUTED:
     case ITCH_EXECUTED_PRICE:
-        (void)book_reduce_looked(book, looked->look, msg->executed.qty, &change);
+        (void)book_reduce_looked(book, look, msg->executed.qty, &change);
         break;
     case ITCH_CANCEL:
-        (void)book_reduce_looked(book, looked->look, msg->cancel.qty, &change);
+        (void)book_reduce_looked(book, look, msg->cancel.qty, &change);
         break;
     case ITCH_DELETE:
-        (void)book_delete_looked(book, looked->look, &change);
+        (void)book_delete_looked(book, look, &change);
         break;
     case ITCH_REPLACE:
-        (void)book_replace_looked(book, looked->look, msg->replace.ref, (int32_t)msg->replace.price, msg->replace.qty,
+        (void)book_replace_looked(book, look, msg->replace.ref, (int32_t)msg->replace.price, msg->replace.qty,
                                   &change);
         break;
     default:
@@ -80,31 +82,26 @@ static void single(struct way *way, uint32_t count)
         way->block = mold_next(way->block, &message, &message_len);
         if (itch_decode(message, message_len, &looked.msg) != ITCH_OK)
             continue;
-        const struct book_look look = book_look_none(way->book, looked.msg.order.ref);
-        looked.look = &look;
+        looked.home = book_look_none(way->book, looked.msg.order.ref, 0).home;
         apply(way->book, &looked);
     }
 }
 
-/* As the channel looks at a packet's messages, and applies them when those behind have been looked at too. */
+/* As the channel looks at packets of PACKET messages, and applies them when those behind have been looked at too. */
 static void burst(struct way *way, uint32_t count)
 {
     struct channel_ahead *ahead = &way->under_way;
-    const uint32_t first = ahead->count;
-    for (uint32_t i = 0; i < count + CHANNEL_AHEAD_STEPS; i++) {
-        if (i < count) {
-            const uint8_t *message;
-            uint32_t message_len;
-            way->block = mold_next(way->block, &message, &message_len);
-            channel_look_message(ahead, way->book, message, message_len);
-        } else if (i == count) {
+    uint32_t next = ahead->count;
+    const uint32_t end = next + count;
+    while (next != end) {
+        const uint32_t left = end - ahead->count;
+        if (left > 0)
+            way->block = channel_look_messages(ahead, way->book, way->block, left < PACKET ? left : PACKET);
+        if (ahead->count == end)
             channel_look_end(ahead);
-        }
-        if (i < CHANNEL_AHEAD_STEPS)
-            continue;
-        const struct channel_looked *looked = &ahead->message[(first + i - CHANNEL_AHEAD_STEPS) % CHANNEL_AHEAD];
-        if (looked->look)
-            apply(way->book, looked);
+        const uint32_t ready = ahead->count == end ? end : ahead->count - CHANNEL_AHEAD_STEPS;
+        for (; (int32_t)(ready - next) > 0; next++)
+            apply(way->book, &ahead->message[next % CHANNEL_AHEAD]);
     }
 }
 

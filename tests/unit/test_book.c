@@ -597,20 +597,20 @@ Test(book, a_side_holds_65536_far_levels_and_no_more)
 /* As the book has it: eight neighbours of one of four streams share a block of places. */
 static uint64_t hash_of(uint64_t ref)
 {
-    const uint64_t block = (ref >> 5 << 2 | (ref & 3)) * 0x9e3779b97f4a7c15u;
-    return (block ^ block >> 32) * 0x9e3779b97f4a7c15u;
+    const unsigned __int128 product = (unsigned __int128)(ref >> 5 << 2 | (ref & 3)) * 0x9e3779b97f4a7c15u;
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
 /* Place of a reference where there are 2^bits blocks. */
 static uint64_t home_of(uint64_t ref, uint32_t bits)
 {
-    return (hash_of(ref) >> (64 - bits)) * 8 + (((ref >> 2) ^ (hash_of(ref) >> 32)) & 7);
+    return (hash_of(ref) & ((8u << bits) - 1)) ^ (ref >> 2 & 7);
 }
 
 /* ... and how far apart the places are that it may have. */
 static uint64_t step_of(uint64_t ref)
 {
-    return (hash_of(ref) >> 8 & 0xff) * 2 + 1;
+    return (hash_of(ref) >> 48 & 0xff) * 2 + 1;
 }
 
 /* Two references that want the same place. */
@@ -806,11 +806,12 @@ Test(book, looking_ahead_changes_nothing_and_bears_any_argument)
     uint64_t ref = 0;
     for (uint32_t i = 0; i < 15000; i++) {
         ref = i < 1000 ? i : ref * 6364136223846793005u + 1442695040888963407u;
-        const struct book_look *look =
+        const struct book_look look =
             book_look(&ahead, book, ref, i % 3 != 0 ? i % 5 : (uint32_t)ref,
                       (uint8_t)(i % 2 != 0 ? ref >> 8 : i % 4 != 0 ? 'B' : 'S'),
                       i % 5 != 0 ? (int32_t)(i % 40) * 100 : (int32_t)(ref >> 32), ref >> 40 & 1);
-        cr_assert_eq(look->ref, ref);
+        const struct book_look none = book_look_none(book, ref, look.instrument);
+        cr_assert(look.ref == ref && look.home == none.home);
         if (i % 17 == 0)
             book_look_end(&ahead);
     }
@@ -932,8 +933,7 @@ struct operation {
     int32_t price;
     uint32_t qty, instrument;
     uint8_t side;
-    struct book_look look; /* as it will be at its turn */
-    const struct book_look *ahead;
+    struct book_look look;
 };
 
 static int32_t price_draw(const struct shape *shape, uint64_t dice, uint64_t *state)
@@ -978,12 +978,11 @@ static struct operation operation_draw(const struct shape *shape, uint64_t *stat
 static void operation_look(struct operation *operation, struct book *book, struct book_ahead *ahead, bool looked)
 {
     const bool enters = operation->kind == ADD;
-    operation->look = book_look_none(book, operation->ref);
-    operation->ahead = NULL;
+    operation->look = book_look_none(book, operation->ref, operation->instrument);
     if (!looked)
         return;
-    operation->ahead = book_look(ahead, book, operation->ref, operation->instrument, enters ? operation->side : 'B',
-                                 operation->price, enters);
+    operation->look = book_look(ahead, book, operation->ref, operation->instrument, enters ? operation->side : 'B',
+                                operation->price, enters);
     if (operation->kind == REPLACE)
         (void)book_look(ahead, book, operation->other_ref, operation->instrument, 0, operation->price, true);
 }
@@ -1010,7 +1009,7 @@ static void run_beside_naive(const struct shape *shape, uint64_t seed)
         if (next < 24)
             continue;
         const struct operation *operation = &operations[op % 32];
-        const struct book_look *look = operation->ahead ? operation->ahead : &operation->look;
+        const struct book_look look = operation->look;
         uint32_t instrument = operation->instrument;
         enum book_verdict wanted, found;
         struct book_change wanted_change, found_change;
@@ -1020,7 +1019,7 @@ static void run_beside_naive(const struct shape *shape, uint64_t seed)
         case ADD:
             wanted = venue_book_add(naive, instrument, operation->ref, operation->side, operation->price,
                                     operation->qty);
-            found = book_add_looked(book, instrument, look, operation->side, operation->price, operation->qty);
+            found = book_add_looked(book, look, operation->side, operation->price, operation->qty);
             break;
         case DELETE:
             wanted = venue_book_delete(naive, operation->ref, &wanted_change);
