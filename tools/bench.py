@@ -35,7 +35,7 @@ parser.add_argument("--warm", metavar="N", help="with --itch: so many messages f
 parser.add_argument("--repeat", type=int, default=1, metavar="N", help="N runs, and how far their ratios are apart")
 parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="at most so long before each program until the host is "
                     f"within {t.HOST_NEAR * 100 - 100:.0f} %% of the fastest seen; it runs in any case")
-parser.add_argument("--only", metavar="NAME,...", help="of: " + ",".join((*PROGRAMS, "paths")))
+parser.add_argument("--only", metavar="NAME,...", help="of: " + ", ".join((*PROGRAMS, "paths")))
 parser.add_argument("--keep", metavar="DIR", help="what the programs said, for --from")
 parser.add_argument("--from", metavar="DIR", dest="kept", help="no run: put together what --keep has kept")
 parser.add_argument("--build", default=os.path.join(SOURCE, "build"), help=argparse.SUPPRESS)
