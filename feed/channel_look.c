@@ -70,6 +70,7 @@ void channel_look(struct channel *channel, struct channel_ahead *ahead, const ui
     if (end_seq <= seen_seq && packet->seq != 0)
         return;
     channel->looked_seq = end_seq;
+    health_expect(&channel->health, packet->seq);
     ret_look->first = ahead->count;
     ret_look->count = packet->count < CHANNEL_LOOK_MAX ? packet->count : CHANNEL_LOOK_MAX;
     if (LIKELY(!channel->untraded))

@@ -7,6 +7,7 @@
 #include "feed/arb.h"
 #include "ring/check.h"
 #include "ring/hist.h"
+#include "ring/prefetch.h"
 
 #define HEALTH_SEEN_SLOTS 4096u /* newest sequences whose first arrival is remembered, a power of two */
 
@@ -47,6 +48,12 @@ void health_restart(struct health *health);
 void health_quiet(struct health *health, uint32_t line, uint64_t now_ns);
 /* ... or brings what another one had first. */
 void health_behind(struct health *health, uint32_t line, const struct health_seen *seen, uint64_t now_ns);
+
+/* The packet of `seq` will come: where it will be remembered. Far apart for a cache where packets are long. */
+static inline void health_expect(const struct health *health, uint64_t seq)
+{
+    prefetch_write(&health->seen[seq & (HEALTH_SEEN_SLOTS - 1)]);
+}
 
 /* A packet came on `line`: its first sequence (0 = unsequenced) and message count (0 = heartbeat or end). Hot path. A
  * message that the same line brings twice is no margin. */

@@ -7,9 +7,13 @@
 #ifndef GATEWAY_CAUSE_H
 #define GATEWAY_CAUSE_H
 
+#include "ring/prefetch.h"
+
 #include <ck_pr.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#define CAUSE_AHEAD 16u /* causes ahead of which lines are asked for: stores wait behind one that misses */
 
 struct cause {
     uint64_t event_seq;
@@ -33,6 +37,7 @@ static inline void cause_store(struct causes *causes, uint64_t event_seq, uint64
     ck_pr_store_64(&cause->channel_line, (uint64_t)channel << 32 | line);
     ck_pr_fence_store();
     ck_pr_store_64(&cause->event_seq, event_seq);
+    prefetch_write(&causes->slot[(event_seq + CAUSE_AHEAD) & causes->mask]);
 }
 
 /* The cause of event `event_seq` >= 1. False: overwritten since. Control thread. */
