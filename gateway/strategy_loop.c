@@ -92,6 +92,16 @@ static void overrun(struct strategy_lcore *lcore, uint16_t rx_idx, uint64_t lost
         resync_ask(resync);
 }
 
+/* Events of another ring than before: they are decided at its own time, which went on at the newest MD_TIME there. A
+ * frame may be read in two parts, with the other ring's frames in between. */
+static void ring_change(struct strategy_lcore *lcore, uint16_t rx_idx)
+{
+    lcore->told_ns[lcore->rx_idx] = lcore->market.now_ns;
+    if (lcore->told_ns[rx_idx] != 0) /* 0: its first event tells the time */
+        lcore->market.now_ns = lcore->told_ns[rx_idx];
+    lcore->rx_idx = rx_idx;
+}
+
 /* What the rx lcore says to this reader alone, as far as it belongs behind event `seq` of its ring. */
 static uint32_t refresh(struct strategy_lcore *lcore, uint16_t rx_idx, uint64_t seq)
 {
@@ -99,7 +109,8 @@ static uint32_t refresh(struct strategy_lcore *lcore, uint16_t rx_idx, uint64_t 
     struct md_event event;
     uint32_t event_count = 0;
 
-    lcore->rx_idx = rx_idx;
+    if (lcore->rx_idx != rx_idx)
+        ring_change(lcore, rx_idx);
     for (; resync_next(resync, seq, &event); event_count++) {
         event.rx_tsc = clock_tsc(); /* no tick led to it: an order that it leads to is measured from here */
         strategy_event(lcore, &event);
@@ -131,7 +142,8 @@ static uint32_t reader_poll(struct strategy_lcore *lcore, uint16_t rx_idx)
         }
         if (UNLIKELY(refreshing(lcore, rx_idx)))
             refresh(lcore, rx_idx, reader->next - 2);
-        lcore->rx_idx = rx_idx;
+        if (UNLIKELY(lcore->rx_idx != rx_idx))
+            ring_change(lcore, rx_idx);
         lcore->event_seq = reader->next - 1;
         strategy_event(lcore, &event);
     }

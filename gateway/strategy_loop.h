@@ -75,6 +75,7 @@ struct strategy_lcore {
     struct order_sink *sink;
     uint64_t event_seq;             /* ring sequence of the event in hand; inline: its number */
     uint16_t rx_idx;                /* whose event */
+    uint64_t told_ns[STRATEGY_LOOP_READERS_MAX]; /* newest time of each ring but that one's; 0 = none yet */
     uint32_t calling;               /* strategy being called: kill_called. readers: watchdog, crash report */
     uint64_t popped_tsc;
     /* counters: writer this lcore, readers any */

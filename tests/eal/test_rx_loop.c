@@ -15,7 +15,8 @@
 #define RINGS 2u
 #define INSTRUMENTS 2u
 #define EVENTS 1024u       /* slots of an md_ring */
-#define FRAMES_MAX 4096u   /* of one ring, in one test */
+#define ADDS_MAX 4096u     /* of one ring, in one test */
+#define MESSAGES_MAX 36u   /* of one frame: with its time more events than the strategy loop takes at once */
 #define BURST RX_BURST_MAX /* frames; the strategy loop takes fewer events from one ring before it looks at the next */
 #define GROUP 0xefc00101u
 #define UDP_PORT 26477u
@@ -37,7 +38,7 @@ static struct rte_mempool *pool;
 static void *market_memory, *open_memory;
 
 /* What the strategy heard, and what it wants: an order of each add from this one on, of channel 0. */
-static uint64_t decided_ns[RINGS][FRAMES_MAX];
+static uint64_t decided_ns[RINGS][ADDS_MAX];
 static uint32_t decided_count, turn_count;
 static uint16_t decided_channel;
 static uint64_t order_from;
@@ -47,8 +48,8 @@ static void on_event(void *state, const struct md_event *event, uint64_t now_ns,
     (void)state;
     if (event->type != MD_ADD)
         return;
-    cr_assert(event->channel < RINGS && event->ref < FRAMES_MAX);
-    cr_assert_eq(decided_ns[event->channel][event->ref], 0u, "each frame once");
+    cr_assert(event->channel < RINGS && event->ref < ADDS_MAX);
+    cr_assert_eq(decided_ns[event->channel][event->ref], 0u, "each add once");
     decided_ns[event->channel][event->ref] = now_ns;
     decided_count++;
     turn_count += event->channel != decided_channel;
@@ -67,38 +68,46 @@ static void on_order(void *state, const struct order_event *event, struct strate
 
 static const struct strategy_ops ops = {.name = "test", .on_event = on_event, .on_order = on_order};
 
-/* A frame with one message, into the rx ring. */
-static void put(struct feed *feed, const struct itch_msg *msg)
+/* The feed's next messages: the first is the directory, all others are adds whose reference is their number. */
+static struct itch_msg message_next(struct feed *feed)
 {
-    uint8_t bytes[CAPTURE_HEADERS_LEN + MOLD_HEADER_LEN + 2 + ITCH_LENGTH_MAX];
-    uint8_t *payload = bytes + CAPTURE_HEADERS_LEN;
-    const uint32_t len = itch_encode(msg, payload + MOLD_HEADER_LEN + 2);
+    if (++feed->seq == 1)
+        return (struct itch_msg){
+            .type = ITCH_STOCK_DIRECTORY, .locate = 1, .directory = {.stock = md_symbol("ABC"), .round_lot = 100}};
+    return (struct itch_msg){.type = ITCH_ADD,
+                             .locate = 1,
+                             .add = {.ref = feed->seq, .qty = 100, .price = 1000200, .side = 'S'}};
+}
 
-    mold_encode_header(payload, "TWO RINGS ", ++feed->seq, 1);
-    store_be16(payload + MOLD_HEADER_LEN, (uint16_t)len);
-    const uint32_t frame_len = capture_encode_udp(bytes, GROUP, UDP_PORT, 1, UDP_PORT, MOLD_HEADER_LEN + 2 + len);
+/* A frame of so many of them, into the rx ring. */
+static void put(struct feed *feed, uint32_t count)
+{
+    uint8_t bytes[CAPTURE_HEADERS_LEN + MOLD_HEADER_LEN + MESSAGES_MAX * (2 + ITCH_LENGTH_MAX)];
+    uint8_t *payload = bytes + CAPTURE_HEADERS_LEN;
+    uint32_t payload_len = MOLD_HEADER_LEN;
+
+    mold_encode_header(payload, "TWO RINGS ", feed->seq + 1, (uint16_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct itch_msg msg = message_next(feed);
+        const uint32_t len = itch_encode(&msg, payload + payload_len + 2);
+        store_be16(payload + payload_len, (uint16_t)len);
+        payload_len += 2 + len;
+    }
+    const uint32_t frame_len = capture_encode_udp(bytes, GROUP, UDP_PORT, 1, UDP_PORT, payload_len);
     struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
     cr_assert(frame && rte_ring_sp_enqueue(feed->in, frame) == 0);
     memcpy(rte_pktmbuf_append(frame, (uint16_t)frame_len), bytes, frame_len);
 }
 
-/* What is in the rx ring arrives as one burst, at `now_ns`; how many frames. */
-static uint32_t arrive(struct feed *feed, uint64_t now_ns)
-{
-    feed->clock.set[0].line.ns = now_ns;
-    return rx_turn(feed->rx);
-}
-
-/* A burst of `count` frames, an add each. */
-static void burst(uint32_t ring, uint32_t count, uint64_t now_ns)
+/* A burst of `count` frames of `messages` each, that arrives at `now_ns`. */
+static void burst(uint32_t ring, uint32_t count, uint32_t messages, uint64_t now_ns)
 {
     struct feed *feed = &feeds[ring];
 
     for (uint32_t i = 0; i < count; i++)
-        put(feed, &(struct itch_msg){.type = ITCH_ADD,
-                                     .locate = 1,
-                                     .add = {.ref = feed->seq + 1, .qty = 100, .price = 1000200, .side = 'S'}});
-    cr_assert_eq(arrive(feed, now_ns), count);
+        put(feed, messages);
+    feed->clock.set[0].line.ns = now_ns;
+    cr_assert_eq(rx_turn(feed->rx), count);
 }
 
 static void decide_all(void)
@@ -139,7 +148,7 @@ static void feed_open(uint16_t index)
 {
     static const char *const names[RINGS] = {"feed0", "feed1"}, *const unused[RINGS] = {"unused0", "unused1"};
     const struct channel_params params = {
-        .book = {.instruments_max = INSTRUMENTS, .orders_max = FRAMES_MAX, .levels_max = 64},
+        .book = {.instruments_max = INSTRUMENTS, .orders_max = ADDS_MAX, .levels_max = 64},
         .line_count = 1, .hold_messages = 64, .first_seq = 1, .index = index};
     struct feed *feed = &feeds[index];
 
@@ -197,12 +206,8 @@ static void start(void)
     lcore->strategy[lcore->strategy_count++] = (struct strategy_slot){.ops = &ops, .name = "test"};
 
     order_from = UINT64_MAX;
-    for (uint32_t i = 0; i < RINGS; i++) {
-        put(&feeds[i], &(struct itch_msg){.type = ITCH_STOCK_DIRECTORY,
-                                          .locate = 1,
-                                          .directory = {.stock = md_symbol("ABC"), .round_lot = 100}});
-        cr_assert_eq(arrive(&feeds[i], OPENING_NS), 1u);
-    }
+    for (uint32_t i = 0; i < RINGS; i++)
+        burst(i, 1, 1, OPENING_NS);
     decide_all();
 }
 
@@ -225,32 +230,43 @@ static void stop(void)
 
 TestSuite(rx_loop, .init = start, .fini = stop, .timeout = 60);
 
-Test(rx_loop, frames_of_two_rings_are_each_decided_at_their_own_time)
+/* Bursts of at most so many frames and messages a frame: each add is decided at the time of its frame. */
+static void decide_bursts(uint32_t frames_max, uint32_t messages_max)
 {
-    static uint64_t arrived_ns[RINGS][FRAMES_MAX];
+    static uint64_t arrived_ns[RINGS][ADDS_MAX];
     const uint32_t rounds = 50;
     uint64_t seed = 7, now_ns = OPENING_NS;
-    uint32_t frame_count = 0;
+    uint32_t add_count = 0;
 
     for (uint32_t round = 0; round < rounds; round++) {
         for (uint32_t i = 0; i < RINGS; i++) {
             const uint32_t ring = (i + round) % RINGS; /* now one is ahead in time, now the other */
             seed = seed * 6364136223846793005u + 1442695040888963407u;
-            const uint32_t count = BURST / 2 + (uint32_t)(seed >> 33) % (BURST / 2);
+            const uint32_t count = frames_max - (uint32_t)(seed >> 33) % (frames_max + 1) / 2;
             now_ns += 700;
-            for (uint32_t k = 0; k < count; k++)
-                arrived_ns[ring][feeds[ring].seq + 1 + k] = now_ns;
-            burst(ring, count, now_ns);
-            frame_count += count;
+            for (uint32_t k = 1; k <= count * messages_max; k++)
+                arrived_ns[ring][feeds[ring].seq + k] = now_ns;
+            burst(ring, count, messages_max, now_ns);
+            add_count += count * messages_max;
         }
         decide_all();
     }
-    cr_assert_eq(decided_count, frame_count);
+    cr_assert_eq(decided_count, add_count);
     cr_assert_geq(turn_count, 3 * rounds, "each ring's burst was cut");
     for (uint32_t ring = 0; ring < RINGS; ring++)
         for (uint64_t ref = 0; ref <= feeds[ring].seq; ref++)
-            cr_assert_eq(decided_ns[ring][ref], arrived_ns[ring][ref], "frame %lu of ring %u: decided at %lu, not %lu",
+            cr_assert_eq(decided_ns[ring][ref], arrived_ns[ring][ref], "add %lu of ring %u: decided at %lu, not %lu",
                          ref, ring, decided_ns[ring][ref], arrived_ns[ring][ref]);
+}
+
+Test(rx_loop, frames_of_two_rings_are_each_decided_at_their_own_time)
+{
+    decide_bursts(BURST, 1);
+}
+
+Test(rx_loop, a_frame_that_is_read_in_two_parts_keeps_its_time)
+{
+    decide_bursts(1, MESSAGES_MAX);
 }
 
 Test(rx_loop, the_gate_counts_orders_by_the_time_of_their_frames)
@@ -258,8 +274,8 @@ Test(rx_loop, the_gate_counts_orders_by_the_time_of_their_frames)
     const uint64_t now_ns = OPENING_NS + 10000;
 
     order_from = 0; /* an order a frame, and one in 1000 ns may pass */
-    burst(0, BURST, now_ns);
-    burst(1, 1, now_ns + 1000);
+    burst(0, BURST, 1, now_ns);
+    burst(1, 1, 1, now_ns + 1000);
     decide_all();
     cr_assert_eq(turn_count, 2u, "ring 1 was read in the middle of ring 0's burst");
     cr_assert_eq(lcore->risk.verdict_count[RISK_PASS], 1u, "at the time of ring 1 another one would have passed");
@@ -271,16 +287,16 @@ Test(rx_loop, a_reservation_is_timed_from_its_own_frame)
     const uint64_t now_ns = OPENING_NS + 10000;
 
     order_from = feeds[0].seq + BURST; /* the last of the burst, behind what ring 1 has brought */
-    burst(0, BURST, now_ns);
-    burst(1, 1, now_ns + 900);
+    burst(0, BURST, 1, now_ns);
+    burst(1, 1, 1, now_ns + 900);
     decide_all();
     cr_assert_eq(turn_count, 2u, "ring 1 was read in the middle of ring 0's burst");
     cr_assert_eq(lcore->open.count, 1u);
     order_from = UINT64_MAX;
-    burst(0, 1, now_ns + 999);
+    burst(0, 1, 1, now_ns + 999);
     decide_all();
     cr_assert_eq(lcore->open.count, 1u, "not before its time is over");
-    burst(0, 1, now_ns + 1000);
+    burst(0, 1, 1, now_ns + 1000);
     decide_all();
     cr_assert_eq(lcore->open.count, 0u);
     cr_assert_eq(lcore->release_count, 1u);
