@@ -87,14 +87,6 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     (void)sched_getaffinity(0, sizeof(allowed), &allowed);
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) { /* the two highest: interrupts and others prefer the first */
-        if (!CPU_ISSET((size_t)cpu, &allowed))
-            continue;
-        if (options.cpu < 0)
-            options.cpu = cpu;
-        else if (options.peer_cpu < 0)
-            options.peer_cpu = cpu;
-    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
@@ -136,6 +128,18 @@ bool bench_open(int argc, char **argv, struct bench_options *ret_options)
         else
             return usage(), false;
         i++;
+    }
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) { /* the two highest: interrupts and others prefer the first */
+        if (!CPU_ISSET((size_t)cpu, &allowed))
+            continue;
+        if (options.cpu < 0 && cpu != options.peer_cpu)
+            options.cpu = cpu;
+        else if (options.peer_cpu < 0 && cpu != options.cpu)
+            options.peer_cpu = cpu;
+    }
+    if (options.cpu < 0 || options.cpu == options.peer_cpu) {
+        fprintf(stderr, "--cpu, --peer-cpu: two threads that poll need a CPU each; change one, or leave it out\n");
+        return false;
     }
     if (!CPU_ISSET((size_t)options.cpu, &allowed) ||
         (options.peer_cpu >= 0 && !CPU_ISSET((size_t)options.peer_cpu, &allowed))) {
