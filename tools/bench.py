@@ -174,7 +174,7 @@ def run_all(options, directory, names, fastest_ns):
 
 def load(directory):
     """Rows by name, and what else was said."""
-    rows, host, watch, tsc_hz = {}, {}, {}, None
+    rows, host, watch, tsc_hz, round_probes = {}, {}, {}, None, {}
     for name in (*PROGRAMS, "paths", "host"):
         path = os.path.join(directory, name + ".json")
         if not os.path.exists(path):
@@ -193,10 +193,12 @@ def load(directory):
                 rows[f"{path_name}_path_p50_ns"]["orders"] = row["orders"]
         else:
             watch[name], tsc_hz = said["watch"]["disturbances"], said["tsc_hz"]
+            round_probes[name] = said.get("host_speed", [])
             for row in said["rows"]:
                 rows[row["name"]] = {**row, "program": name}
     probes, waited = host.pop("probes", {}), host.pop("waited", {})
-    return {"rows": rows, "host": {**host, "tsc_hz": tsc_hz}, "disturbances": watch, "probes": probes, "waited": waited}
+    return {"rows": rows, "host": {**host, "tsc_hz": tsc_hz}, "disturbances": watch, "probes": probes, "waited": waited,
+            "round_probes": round_probes}
 
 
 # --- the whole
@@ -230,18 +232,19 @@ def main():
         shutil.rmtree(work)
     t.host_speeds(runs)
     merged = [t.together(run_) for run_ in runs]
+    fast = t.fast_of(runs)
     if not runs[-1]["rows"]:
         sys.exit("bench: no program gave a figure")
-    spread = t.spread_of(merged, runs[-1]["rows"]) if len(runs) > 1 else {}
+    spread = t.spread_of(runs, merged) if len(runs) > 1 else {}
     if options.json:
-        print(json.dumps({**merged[-1], **({"spread": spread} if spread else {})}, indent=1))
+        print(json.dumps({**merged[-1], "fast": fast, **({"spread": spread} if spread else {})}, indent=1))
         return
     if options.docs:
-        t.docs_write(t.sections(runs[-1], spread, True), os.path.join(options.docs, "PERFORMANCE.md"))
+        t.docs_write(t.sections(runs[-1], spread, fast, True), os.path.join(options.docs, "PERFORMANCE.md"))
         t.rates_picture(runs[-1]["rows"], os.path.join(options.docs, "bench_rates.svg"))
         t.ratios_picture(runs[-1]["rows"], os.path.join(options.docs, "bench_ratios.svg"))
         return
-    for _, heading, body in t.sections(runs[-1], spread, options.markdown):
+    for _, heading, body in t.sections(runs[-1], spread, fast, options.markdown):
         if body:
             print(f"**{heading}**\n\n{body}\n" if options.markdown else f"{heading}\n{body}\n")
 

@@ -9,6 +9,8 @@ import textwrap
 import picture
 
 SPREAD_MAX = 0.15
+HOST_FAST = 1.25 # a round between two probes that are no slower is of the fast spell; a slow one takes 1.5 times and more
+FAST_MIN = 5 # rounds of it, before anything is said of them
 HOST_NEAR = 1.10 # probes that are no further apart are of one speed of the host
 
 # What is divided by what. Both of one program: round by round.
@@ -177,6 +179,46 @@ def host_speeds(runs):
         run_["host_speed"] = {"probe_ns": fastest_ns, "programs": programs}
 
 
+def fast_rounds(run_, program):
+    """Which rounds of a program were of the host's fast spell, by the probes before and behind each: never by what was measured."""
+    near_ns = HOST_FAST * (run_["host_speed"]["probe_ns"] or 0)
+    probes = run_["round_probes"].get(program, [])[1:] # the first is that of the round that warms up
+    return [i for i, pair in enumerate(zip(probes, probes[1:])) if max(pair) <= near_ns]
+
+
+def fast_values(run_, figure, limit):
+    """Of the fast rounds of one run: values of a figure, and of what it is beside if that is of the same program."""
+    over, under = run_["rows"].get(figure, {}), run_["rows"].get(limit, {})
+    fast = [i for i in fast_rounds(run_, over.get("program")) if i < len(over.get("rounds_ns", []))]
+    beside = under.get("rounds_ns", []) if over.get("program") == under.get("program") else []
+    return [over["rounds_ns"][i] for i in fast], [beside[i] for i in fast if i < len(beside)]
+
+
+def fast_ratio(values, limits):
+    shares = [value / limit for value, limit in zip(values, limits) if limit > 0]
+    return round(statistics.median(shares), 3) if shares else None
+
+
+def fast_of(runs):
+    """What the targets' figures were in the fast rounds of all runs: how many rounds, their median, and the median of their ratios."""
+    found = {}
+    for target in TARGETS:
+        parts = [fast_values(run_, *RATIOS.get(target.ratio_name, (target.figure, None))) for run_ in runs]
+        values, limits = [one for part in parts for one in part[0]], [one for part in parts for one in part[1]]
+        if len(values) >= FAST_MIN:
+            found[target.figure] = {"rounds": len(values), "median_ns": statistics.median(values),
+                                    "limit_ns": statistics.median(limits) if limits else None, "ratio": fast_ratio(values, limits)}
+    return found
+
+
+def fast_spread(runs, ratio_name):
+    """The ratio in the fast rounds of each run that has enough of them, and how far these are apart. None: of fewer than two runs."""
+    parts = [fast_values(run_, *pair_of(ratio_name)) for run_ in runs]
+    values = [fast_ratio(*part) for part in parts if len(part[0]) >= FAST_MIN]
+    values = [value for value in values if value and value > 0]
+    return {"values": values, "spread": round(max(values) / min(values) - 1, 3)} if len(values) > 1 else None
+
+
 def host_apart(runs, programs):
     """Was the host at different speeds under one of these programs in different runs?"""
     for name in programs:
@@ -186,20 +228,24 @@ def host_apart(runs, programs):
     return False
 
 
+def pair_of(ratio_name):
+    return RATIOS.get(ratio_name) or ("gate_check_ns, " + ratio_name.partition(", ")[2], "gate_ns")
+
+
 def programs_of(ratio_name, rows):
-    pair = RATIOS.get(ratio_name) or ("gate_check_ns, " + ratio_name.partition(", ")[2], "gate_ns")
-    return {rows[figure]["program"] for figure in pair if figure in rows}
+    return {rows[figure]["program"] for figure in pair_of(ratio_name) if figure in rows}
 
 
-def spread_of(runs, rows):
-    """How far apart the ratios of the runs are: largest over smallest, less one; and whether the host was at other speeds."""
-    seen = {}
-    for merged in runs:
+def spread_of(runs, merged_runs):
+    """How far apart the ratios of the runs are: largest over smallest, less one; whether the host was at other speeds; and how far where it
+    was fast."""
+    rows, seen = runs[-1]["rows"], {}
+    for merged in merged_runs:
         for name, value in flat(merged["ratios"]):
             if value:
                 seen.setdefault(name, []).append(value)
     return {name: {"values": values, "spread": round(max(values) / min(values) - 1, 3),
-                   "host_apart": host_apart(runs, programs_of(name, rows))}
+                   "host_apart": host_apart(merged_runs, programs_of(name, rows)), "fast": fast_spread(runs, name)}
             for name, values in seen.items() if len(values) == len(runs) and min(values) > 0}
 
 
@@ -234,6 +280,18 @@ def targets_table(rows, markdown):
     return table(["", "figure", "beside", "ratio", "target", "met"], lines, markdown)
 
 
+def fast_table(fast, markdown):
+    lines = []
+    for target in TARGETS:
+        one = fast.get(target.figure)
+        if one:
+            ns = one["median_ns"]
+            lines.append([target.what, one["rounds"], f"{number(ns)} ns" + (f" = {1e3 / ns:.1f} M/s" if target.per_s else ""),
+                          f"{number(one['limit_ns'])} ns" if one["limit_ns"] else "–", f"{one['ratio']:.2f}" if one["ratio"] else "–",
+                          target.met(ns, one["ratio"])])
+    return table(["", "rounds", "figure", "beside", "ratio", "met"], lines, markdown) if lines else ""
+
+
 def figures_table(rows, pattern, markdown):
     base = {figure: limit for figure, limit in reversed(RATIOS.values())}
     lines = []
@@ -266,15 +324,22 @@ def rates_table(rows, markdown):
 
 def spread_table(spread, markdown):
     lines = [[name, " ".join(f"{value:.2f}" for value in one["values"]), f"{one['spread'] * 100:.0f} %",
-              "" if one["spread"] <= SPREAD_MAX else "apart, the host too" if one["host_apart"] else "apart"] for name, one in spread.items()]
-    return table(["ratio", "runs", "spread", ""], lines, markdown) + "\n\n" + spread_words(spread)
+              "" if one["spread"] <= SPREAD_MAX else "apart, the host too" if one["host_apart"] else "apart",
+              " ".join(f"{value:.2f}" for value in one["fast"]["values"]) if one["fast"] else "–",
+              f"{one['fast']['spread'] * 100:.0f} %" if one["fast"] else "–"] for name, one in spread.items()]
+    return table(["ratio", "runs", "spread", "", "host fast", "spread"], lines, markdown) + "\n\n" + spread_words(spread)
 
 
 def spread_words(spread):
     apart = [one for one in spread.values() if one["spread"] > SPREAD_MAX]
     words = f"{len(apart)} of {len(spread)} ratios are more than {SPREAD_MAX * 100:.0f} % apart"
-    return words + (f", {sum(one['host_apart'] for one in apart)} of them of programs whose runs had the host at different speeds" if apart
-                    else "")
+    if apart:
+        words += f", {sum(one['host_apart'] for one in apart)} of them of programs whose runs had the host at different speeds"
+    fast = [one["fast"]["spread"] for one in spread.values() if one["fast"]]
+    if fast:
+        words += (f"; in the rounds in which it was fast, {sum(one > SPREAD_MAX for one in fast)} of the {len(fast)} that more than one run "
+                  f"had {FAST_MIN} such rounds of")
+    return words
 
 
 def host_words(host):
@@ -302,12 +367,13 @@ def speed_words(speed):
             ", ".join(f"{name} {one['median']:.2f}{waited[name]}" for name, one in programs.items()))
 
 
-def sections(run_, spread, markdown):
+def sections(run_, spread, fast, markdown):
     rows = run_["rows"]
     yield "host", "host", "\n\n".join(textwrap.fill(words, 140, break_on_hyphens=False)
                                       for words in (host_words(run_["host"]), disturbed_words(run_["disturbances"]),
                                                     speed_words(run_["host_speed"])))
     yield "targets", "targets", targets_table(rows, markdown)
+    yield "fast", "the same in the rounds in which the host was fast, of all runs", fast_table(fast, markdown)
     for marker, heading, pattern in TABLES:
         yield marker, heading, figures_table(rows, pattern, markdown)
     yield "rates", "tick to trade by offered rate, ns", rates_table(rows, markdown)

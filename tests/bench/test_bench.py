@@ -26,6 +26,7 @@ PROGRAMS = {
                   "message_traded_ns": [16, 20, 24], "message_active_ns": [30] * 3},
 }
 HOST_SPEED = {"decode": [2.0, 2.1, 2.2], "ring": [2.0, 2.0, 3.0], "gate": [3.0, 3.2, 4.0]} # the others are of before there was a probe
+ROUND_PROBES = {"decode": [9.0, 2.1, 2.4, 2.0, 2.2], "ring": [2.0, 2.0, 2.0, 3.0, 2.0]} # of the warming round, of three, and at the end
 PATHS = [{"path": "socket", "orders": 900, "min_ns": 9000, "p50_ns": 30000, "p99_ns": 60000, "max_ns": 90000},
          {"path": "memif", "orders": 300, "min_ns": 2000, "p50_ns": 5000, "p99_ns": 20000, "max_ns": 50000},
          {"path": "af_xdp", "orders": 0, "min_ns": None, "p50_ns": None, "p99_ns": None, "max_ns": None}]
@@ -57,7 +58,7 @@ def say(directory, factor=1.0):
             said["rows"].append({"name": row, "median_ns": median, "min_ns": min(rounds), "max_ns": max(rounds), "ratio": 1,
                                  "per_s": 1e9 / median if median else 0, "rounds_ns": rounds})
         with open(os.path.join(directory, name + ".json"), "w") as file:
-            json.dump(said, file)
+            json.dump({**said, **({"host_speed": ROUND_PROBES[name]} if name in ROUND_PROBES else {})}, file)
     with open(os.path.join(directory, "paths.json"), "w") as file:
         json.dump({"rows": PATHS}, file)
     probes = {name: [one * (factor if name == "ring" else 1) for one in speed] for name, speed in HOST_SPEED.items()}
@@ -98,14 +99,30 @@ def test_host_speed(kept):
 def test_spread(kept):
     said = json.loads(bench("--from", kept, "--json"))
     spread = said["spread"]
-    check(spread["hop_p50"] == {"values": [1.05, 1.26], "spread": 0.2, "host_apart": True}, spread["hop_p50"])
-    check(spread["decode"] == {"values": [2, 2], "spread": 0, "host_apart": False}, "what did not change")
+    check(spread["hop_p50"] == {"values": [1.05, 1.26], "spread": 0.2, "host_apart": True, "fast": None}, spread["hop_p50"])
+    check(spread["decode"] == {"values": [2, 2], "spread": 0, "host_apart": False, "fast": None}, "what did not change")
     check(spread["send_delegated"]["host_apart"] is False, "of a program without a probe")
     check(said["host_speed"]["programs"]["ring"]["median"] == 1.2, "as a multiple of the fastest of all runs")
     shown = bench("--from", kept)
     lines = [line.split() for line in shown.splitlines()]
-    check(["hop_p50", "1.05", "1.26", "20", "%", "apart,", "the", "host", "too"] in lines, "table of runs")
+    check(["hop_p50", "1.05", "1.26", "20", "%", "apart,", "the", "host", "too", "–", "–"] in lines, "table of runs")
     check(f"1 of {len(spread)} ratios are more than 15 % apart, 1 of them of programs whose runs had the host at different speeds" in shown, "summary")
+
+
+def test_fast(kept):
+    """Rounds between two fast probes, of all runs; too few of them say nothing."""
+    said = json.loads(bench("--from", kept, "--json"))
+    check(said["fast"] == {"decode_ns": {"rounds": 6, "median_ns": 5, "limit_ns": 2, "ratio": 2}}, said["fast"])
+    check(["decode,", "a", "message", "6", "5.0", "ns", "2.0", "ns", "2.00", "as", "a", "ratio"]
+          in [line.split() for line in bench("--from", kept).splitlines()], "table of fast rounds")
+    sys.path.insert(0, os.path.join(SOURCE, "tools"))
+    sys.dont_write_bytecode = True
+    import bench_table
+    runs = [{"rows": {"arb_ns": {"program": "arb", "rounds_ns": [4 * slower] * 5 + [90]},
+                      "limit_schedule_ns": {"program": "arb", "rounds_ns": [2] * 6}},
+             "host_speed": {"probe_ns": 2}, "round_probes": {"arb": [2] * 7 + [4]}} for slower in (1, 1.5)]
+    check(bench_table.fast_spread(runs, "arbitration") == {"values": [2, 3], "spread": 0.5}, "runs compared by their fast rounds")
+    check(bench_table.fast_spread(runs[:1], "arbitration") is None, "one run is apart from nobody")
 
 
 def test_docs(kept, directory):
@@ -126,12 +143,10 @@ def test_docs(kept, directory):
 
 def test_markers():
     """Each table has its place in the docs."""
-    sys.path.insert(0, os.path.join(SOURCE, "tools"))
-    sys.dont_write_bytecode = True
     import bench_table
     with open(os.path.join(SOURCE, "docs/PERFORMANCE.md")) as file:
         text = file.read()
-    for marker in ("host", "targets", "rates", "spread", *(table[0] for table in bench_table.TABLES)):
+    for marker in ("host", "targets", "fast", "rates", "spread", *(table[0] for table in bench_table.TABLES)):
         check(text.count(f"<!-- bench: {marker} -->") == 1, f"docs/PERFORMANCE.md has no place for {marker}")
 
 
@@ -197,6 +212,7 @@ with tempfile.TemporaryDirectory(prefix="tickgate-test-bench-") as work:
     test_figures(os.path.join(work, "one"))
     test_host_speed(os.path.join(work, "one"))
     test_spread(os.path.join(work, "two"))
+    test_fast(os.path.join(work, "two"))
     test_docs(os.path.join(work, "one"), os.path.join(work, "docs"))
     test_markers()
     test_programs(os.path.join(work, "programs"))
