@@ -173,9 +173,8 @@ uint32_t __attribute__((noinline)) ref_find_away(const struct book *book, uint64
 
 #define FOUND (NONE - 1)
 
-/* A free place for a reference that is not in the book yet, where somebody is at home or was led on from there. FOUND:
- * it is there already. NONE: there is no place. */
-static __attribute__((noinline)) uint32_t ref_room_away(const struct book *book, uint64_t ref, uint32_t home)
+/* A free place for a reference that is not in the book yet. FOUND: it is there already. NONE: there is no place. */
+static uint32_t ref_room(const struct book *book, uint64_t ref, uint32_t home)
 {
     uint32_t cell = home, room = NONE;
 
@@ -213,6 +212,28 @@ static enum book_verdict lost(struct book *book, uint32_t instrument, enum book_
     return judged(book, verdict);
 }
 
+/* Cell of the level of this price, made if it is not there; NONE: no room. */
+static uint32_t level_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
+{
+    struct header *header = &book->headers[instrument];
+    const uint32_t place = tick_of(price) % WINDOW;
+
+    if (!in_window(header, side, price))
+        return level_far_take(book, instrument, side, price);
+    const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
+    if (book->level_count + born > book->params.levels_max)
+        return NONE;
+    header->live[side] |= 1ull << place;
+    book->level_count += born;
+    return window_cell(instrument, side) + place;
+}
+
+/* Its level is in the window. */
+static inline bool is_near(const struct order *order, const struct header *header)
+{
+    return (order->where & ORDER_TICK) != 0 && spans(header, order_side(order), order->price);
+}
+
 /* The quantity of a level has changed: if it is the best one, the touch says so. Which it is cannot be predicted, so
  * something is written in either case. */
 static inline void touch_tell(struct header *header, uint32_t side, int32_t price, uint64_t level_qty)
@@ -222,65 +243,21 @@ static inline void touch_tell(struct header *header, uint32_t side, int32_t pric
     touch_write(header, side, touch.price, price == touch.price ? qty_saturated(level_qty) : touch.qty);
 }
 
-/* What cannot be entered as it is. */
-static __attribute__((noinline)) enum book_verdict add_bad(struct book *book, uint32_t instrument, uint32_t qty)
+/* The order is entered: at `cell`, at the end of the queue of `level_cell`. Nothing can fail. */
+static inline enum book_verdict enter(struct book *book, struct book_look look, uint32_t cell, uint32_t level_cell,
+                                      uint32_t where, uint32_t side, int32_t price, uint32_t qty)
 {
-    if (instrument >= book->params.instruments_max)
-        return judged(book, BOOK_BAD_INSTRUMENT);
-    if (qty == 0)
-        return judged(book, BOOK_BAD_QTY);
-    return lost(book, instrument, BOOK_BAD_PRICE);
-}
-
-enum book_verdict book_add_looked(struct book *book, struct book_look look, uint8_t side_letter, int32_t price,
-                                  uint32_t qty)
-{
-    const uint32_t instrument = look.instrument;
-    const uint32_t side = side_letter != 'B';
-    const bool whole = at_tick(price);
-    uint32_t cell = look.home;
-
-    if (UNLIKELY(instrument >= book->params.instruments_max) || UNLIKELY(qty == 0) ||
-        UNLIKELY(price == BOOK_PRICE_NONE))
-        return add_bad(book, instrument, qty);
-    struct order *order = order_at(book, cell);
-    if (UNLIKELY((order->where | order->passed_count) != 0)) {
-        cell = ref_room_away(book, look.ref, look.home);
-        if (UNLIKELY(cell == FOUND))
-            return judged(book, BOOK_DUPLICATE_REF);
-        if (UNLIKELY(cell == NONE))
-            return lost(book, instrument, BOOK_ORDERS_FULL);
-        order = order_at(book, cell);
-    }
-    if (UNLIKELY(book->order_count == book->params.orders_max))
-        return lost(book, instrument, BOOK_ORDERS_FULL);
-    struct header *header = &book->headers[instrument];
-    const uint32_t place = tick_of(price) % WINDOW;
-    const uint32_t window = window_cell(instrument, side) + place;
-    uint32_t level_cell = window;
-    /* A level of a window is born and dies by its bit, whether it was set before or not: how often cannot be
-     * predicted. */
-    const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
-    if (LIKELY(whole) && LIKELY(spans(header, side, price)) &&
-        LIKELY(book->level_count + born <= book->params.levels_max)) {
-        header->live[side] |= 1ull << place;
-        book->level_count += born;
-    } else {
-        level_cell = level_far_take(book, instrument, side, price);
-        if (UNLIKELY(level_cell == NONE))
-            return lost(book, instrument, BOOK_LEVELS_FULL);
-    }
-    /* From here on nothing can fail. */
+    struct header *header = &book->headers[look.instrument];
     struct cell *level = &book->cells[level_cell];
-    ref_pass(book, look.ref, look.home, cell, 1);
-
+    struct order *order = order_at(book, cell);
     const uint32_t last = level->queue.prev;
+
     order->cell.ref = look.ref;
     order->cell.queue.prev = last;
     order->cell.queue.next = level_cell;
     order->qty = qty;
     order->price = price;
-    order->where = window << ORDER_STATE_BITS | (whole ? ORDER_TICK | ORDER_LIVE : ORDER_LIVE);
+    order->where = where;
     level->queue.prev = cell;
     book->cells[last].queue.next = cell;
     level->qty += qty;
@@ -295,18 +272,74 @@ enum book_verdict book_add_looked(struct book *book, struct book_look look, uint
     return judged(book, BOOK_OK);
 }
 
-/* Take up to `qty` off an order; one that nothing is left of leaves its queue, the index and, if it was the last one,
- * its level. */
-static inline void take(struct book *book, uint32_t cell, uint32_t home, uint32_t qty, bool all,
-                        struct book_change *ret_change)
+/* Any order: somebody is at home, the level is a far one or the window has to move, or it cannot be entered. */
+static __attribute__((noinline)) enum book_verdict add_any(struct book *book, struct book_look look,
+                                                           uint8_t side_letter, int32_t price, uint32_t qty)
+{
+    const uint32_t instrument = look.instrument, side = side_letter != 'B';
+
+    if (instrument >= book->params.instruments_max)
+        return judged(book, BOOK_BAD_INSTRUMENT);
+    if (qty == 0)
+        return judged(book, BOOK_BAD_QTY);
+    if (price == BOOK_PRICE_NONE)
+        return lost(book, instrument, BOOK_BAD_PRICE);
+    const uint32_t cell = ref_room(book, look.ref, look.home);
+    if (cell == FOUND)
+        return judged(book, BOOK_DUPLICATE_REF);
+    if (cell == NONE || book->order_count == book->params.orders_max)
+        return lost(book, instrument, BOOK_ORDERS_FULL);
+    const uint32_t level_cell = level_take(book, instrument, side, price);
+    if (level_cell == NONE)
+        return lost(book, instrument, BOOK_LEVELS_FULL);
+    ref_pass(book, look.ref, look.home, cell, 1);
+    const uint32_t window = window_cell(instrument, side) + tick_of(price) % WINDOW;
+    const uint32_t state = at_tick(price) ? ORDER_TICK | ORDER_LIVE : ORDER_LIVE;
+    return enter(book, look, cell, level_cell, window << ORDER_STATE_BITS | state, side, price, qty);
+}
+
+/* Nearly all orders find their home free and their level in the window. Nothing is called on this way, and so nothing
+ * is put aside. */
+enum book_verdict book_add_looked(struct book *book, struct book_look look, uint8_t side_letter, int32_t price,
+                                  uint32_t qty)
+{
+    const struct order *home = order_at(book, look.home);
+    const uint32_t side = side_letter != 'B';
+
+    if (UNLIKELY(look.instrument >= book->params.instruments_max) || UNLIKELY(qty == 0) ||
+        UNLIKELY((home->where | home->passed_count) != 0) || UNLIKELY(book->order_count == book->params.orders_max))
+        return add_any(book, look, side_letter, price, qty);
+    struct header *header = &book->headers[look.instrument];
+    const uint32_t place = tick_of(price) % WINDOW;
+    /* A level of a window is born and dies by its bit, whether it was set before or not: how often cannot be
+     * predicted. */
+    const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
+    if (UNLIKELY(!in_window(header, side, price)) || UNLIKELY(book->level_count + born > book->params.levels_max))
+        return add_any(book, look, side_letter, price, qty);
+    header->live[side] |= 1ull << place;
+    book->level_count += born;
+    const uint32_t level_cell = window_cell(look.instrument, side) + place;
+    return enter(book, look, look.home, level_cell, level_cell << ORDER_STATE_BITS | ORDER_TICK | ORDER_LIVE, side,
+                 price, qty);
+}
+
+/* The last order of the best level has left. */
+static __attribute__((noinline)) enum book_verdict best_left(struct book *book, uint32_t instrument, uint32_t side)
+{
+    level_touch(book, instrument, side);
+    return judged(book, BOOK_OK);
+}
+
+/* Take up to `qty`, or all, off the order at `cell`; one that nothing is left of leaves its queue, the index and, if it
+ * was the last one, its level. `near`: that lies in the window. */
+static inline __attribute__((always_inline)) enum book_verdict
+take(struct book *book, uint32_t cell, uint32_t home, uint32_t level_cell, bool near, uint32_t qty, bool all,
+     struct book_change *ret_change)
 {
     struct order *order = order_at(book, cell);
     const uint32_t instrument = order_instrument(order), side = order_side(order);
     const int32_t price = order->price;
     struct header *header = &book->headers[instrument];
-    const bool near = LIKELY(order->where & ORDER_TICK) && LIKELY(spans(header, side, price));
-    const uint32_t level_cell =
-        LIKELY(near) ? order->where >> ORDER_STATE_BITS : level_far_find(book, header, side, price);
     struct cell *level = &book->cells[level_cell];
     const uint32_t taken = all || qty > order->qty ? order->qty : qty;
 
@@ -317,13 +350,14 @@ static inline void take(struct book *book, uint32_t cell, uint32_t home, uint32_
     ret_change->left_qty = order->qty - taken;
     ret_change->side = side == 0 ? 'B' : 'S';
     ret_change->clamped = !all && qty > order->qty;
+    book->counters.clamped_count += ret_change->clamped;
     DCHECK(level->qty >= taken);
     level->qty -= taken;
     touch_tell(header, side, price, level->qty);
     if (!all) {
         order->qty -= taken;
         if (LIKELY(order->qty != 0))
-            return;
+            return judged(book, BOOK_OK);
     }
     ref_pass(book, order->cell.ref, home, cell, -1u);
     const struct queue queue = order->cell.queue;
@@ -333,35 +367,53 @@ static inline void take(struct book *book, uint32_t cell, uint32_t home, uint32_
     book->cells[queue.next].queue.prev = queue.prev;
     book->order_count--;
     book->level_count -= died;
-    if (LIKELY(near))
+    if (near)
         header->live[side] &= ~((uint64_t)died << level_cell % WINDOW);
     else if (died != 0)
         level_far_give(book, instrument, side, price);
     /* One question: an order at the best price leaves as often as not. */
     if (UNLIKELY(((uint32_t)(price ^ header->touch[side].price) | (died ^ 1)) == 0))
-        level_touch(book, instrument, side);
+        return best_left(book, instrument, side);
+    return judged(book, BOOK_OK);
+}
+
+/* Off any order: it is not at home, or its level is a far one, or there is none. */
+static __attribute__((noinline)) enum book_verdict take_any(struct book *book, struct book_look look, uint32_t qty,
+                                                            bool all, struct book_change *ret_change)
+{
+    const uint32_t cell = ref_find(book, look.ref, look.home);
+
+    if (cell == NONE)
+        return judged(book, BOOK_ORPHAN);
+    const struct order *order = order_at(book, cell);
+    const struct header *header = &book->headers[order_instrument(order)];
+    const bool near = is_near(order, header);
+    const uint32_t level_cell = near ? order->where >> ORDER_STATE_BITS
+                                     : level_far_find(book, header, order_side(order), order->price);
+    return take(book, cell, look.home, level_cell, near, qty, all, ret_change);
+}
+
+/* Nearly all orders are at home, and their level is in the window: as with book_add_looked. */
+static inline __attribute__((always_inline)) enum book_verdict
+take_looked(struct book *book, struct book_look look, uint32_t qty, bool all, struct book_change *ret_change)
+{
+    const struct order *order = order_at(book, look.home);
+
+    if (UNLIKELY(order->cell.ref != look.ref) || UNLIKELY(!is_live(order)) ||
+        UNLIKELY(!is_near(order, &book->headers[order_instrument(order)])))
+        return take_any(book, look, qty, all, ret_change);
+    return take(book, look.home, look.home, order->where >> ORDER_STATE_BITS, true, qty, all, ret_change);
 }
 
 enum book_verdict book_reduce_looked(struct book *book, struct book_look look, uint32_t qty,
                                      struct book_change *ret_change)
 {
-    const uint32_t cell = ref_find(book, look.ref, look.home);
-
-    if (UNLIKELY(cell == NONE))
-        return judged(book, BOOK_ORPHAN);
-    take(book, cell, look.home, qty, false, ret_change);
-    book->counters.clamped_count += ret_change->clamped;
-    return judged(book, BOOK_OK);
+    return take_looked(book, look, qty, false, ret_change);
 }
 
 enum book_verdict book_delete_looked(struct book *book, struct book_look look, struct book_change *ret_change)
 {
-    const uint32_t cell = ref_find(book, look.ref, look.home);
-
-    if (UNLIKELY(cell == NONE))
-        return judged(book, BOOK_ORPHAN);
-    take(book, cell, look.home, 0, true, ret_change);
-    return judged(book, BOOK_OK);
+    return take_looked(book, look, 0, true, ret_change);
 }
 
 enum book_verdict book_replace_looked(struct book *book, struct book_look orig_look, uint64_t ref, int32_t price,
