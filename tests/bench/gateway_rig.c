@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 #define ORDER_FRAMES 128u    /* prepared; more than the send log has slots */
-#define EVENTS 65536u        /* slots of the md_ring and of the causes */
+/* Slots of the md_ring and of the causes: more events than one offered rate gives, so that a strategy lcore that is off
+ * its CPU for as long is late, not lapped. There is no resync here: one that was lapped trades no more. */
+#define EVENTS (1u << 18)
 #define OPEN_ORDERS 4096u
 #define LEVELS 10u           /* of each side of a standing book, ORDERS_EACH orders in each */
 #define ORDERS_EACH 5u
