@@ -212,16 +212,15 @@ static enum book_verdict lost(struct book *book, uint32_t instrument, enum book_
     return judged(book, verdict);
 }
 
-/* Cell of the level of this price, made if it is not there; NONE: no room. */
-static uint32_t level_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
+/* Cell of the level of a price in the window, made if it is not there; NONE: no room. It is born and dies by its bit,
+ * whether it was set before or not: how often cannot be predicted. */
+static inline uint32_t level_near_take(struct book *book, uint32_t instrument, uint32_t side, int32_t price)
 {
     struct header *header = &book->headers[instrument];
     const uint32_t place = tick_of(price) % WINDOW;
-
-    if (!in_window(header, side, price))
-        return level_far_take(book, instrument, side, price);
     const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
-    if (book->level_count + born > book->params.levels_max)
+
+    if (UNLIKELY(book->level_count + born > book->params.levels_max))
         return NONE;
     header->live[side] |= 1ull << place;
     book->level_count += born;
@@ -289,7 +288,9 @@ static __attribute__((noinline)) enum book_verdict add_any(struct book *book, st
         return judged(book, BOOK_DUPLICATE_REF);
     if (cell == NONE || book->order_count == book->params.orders_max)
         return lost(book, instrument, BOOK_ORDERS_FULL);
-    const uint32_t level_cell = level_take(book, instrument, side, price);
+    const uint32_t level_cell = in_window(&book->headers[instrument], side, price)
+                                    ? level_near_take(book, instrument, side, price)
+                                    : level_far_take(book, instrument, side, price);
     if (level_cell == NONE)
         return lost(book, instrument, BOOK_LEVELS_FULL);
     ref_pass(book, look.ref, look.home, cell, 1);
@@ -309,16 +310,11 @@ enum book_verdict book_add_looked(struct book *book, struct book_look look, uint
     if (UNLIKELY(look.instrument >= book->params.instruments_max) || UNLIKELY(qty == 0) ||
         UNLIKELY((home->where | home->passed_count) != 0) || UNLIKELY(book->order_count == book->params.orders_max))
         return add_any(book, look, side_letter, price, qty);
-    struct header *header = &book->headers[look.instrument];
-    const uint32_t place = tick_of(price) % WINDOW;
-    /* A level of a window is born and dies by its bit, whether it was set before or not: how often cannot be
-     * predicted. */
-    const uint32_t born = (uint32_t)(~header->live[side] >> place & 1);
-    if (UNLIKELY(!in_window(header, side, price)) || UNLIKELY(book->level_count + born > book->params.levels_max))
+    if (UNLIKELY(!in_window(&book->headers[look.instrument], side, price)))
         return add_any(book, look, side_letter, price, qty);
-    header->live[side] |= 1ull << place;
-    book->level_count += born;
-    const uint32_t level_cell = window_cell(look.instrument, side) + place;
+    const uint32_t level_cell = level_near_take(book, look.instrument, side, price);
+    if (UNLIKELY(level_cell == NONE))
+        return add_any(book, look, side_letter, price, qty);
     return enter(book, look, look.home, level_cell, level_cell << ORDER_STATE_BITS | ORDER_TICK | ORDER_LIVE, side,
                  price, qty);
 }

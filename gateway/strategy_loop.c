@@ -9,6 +9,14 @@
 #include "gateway/order_owner.h"
 #include "gateway/submit.h"
 
+void strategy_hists_init(struct strategy_lcore *lcore)
+{
+    for (uint32_t i = 0; i < STAGE_COUNT; i++)
+        hist_init(&lcore->stage[i]);
+    for (uint32_t i = 0; i < SINCE_COUNT; i++)
+        hist_init(&lcore->since[i]);
+}
+
 void strategy_event(struct strategy_lcore *lcore, const struct md_event *event)
 {
     struct submit_queue queue;

@@ -103,6 +103,9 @@ struct strategy_lcore {
     struct armed armed;
 };
 
+/* What the lcore measures, empty. Before it runs. */
+void strategy_hists_init(struct strategy_lcore *lcore);
+
 /* Take one event in and act on it. Owner lcore. */
 void strategy_event(struct strategy_lcore *lcore, const struct md_event *event);
 

@@ -284,8 +284,6 @@ static void warm_build(const struct topology *topology, struct strategy_lcore *l
     struct clock_report clock;
 
     clock_report_load(&topology->clock, &clock);
-    for (uint32_t i = 0; i < SINCE_COUNT; i++)
-        hist_init(&lcore->since[i]);
     for (uint64_t i = 0, ticks = clock.tsc_hz / 1000; i < SINCE_COUNT - 1; i++, ticks *= 10)
         lcore->since_tsc[i] = ticks;
     lcore->warm.ticks = clock.tsc_hz * topology->config->orders.warm_us / 1000000;
@@ -311,8 +309,7 @@ static int strategies_build(struct topology *topology, uint32_t lcore_idx, char 
     lcore->stage_stamps = config->latency.stages;
     lcore->proof = topology->options.proof;
     lcore->stop = &topology->stop;
-    for (uint32_t i = 0; i < STAGE_COUNT; i++)
-        hist_init(&lcore->stage[i]);
+    strategy_hists_init(lcore);
     warm_build(topology, lcore);
     topology->strategies[topology->strategies_count++] = lcore;
 

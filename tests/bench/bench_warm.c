@@ -168,10 +168,7 @@ static void open_all(void)
     risk_init(&lcore->risk, &limits, false);
     lcore->risk.session_up = true;
     lcore->fills_immediate = true;
-    for (uint32_t i = 0; i < STAGE_COUNT; i++)
-        hist_init(&lcore->stage[i]);
-    for (uint32_t i = 0; i < SINCE_COUNT; i++)
-        hist_init(&lcore->since[i]);
+    strategy_hists_init(lcore);
     lcore->strategy[0] = (struct strategy_slot){.ops = &ops, .name = "one"};
     lcore->strategy_count = 1;
     work = bench_alloc(WORK_BYTES);

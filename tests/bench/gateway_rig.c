@@ -307,10 +307,7 @@ static void strategies_build(struct gateway_rig *rig, const char *name, uint32_t
     market_init(&lcore->market, bench_alloc(market_footprint(counts, 1)), counts, 1);
     open_init(&lcore->open, bench_alloc(open_footprint(OPEN_ORDERS)), OPEN_ORDERS, 1, 0);
     risk_init(&lcore->risk, &limits, false);
-    for (uint32_t i = 0; i < STAGE_COUNT; i++)
-        hist_init(&lcore->stage[i]);
-    for (uint32_t i = 0; i < SINCE_COUNT; i++)
-        hist_init(&lcore->since[i]);
+    strategy_hists_init(lcore);
     strategy_build(lcore, counts);
     if (rig->ring) {
         md_ring_reader_init(&rig->reader, rig->ring);

@@ -114,10 +114,7 @@ static void start(void)
     open_init(&lcore->open, open_memory, 64, 1, 1000);
     risk_init(&lcore->risk, &limits, false);
     lcore->risk.session_up = true;
-    for (uint32_t i = 0; i < STAGE_COUNT; i++)
-        hist_init(&lcore->stage[i]);
-    for (uint32_t i = 0; i < SINCE_COUNT; i++)
-        hist_init(&lcore->since[i]);
+    strategy_hists_init(lcore);
     lcore->strategy[0] = (struct strategy_slot){.ops = &ops, .name = "test"};
     lcore->strategy_count = 1;
     lcore->hashing = true;
