@@ -166,7 +166,7 @@ uint32_t __attribute__((noinline)) ref_find_away(const struct book *book, uint64
             return cell;
         if (order->passed_count == 0)
             return NONE;
-        cell = ref_after(book, ref, cell);
+        cell = ref_after(book, ref, home, cell);
     }
     return NONE;
 }
@@ -186,7 +186,7 @@ static uint32_t ref_room(const struct book *book, uint64_t ref, uint32_t home)
             return FOUND;
         if (order->passed_count == 0 && room != NONE)
             return room;
-        cell = ref_after(book, ref, cell);
+        cell = ref_after(book, ref, home, cell);
     }
     return room;
 }
@@ -194,7 +194,7 @@ static uint32_t ref_room(const struct book *book, uint64_t ref, uint32_t home)
 /* The way of an order from home to its place becomes longer by one order, or shorter. */
 static inline void ref_pass(struct book *book, uint64_t ref, uint32_t home, uint32_t cell, uint32_t by)
 {
-    for (uint32_t at = home; UNLIKELY(at != cell); at = ref_after(book, ref, at))
+    for (uint32_t at = home; UNLIKELY(at != cell); at = ref_after(book, ref, home, at))
         order_at(book, at)->passed_count += by;
 }
 

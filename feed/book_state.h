@@ -179,11 +179,16 @@ static inline uint32_t ref_home(const struct book *book, uint64_t ref)
     return book->orders_begin + (((uint32_t)ref_hash(ref) & book->place_mask) ^ neighbour) * 2;
 }
 
-/* ... else here: the steps are those of its block, and odd, so that they meet all others first. */
-static inline uint32_t ref_after(const struct book *book, uint64_t ref, uint32_t cell)
+/* ... else in the other place of that line, then in the two of a line of another block, and so on. The steps are those
+ * of its block, and odd, so that they meet all others first. */
+static inline uint32_t ref_after(const struct book *book, uint64_t ref, uint32_t home, uint32_t cell)
 {
+    const uint32_t beside = cell ^ 2;
+
+    if (((beside ^ home) & 2) != 0)
+        return beside;
     const uint32_t step = (uint32_t)(ref_hash(ref) >> 48 & 0xff) * 2 + 1;
-    const uint32_t place = (cell - book->orders_begin) / 2 + step * GROUP;
+    const uint32_t place = (beside - book->orders_begin) / 2 + step * GROUP;
     return book->orders_begin + (place & book->place_mask) * 2;
 }
 
