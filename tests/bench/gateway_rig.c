@@ -12,9 +12,7 @@
 #include <stdlib.h>
 
 #define ORDER_FRAMES 128u    /* prepared; more than the send log has slots */
-/* Slots of the md_ring and of the causes: more events than one offered rate gives, so that a strategy lcore that is off
- * its CPU for as long is late, not lapped. There is no resync here: one that was lapped trades no more. */
-#define EVENTS (1u << 18)
+#define EVENTS 65536u        /* slots of the md_ring and of the causes */
 #define OPEN_ORDERS 4096u
 #define LEVELS 10u           /* of each side of a standing book, ORDERS_EACH orders in each */
 #define ORDERS_EACH 5u
@@ -326,6 +324,28 @@ static void strategies_build(struct gateway_rig *rig, const char *name, uint32_t
                         ORDER_FRAMES) == 0);
 }
 
+/* A strategy lcore that is off its CPU may be lapped. */
+static void resync_build(struct gateway_rig *rig)
+{
+    struct resync *resync = bench_alloc(sizeof(*resync));
+
+    resync_init(resync, rig->ring);
+    CHECK(resync_channel_add(resync, rig->rx.channel[0], 0));
+    rig->strategies->resync[0] = resync;
+    rig->rx.resync[rig->rx.resync_count++] = resync;
+}
+
+bool gateway_rig_idle(const struct gateway_rig *rig)
+{
+    if (!rte_ring_empty(rig->in))
+        return false;
+    if (!rig->ring)
+        return true;
+    const struct resync *resync = rig->rx.resync[0];
+    return ck_pr_load_64(&rig->reader.position) == rig->ring->head && ck_pr_load_64(&resync->asked) == resync->done &&
+           ck_pr_load_64(&resync->reader.position) == resync->records.head;
+}
+
 /* Behind the opening, so that nothing is traded in it. */
 static void session_begin(struct strategy_lcore *lcore)
 {
@@ -405,6 +425,8 @@ void gateway_rig_open(struct gateway_rig *rig, const char *name, bool two_core, 
         ring_open(rig);
     strategies_build(rig, name, cpu);
     rx_build(rig, name, &params, cpu);
+    if (two_core)
+        resync_build(rig);
     opening_play(rig);
     session_begin(rig->strategies);
     CHECK(!channel_stale(rig->rx.channel[0]) && rig->strategies->order_count == 0);

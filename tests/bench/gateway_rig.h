@@ -75,6 +75,9 @@ static inline bool gateway_rig_put(struct gateway_rig *rig, struct rte_mbuf *fra
     return rte_ring_sp_enqueue(rig->in, frame) == 0;
 }
 
+/* rx thread: nothing is on its way to the strategies, not even a resync. */
+bool gateway_rig_idle(const struct gateway_rig *rig);
+
 /* An order that has gone out: which message of the market led to it, and the stamp behind its transmit burst. */
 struct gateway_rig_order {
     uint64_t message;

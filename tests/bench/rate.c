@@ -88,8 +88,7 @@ static void offer_end(struct offer *offer)
     struct gateway_rig_order order;
 
     offer->frame_count = offer->line[0].put_count + (offer->line[0].next != NULL);
-    while (offer->line[1].put_count < offer->frame_count || !rte_ring_empty(rig->in) ||
-           (rig->ring && ck_pr_load_64(&rig->reader.position) != rig->ring->head)) {
+    while (offer->line[1].put_count < offer->frame_count || !gateway_rig_idle(rig)) {
         offer_step(offer, due_of(offer, 1, offer->frame_count));
         rx_turn(&rig->rx);
         while (gateway_rig_order(rig, &order))
