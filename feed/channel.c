@@ -10,7 +10,7 @@
 /* ---- packets to messages ---- */
 
 /* The next thing the channel itself has to say. */
-static void notice_next(struct channel *channel, struct channel_cursor *cursor)
+static __attribute__((noinline)) void notice_next(struct channel *channel, struct channel_cursor *cursor)
 {
     struct md_event event = {.type = MD_NONE};
 
@@ -229,7 +229,12 @@ bool channel_next(struct channel *channel, struct channel_cursor *cursor)
     cursor->seq = cursor->block_seq;
     cursor->block_seq += cursor->seq != 0;
     cursor->event_count = 0;
-    channel_message(channel, cursor);
+    if (LIKELY(cursor->looked_left > 0)) {
+        cursor->looked_left--;
+        channel_looked_message(channel, cursor, &cursor->ahead->message[cursor->looked_at++ % CHANNEL_AHEAD]);
+    } else {
+        channel_unlooked_message(channel, cursor);
+    }
     __atomic_store_n(&channel->counters.event_count, channel->counters.event_count + cursor->event_count,
                      __ATOMIC_RELAXED);
     return true;

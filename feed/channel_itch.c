@@ -1,7 +1,7 @@
 /* Channel: ITCH 5.0 messages to books, directory and events. The part of feed/channel that knows what messages mean.
  *
- * Called for each message, on the thread that owns the channel: the hot path is channel_message and the order messages.
- * Never allocates, logs, asks for the time or trusts a byte. */
+ * Called for each message, on the thread that owns the channel: the hot path is channel_looked_message and the order
+ * messages. Never allocates, logs, asks for the time or trusts a byte. */
 #include "feed/book_look.h"
 #include "feed/channel_state.h"
 
@@ -382,16 +382,14 @@ static void market(struct channel *channel, struct channel_cursor *cursor, const
     }
 }
 
-/* One decoded message to the book and to events. */
-static inline void dispatch(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
+/* One decoded message to the book and to events ... */
+static __attribute__((noinline)) void dispatch_rest(struct channel *channel, struct channel_cursor *cursor,
+                                                    const struct itch_msg *msg)
 {
     switch ((enum itch_type)msg->type) {
     case ITCH_ADD:
     case ITCH_ADD_MPID:
-        add(channel, cursor, msg);
-        break;
-    case ITCH_DELETE:
-        withdraw(channel, cursor, msg);
+    case ITCH_DELETE: /* see dispatch */
         break;
     case ITCH_REPLACE:
         replace(channel, cursor, msg);
@@ -440,6 +438,17 @@ static inline void dispatch(struct channel *channel, struct channel_cursor *curs
     }
 }
 
+/* ... of which six in seven are adds and deletes. */
+static inline void dispatch(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
+{
+    if (msg->type == ITCH_DELETE)
+        withdraw(channel, cursor, msg);
+    else if (LIKELY(msg->type == ITCH_ADD || msg->type == ITCH_ADD_MPID))
+        add(channel, cursor, msg);
+    else
+        dispatch_rest(channel, cursor, msg);
+}
+
 /* Not a message by ITCH 5.0: why? */
 static void malformed(struct channel *channel, const struct channel_cursor *cursor)
 {
@@ -448,8 +457,7 @@ static void malformed(struct channel *channel, const struct channel_cursor *curs
     count(&channel->counters.itch[itch_decode(cursor->message, cursor->message_len, &msg)]);
 }
 
-static __attribute__((noinline)) void looked_message(struct channel *channel, struct channel_cursor *cursor,
-                                                     const struct channel_looked *looked)
+void channel_looked_message(struct channel *channel, struct channel_cursor *cursor, const struct channel_looked *looked)
 {
     struct channel_counters *counters = &channel->counters;
     const struct itch_msg *msg = &looked->msg;
@@ -476,8 +484,8 @@ static __attribute__((noinline)) void looked_message(struct channel *channel, st
         cursor->event[i - 1].flags |= MD_MORE;
 }
 
-/* Nobody has looked at it before its turn: of a burst's packets, those that were held. */
-static __attribute__((noinline)) void unlooked_message(struct channel *channel, struct channel_cursor *cursor)
+/* Of a burst's packets, those that were held. */
+void channel_unlooked_message(struct channel *channel, struct channel_cursor *cursor)
 {
     struct channel_looked looked;
 
@@ -485,15 +493,5 @@ static __attribute__((noinline)) void unlooked_message(struct channel *channel, 
         looked.msg.type = 0;
     else
         looked.home = ref_home(channel->book, looked.msg.order.ref);
-    looked_message(channel, cursor, &looked);
-}
-
-void channel_message(struct channel *channel, struct channel_cursor *cursor)
-{
-    if (UNLIKELY(cursor->looked_left == 0)) {
-        unlooked_message(channel, cursor);
-        return;
-    }
-    cursor->looked_left--;
-    looked_message(channel, cursor, &cursor->ahead->message[cursor->looked_at++ % CHANNEL_AHEAD]);
+    channel_looked_message(channel, cursor, &looked);
 }

@@ -182,8 +182,11 @@ bool channel_traded_name(struct channel *channel, uint32_t locate, uint64_t symb
 /* Instruments lose their names. `first`: a multiple of eight, unless there are none. */
 void channel_forget(struct channel *channel, uint32_t first, uint32_t instrument_count);
 
-/* channel_itch.c: the message in the cursor, from bytes to events. */
-void channel_message(struct channel *channel, struct channel_cursor *cursor);
+/* channel_itch.c: the message in the cursor, from bytes to events. It has been decoded, or nobody has looked at it
+ * before its turn. */
+void channel_looked_message(struct channel *channel, struct channel_cursor *cursor,
+                            const struct channel_looked *looked);
+void channel_unlooked_message(struct channel *channel, struct channel_cursor *cursor);
 /* ... and an event about the whole channel. */
 void channel_notice(const struct channel *channel, struct channel_cursor *cursor, struct md_event event);
 
