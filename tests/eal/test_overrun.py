@@ -6,9 +6,9 @@ g.need_two_cpus()
 work = g.Work()
 MESSAGES = 30000 if g.SANITIZED else 120000
 
-# Calm, then a third of the session at once on a small ring, to a reader whose many strategies make it slower than its
-# producer in any build, then calm again. When exactly a reader is lapped is up to the machine; that it is, in one of a few
-# runs, is not.
+# Calm, then a third of the session at once, several times what the ring holds, to a reader whose many strategies make it
+# slower than its producer in any build, then calm again. When exactly a reader is lapped is up to the machine; that it is,
+# in one of a few runs, is not. In the calm parts the ring holds what comes while a busy machine has the reader off its CPU.
 captures = work.session("overrun", MESSAGES, "--symbols", "100")
 slow = "".join(f"  - {{name: slow{i}, kind: probe, lcore: LCORE, feed: itch, params: {{every: 1000000}}}}\n" for i in range(14))
 bursts = []
@@ -21,7 +21,7 @@ for path in captures:
 
 
 def config(policy, **changes):
-    path = work.config(ring_slots=128, more_strategies=slow, **changes)
+    path = work.config(ring_slots=4096, more_strategies=slow, **changes)
     with open(path) as file:
         text = file.read().replace("kind: ", f"on_overrun: {policy}, kind: ")
     with open(path, "w") as file:
