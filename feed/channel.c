@@ -51,13 +51,30 @@ static __attribute__((noinline)) void notice_next(struct channel *channel, struc
 
 /* ---- sessions ---- */
 
-/* A packet of another session than the current one. False: of the one before, to be dropped. Otherwise a session
- * begins: what was still missing of the old one will never come now. */
-static __attribute__((noinline)) bool session_begin(struct channel *channel, struct channel_cursor *cursor,
-                                                   const uint8_t *session)
+/* One corrupt packet must not end a session that goes on, with all its books. Another name is believed in the packet
+ * with which a session begins, where ours has ended or fallen silent, and from a second packet. */
+static bool session_believed(struct channel *channel, const struct mold_packet *packet)
 {
-    if (channel->old_session_known && memcmp(session, channel->old_session, MOLD_SESSION_LEN) == 0) {
+    if (!channel->session_known || packet->seq <= 1 || channel->end != END_NONE || channel->stale & STALE_SILENT ||
+        (channel->other_session_known && memcmp(packet->session, channel->other_session, MOLD_SESSION_LEN) == 0))
+        return true;
+    channel->other_session_known = true;
+    memcpy(channel->other_session, packet->session, MOLD_SESSION_LEN);
+    count(&channel->counters.other_session_count);
+    return false;
+}
+
+/* A packet of another session than the current one. False: of the one before, or not to be believed: dropped. Otherwise
+ * a session begins: what was still missing of the old one will never come now. */
+static __attribute__((noinline)) bool session_begin(struct channel *channel, struct channel_cursor *cursor,
+                                                   const struct mold_packet *packet)
+{
+    if (channel->old_session_known && memcmp(packet->session, channel->old_session, MOLD_SESSION_LEN) == 0) {
         count(&channel->counters.old_session_count);
+        return false;
+    }
+    if (!session_believed(channel, packet)) {
+        health_packet(&channel->health, cursor->line, 0, 0, cursor->now_ns); /* wrong perhaps, but not silent */
         return false;
     }
     if (channel->session_known) {
@@ -78,7 +95,8 @@ static __attribute__((noinline)) bool session_begin(struct channel *channel, str
         channel_recover_restart(channel);
     }
     channel->session_known = true;
-    memcpy(channel->session, session, MOLD_SESSION_LEN);
+    channel->other_session_known = false;
+    memcpy(channel->session, packet->session, MOLD_SESSION_LEN);
     channel->end = END_NONE;
     cursor->pending |= PENDING_SESSION;
     count(&channel->counters.session_count);
@@ -187,7 +205,7 @@ bool channel_receive_looked(struct channel *channel, uint32_t line, const struct
     if (UNLIKELY(packet->trailing_len > 0))
         count(&counters->trailing_count);
     if (UNLIKELY(memcmp(packet->session, channel->session, MOLD_SESSION_LEN) != 0 || !channel->session_known))
-        if (!session_begin(channel, ret_cursor, packet->session))
+        if (!session_begin(channel, ret_cursor, packet))
             return false;
     if (UNLIKELY(channel->stale & STALE_SILENT))
         channel_stale_lower(channel, ret_cursor, STALE_SILENT);
@@ -352,7 +370,7 @@ struct channel *channel_init(void *memory, const struct channel_params *params)
     channel->stale_at_once = params->stale_at_once;
     channel->recovery = params->recovery;
     channel->recovering = params->recovery.retransmit.server_count > 0 || params->recovery.snapshot;
-    channel->far_max = channel->recovering ? params->hold_messages : UINT64_MAX;
+    channel->far_max = channel->recovering || params->live ? params->hold_messages : UINT64_MAX;
     channel->joining = true;
     hold_init(&channel->hold, bytes + layout.hold_at, params->hold_messages);
     retransmit_init(&channel->retransmit, &params->recovery.retransmit);

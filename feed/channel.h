@@ -55,6 +55,8 @@ struct channel_params {
     uint64_t reorder_ns;       /* longest wait for another line to fill a hole, frame time */
     uint32_t hold_messages;    /* messages that can be kept behind a hole, as hold_footprint */
     bool stale_at_once;        /* the channel is stale from the first sight of a hole, not from its window's end */
+    bool live;                 /* no capture: a packet further ahead than hold_messages is not believed alone. So too
+                                * where there is recovery */
     uint64_t silence_ns;       /* lines silent for so long: alarm; all of them: stale. 0 = never */
     struct channel_recovery recovery;
     uint64_t midnight_ns;      /* exchange's midnight, ns since the UTC epoch; added to message timestamps */
@@ -70,6 +72,7 @@ struct channel_counters {
     uint64_t trailing_count;           /* packets with bytes behind their last block */
     uint64_t session_count;            /* sessions begun */
     uint64_t old_session_count;        /* packets of a session that was left before */
+    uint64_t other_session_count;      /* packets of another session than the one that goes on, not believed alone */
     uint64_t held_count;               /* packets kept behind a hole */
     uint64_t held_overflow_count;      /* reorder windows that ended because no more packets may be kept in them */
     uint64_t expired_count;            /* reorder windows that ended by time */

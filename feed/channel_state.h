@@ -82,6 +82,8 @@ struct channel {
     uint8_t stale;            /* enum stale, or-ed */
     uint64_t stale_seq, stale_count; /* what MD_STALE_BEGIN will say */
     uint8_t old_session[MOLD_SESSION_LEN];
+    bool other_session_known;
+    uint8_t other_session[MOLD_SESSION_LEN]; /* of a packet that was not believed alone */
     struct channel_market market; /* `ended` is not kept here */
     struct hold hold;
     uint32_t arrived_count;   /* messages kept while others go out, since their last slice */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool ask_servers)
+struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool live)
 {
     const struct config_feed *feed = &config->feed[feed_idx];
     const struct config_retransmission *retransmission = &feed->retransmission;
@@ -35,7 +35,8 @@ struct channel_params params_channel(const struct config *config, uint32_t feed_
         .hold_messages = feed->hold_messages,
         .stale_at_once = feed->stale == CONFIG_STALE_AT_ONCE,
         .silence_ns = (uint64_t)feed->silence_ms * 1000000,
-        .recovery = ask_servers ? recovery : (struct channel_recovery){.snapshot = false},
+        .live = live,
+        .recovery = live ? recovery : (struct channel_recovery){.snapshot = false},
         .midnight_ns = feed->midnight_ns,
         .first_seq = feed->join == CONFIG_JOIN_ANYWHERE ? 0 : 1,
         .index = (uint16_t)feed_idx,

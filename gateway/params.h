@@ -8,9 +8,9 @@
 #include "gateway/reference_file.h"
 #include "gateway/strategy/strategy.h"
 
-/* What feed `feed_idx` is to its channel. `ask_servers`: with its re-request and snapshot servers; a replay has none to
- * ask. With books of all instruments: `traded` is the caller's. */
-struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool ask_servers);
+/* What feed `feed_idx` is to its channel. `live`: with its re-request and snapshot servers; a replay has none to ask,
+ * and believes its captures. With books of all instruments: `traded` is the caller's. */
+struct channel_params params_channel(const struct config *config, uint32_t feed_idx, bool live);
 
 /* The symbols of feed `feed_idx` that have books with books: traded, ascending, each once; returns how many. Those that
  * strategies list for it, and what `daily` says is held: its worth is asked of its last trade. `daily`: NULL = none. */

@@ -132,6 +132,7 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
         {"mold bad block", NULL, counters->mold[MOLD_BAD_BLOCK]},
         {"mold bad sequence", NULL, counters->mold[MOLD_BAD_SEQ]},
         {"old session", NULL, counters->old_session_count},
+        {"other session", NULL, counters->other_session_count},
         {"itch short", NULL, counters->itch[ITCH_SHORT]},
         {"itch unknown", NULL, counters->itch[ITCH_UNKNOWN]},
         {"locate range", NULL, counters->locate_range_count},

@@ -1040,6 +1040,7 @@ Test(channel, later_heartbeats_neither_prolong_the_window_nor_lose_the_rest)
     cr_assert_eq(channel_deadline_ns(rig.channel), 70000 + REORDER_NS, "a new hole, a new window");
     rig.now_ns = 80000;
     send_range(&rig, 0, session_b, 2, 1);
+    send_range(&rig, 1, session_b, 2, 1); /* now it is believed */
     cr_assert_eq(channel_deadline_ns(rig.channel), 80000 + REORDER_NS, "of a new session too");
     rig_close(&rig);
 }
@@ -1152,12 +1153,88 @@ Test(channel, new_session_counts_from_1_even_when_the_first_was_joined)
     params.first_seq = 0;
     struct rig rig = rig_open(&params);
     send_range(&rig, 0, session_a, 900, 1);
-    cr_assert(send_range(&rig, 0, session_b, 3, 1));
+    cr_assert(!send_range(&rig, 0, session_b, 3, 1));
+    cr_assert(send_range(&rig, 1, session_b, 3, 1));
     cr_assert_eq(rig.event[rig.event_count - 1].type, MD_SESSION, "its first messages are missing: kept");
     cr_assert_eq(channel_held_count(rig.channel), 1u);
     send_range(&rig, 1, session_b, 1, 2);
     cr_assert_eq(rig.last_seq, 3u);
     cr_assert(!channel_stale(rig.channel));
+    rig_close(&rig);
+}
+
+/* One bit of a name is enough. */
+Test(channel, one_packet_of_another_session_does_not_end_one_that_goes_on)
+{
+    struct rig rig = rig_listed();
+    add(&rig, 100, 'B', 5000, 10);
+    const uint64_t seq = rig.last_seq + 1;
+    cr_assert(!send_range(&rig, 0, session_b, seq, 1));
+    cr_assert(!send_control(&rig, 1, session_c, seq, MOLD_COUNT_END), "nor one of each");
+    cr_assert_eq(channel_counters(rig.channel)->other_session_count, 2u);
+    cr_assert_eq(channel_counters(rig.channel)->session_count, 1u);
+    cr_assert_eq(channel_order_count(rig.channel), 1u);
+    cr_assert(send_range(&rig, 1, session_a, seq, 1), "ours goes on");
+    cr_assert_eq(rig.last_seq, seq);
+    cr_assert(send_range(&rig, 1, session_c, seq, 1), "the second packet of that name");
+    cr_assert_eq(memcmp(channel_session(rig.channel), session_c, MOLD_SESSION_LEN), 0);
+    cr_assert_eq(channel_order_count(rig.channel), 0u);
+    cr_assert(!send_range(&rig, 0, session_b, seq, 1));
+    cr_assert(send_range(&rig, 1, "SESSION-D ", 1, 1), "where a session begins");
+    cr_assert(!send_range(&rig, 0, session_b, seq, 1), "of that one nobody has spoken in this session");
+    cr_assert_eq(channel_counters(rig.channel)->session_count, 3u);
+    rig_close(&rig);
+}
+
+Test(channel, another_session_is_believed_at_once_where_ours_has_ended_or_is_silent)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = 1000000;
+    struct rig rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 2);
+    rig.now_ns += params.silence_ns - 1;
+    cr_assert(!send_range(&rig, 0, session_b, 7, 1));
+    cr_assert_eq(channel_deadline_ns(rig.channel), rig.now_ns + params.silence_ns, "wrong perhaps, but not silent");
+    send_control(&rig, 0, session_a, 3, MOLD_COUNT_END);
+    cr_assert(send_range(&rig, 0, session_c, 7, 1));
+    cr_assert_eq(channel_counters(rig.channel)->session_count, 2u);
+    rig.now_ns += params.silence_ns;
+    cr_assert(expire(&rig, rig.now_ns));
+    cr_assert(channel_stale(rig.channel));
+    cr_assert(send_range(&rig, 0, session_b, 7, 1));
+    cr_assert_eq(channel_counters(rig.channel)->session_count, 3u);
+    cr_assert_eq(channel_counters(rig.channel)->other_session_count, 1u);
+    rig_close(&rig);
+}
+
+Test(channel, margins_of_lines_are_those_of_one_session)
+{
+    struct rig rig = rig_open(&default_params);
+    send_range(&rig, 0, session_a, 1, 1);
+    send_range(&rig, 1, session_b, 1, 1);
+    cr_assert_eq(channel_health(rig.channel)->line[1].first_count, 1u, "the same number, another message");
+    cr_assert_eq(channel_health(rig.channel)->line[1].duplicate_count, 0u);
+    rig_close(&rig);
+}
+
+Test(channel, a_live_packet_far_ahead_is_not_believed_alone_and_one_of_a_capture_is)
+{
+    const uint64_t far_seq = UINT64_C(1) << 40;
+    struct channel_params params = default_params;
+    params.live = true;
+    struct rig rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 2);
+    cr_assert(!send_range(&rig, 0, session_a, far_seq, 1));
+    cr_assert_eq(channel_counters(rig.channel)->far_count, 1u);
+    cr_assert(send_range(&rig, 1, session_a, 3, 1), "as if it had not come");
+    cr_assert_eq(channel_arb(rig.channel)->newest_seq, 4u);
+    send_range(&rig, 1, session_a, far_seq + 1, 1);
+    cr_assert_eq(channel_arb(rig.channel)->newest_seq, far_seq + 2, "two that agree");
+    rig_close(&rig);
+    rig = rig_open(&default_params);
+    send_range(&rig, 0, session_a, 1, 2);
+    send_range(&rig, 0, session_a, far_seq, 1);
+    cr_assert_eq(channel_arb(rig.channel)->newest_seq, far_seq + 1);
     rig_close(&rig);
 }
 

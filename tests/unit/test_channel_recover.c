@@ -665,7 +665,37 @@ Test(channel_recover, books_that_are_contradicted_are_loaded_anew)
     send_to(&rig, 0, seq + 1, seq + 2);
     cr_assert_eq(channel_counters(rig.channel)->contradicted_count, 1u);
     cr_assert(channel_stale(rig.channel));
+    rig.now_ns += RETRY_NS - 1;
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING, "not again and again from a feed that contradicts itself");
+    rig.now_ns += 1;
     cr_assert_gt(spin_wanted(&rig), 0u);
+    free(rig.memory);
+}
+
+/* There are never more orders than messages. */
+Test(channel_recover, a_snapshot_of_more_orders_than_there_were_messages_is_not_believed)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    const uint32_t spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 5001);
+    cr_assert_geq(channel_order_count(rig.channel), 201u);
+    snapshot_end(&rig, spin, 201, false);
+    cr_assert_eq(channel_counters(rig.channel)->spin_old_count, 1u);
+    cr_assert_eq(channel_counters(rig.channel)->spliced_count, 0u);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_was_not_believed_in_one_session_says_nothing_of_the_next)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    control_to(&rig, 0, session_a, UINT64_C(1) << 40, 0);
+    control_to(&rig, 0, "SESSION  B", 1, 0);
+    control_to(&rig, 1, "SESSION  B", UINT64_C(1) << 40, 0);
+    cr_assert_eq(channel_counters(rig.channel)->far_count, 2u);
+    cr_assert(!channel_stale(rig.channel));
     free(rig.memory);
 }
 
@@ -742,6 +772,7 @@ Test(channel_recover, a_session_that_begins_with_a_hole_is_stale_after_it_began)
     send_to(&rig, 0, 11, 21);
     cr_assert(channel_stale(rig.channel) && rig.told_stale);
     control_to(&rig, 0, "SESSION  B", 7, 0);
+    control_to(&rig, 1, "SESSION  B", 7, 0);
     cr_assert_eq(rig.events[MD_SESSION], 2u);
     cr_assert_eq(rig.events[MD_STALE_BEGIN], 3u, "what was never filled in the old session, and what is in the new");
     cr_assert(channel_stale(rig.channel) && rig.told_stale);
