@@ -229,7 +229,7 @@ _Static_assert(sizeof(struct itch_wire_noii) == ITCH_LENGTH_MAX, "the longest me
 #define ALPHA8(wire, field)                                                                                            \
     FROM(wire, field), FROM(wire, field) + 1, FROM(wire, field) + 2, FROM(wire, field) + 3, FROM(wire, field) + 4,     \
         FROM(wire, field) + 5, FROM(wire, field) + 6, FROM(wire, field) + 7
-#define ZERO      0x80 /* gives a zero byte, see shuffle_piece */
+#define ZERO      0x80 /* gives a zero byte, see itch_shuffle */
 #define ZERO4     ZERO, ZERO, ZERO, ZERO
 #define ZERO8     ZERO4, ZERO4
 #define NO_LETTER .letter_at = 0, .letter_mask = 0

@@ -304,7 +304,7 @@ static void idle(struct rx *rx)
         for (uint32_t i = 0; i < rx->channel_count; i++)
             if (channel_flush(rx->channel[i], rx->now_ns, &cursor))
                 rx_publish(rx, rx->channel[i], &cursor);
-        __atomic_store_n(&rx->finished, 1u, __ATOMIC_RELEASE); /* paired with: control_finished */
+        __atomic_store_n(&rx->finished, 1u, __ATOMIC_RELEASE); /* paired with: topology_finished */
     }
 }
 

@@ -6,7 +6,7 @@
  *
  * Contract of the shared words (all others belong to one thread):
  *   slot.seq    writer: producer; readers: all. BUSY before the payload changes, the event's sequence after it.
- *               Paired: store fences in md_ring_slot_open and _publish with load fences in md_ring_pop.
+ *               Paired: store fences in md_ring_push with load fences in md_ring_pop.
  *   slot.word   writer: producer; readers: all. A copy counts only if slot.seq was the expected one before and after:
  *               whatever was written or read between, in pieces or twice, does not matter.
  *   ring.head   writer: producer; readers: anyone, as a hint (lag, telemetry), never to decide that a slot is ready.

@@ -76,7 +76,8 @@ static __attribute__((noinline)) void show(struct risk *risk, const struct accou
     __atomic_store_n(&now->profit, cut(account_profit(total)), __ATOMIC_RELAXED);
     __atomic_store_n(&now->realised, cut(total->realised), __ATOMIC_RELAXED);
     __atomic_store_n(&now->open_count, total->open_count, __ATOMIC_RELAXED);
-    __atomic_store_n(&now->taken, risk->post.taken, __ATOMIC_RELEASE); /* paired with: budget */
+    /* behind the rest, so that who loads it with acquire knows which post they are after; risk_frame alone asks */
+    __atomic_store_n(&now->taken, risk->post.taken, __ATOMIC_RELEASE);
 }
 
 void risk_frame(struct risk *risk, const struct market *market, uint64_t before_ns)

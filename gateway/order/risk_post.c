@@ -223,7 +223,7 @@ void risk_init(struct risk *risk, const struct risk_limits *limits, bool killed)
 
 void risk_kill(struct risk *risk, bool killed)
 {
-    __atomic_store_n(&risk->killed, killed ? 1u : 0u, __ATOMIC_RELAXED); /* paired with: check_session */
+    __atomic_store_n(&risk->killed, killed ? 1u : 0u, __ATOMIC_RELAXED); /* paired with: reserve */
 }
 
 static bool post(struct risk *risk, enum risk_post_what what, uint32_t scope, const struct risk_limits *limits)
