@@ -314,7 +314,7 @@ static int config_take(const char *path, struct config **ret_config)
     }
     if ((*ret_config)->firewall.present)
         return CMD_OK;
-    fprintf(stderr, "%s: there is no section `firewall`; config/example.yaml has one\n", path);
+    fprintf(stderr, "%s: there is no section `firewall`; config/example.yaml shows one, commented out\n", path);
     config_free(*ret_config);
     return CMD_USAGE;
 }
