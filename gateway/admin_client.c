@@ -21,7 +21,7 @@ static const char *const help_head = "usage: tickgate admin [--timeout SECONDS] 
                                      "print its answer: one JSON object,\n"
                                      "indented on a terminal.\n\n";
 static const char *const help_tail =
-    "\n  --timeout SECONDS  longest wait for the answer (default 10)\n"
+    "\n  --timeout SECONDS  longest wait for the answer, 0.001 to 3600 (default 10)\n"
     "  --help             this text\n\n"
     "SCOPE is the name of a strategy, of its lcore, or gateway; money is in 1/10000 of the currency.\n"
     "docs/OPERATIONS.md says more.\n\n"
@@ -176,11 +176,18 @@ int cmd_admin(int argc, char **argv)
             help();
             return CMD_OK;
         }
-        if (option != 't')
+        if (option != 't') {
+            fputs("tickgate admin --help says more\n", stderr);
             return CMD_USAGE; /* getopt has said what */
+        }
         timeout_s = strtod(optarg, &end);
-        if (end == optarg || *end || !(timeout_s >= 0.001 && timeout_s <= 3600))
-            return usage("not a number in range", optarg);
+        /* digits alone: it would take 0x10 and 1e3 too */
+        if (end == optarg || *end || optarg[strspn(optarg, "0123456789.")] ||
+            !(timeout_s >= 0.001 && timeout_s <= 3600)) {
+            fprintf(stderr, "tickgate: admin: --timeout wants a number from 0.001 to 3600, not %s; see --help\n",
+                    optarg);
+            return CMD_USAGE;
+        }
     }
     if (argc - optind < 2)
         return usage(optind == argc ? "SOCKET is missing" : "COMMAND is missing", NULL);

@@ -16,11 +16,13 @@
 
 #define BUFFER_MB_DEFAULT 512u
 #define FAULT_OPTIONS_MAX 64u
+#define WHOLE   "0123456789"
+#define DECIMAL WHOLE "."
 
 static const char *const run_help =
     "usage: tickgate run CONFIG [options]\n"
     "Run the gateway live on the ports that CONFIG names, until SIGINT or SIGTERM.\n\n"
-    "  --duration SECONDS  stop by itself\n"
+    "  --duration SECONDS  stop by itself after so long, 0.001 to 1000000000\n"
     "  --journal FILE      write one line per order: what, when, and the message that caused it\n"
     "  --json              print the final report as JSON\n"
     "  --help              this text\n\n"
@@ -31,8 +33,9 @@ static const char *const replay_help =
     "Run the gateway of CONFIG on captures: pcap, pcapng, Nasdaq BinaryFILE (.itch), each also gzipped, merged by "
     "time.\n\n"
     "  --capture FILE   a capture; up to 16, A and B lines may be separate files\n"
-    "  --speed X        1.0 = original timing (default), N = N times as fast, max = as fast as the readers take it\n"
-    "  --burst N        frames per receive burst, instead of the config's\n"
+    "  --speed X        1.0 = original timing (default), N = N times as fast, 0.000001 to 1000000, max = as fast as\n"
+    "                   the readers take it\n"
+    "  --burst N        frames per receive burst, 1 to 64, instead of the config's\n"
     "  --mode MODE      inline or two-core, instead of the config's (two-core configs only)\n"
     "  --venue sim      a matching engine on the captured flow answers orders, in virtual time with the config's\n"
     "                   latencies (orders.sim), so that fills are part of the replay\n"
@@ -41,12 +44,12 @@ static const char *const replay_help =
     "  --no-throttle    do not hold frames back for slow readers: overruns become possible\n"
     "  --no-hash        do not compute the event and order hashes\n"
     "  --prove          trap every system call of the hot threads and count it; any fails the run\n"
-    "  --buffer-mb N    memory for frames loaded ahead of time (default 512)\n"
+    "  --buffer-mb N    memory for frames loaded ahead of time, 2 to 4095 (default 512)\n"
     "  --fault FEED/LINE:KEY=VALUE[,KEY=VALUE]...\n"
     "                   put faults into a line (* = every line) on top of the config's: loss, duplicate, reorder,\n"
     "                   corrupt, truncate (percent of packets), skew_us, jitter_us, stall_every_ms with stall_ms,\n"
     "                   restart_at (sequence); may be given several times\n"
-    "  --fault-seed N   seed of the faults, instead of the config's\n"
+    "  --fault-seed N   seed of the faults, a whole number, instead of the config's\n"
     "  --json           print the report as JSON\n"
     "  --help           this text\n\n"
     "exit code: 0 good, 1 damaged capture, lost events (hash void) or another failure, 2 arguments or config are "
@@ -106,14 +109,20 @@ static int usage(const char *what, const char *value)
     return CMD_USAGE;
 }
 
-/* A number of the command line, min ... max; -1 when it is none. */
-static double number(const char *text, double min, double max)
+_Static_assert(RX_BURST_MAX == 64 && REPLAY_BLOCKS_MAX == 4096, "ranges as the texts here have them");
+
+/* A number of an option, min ... max, of these characters alone: strtod would take 0x10, 1e3 and inf too. -1 when it is
+ * none, which is said: `wants`. */
+static double number(const char *text, const char *characters, double min, double max, const char *wants)
 {
     char *end;
 
     errno = 0;
     const double value = strtod(text, &end);
-    return errno || end == text || *end || !(value >= min && value <= max) ? -1.0 : value;
+    if (!errno && end != text && !*end && !text[strspn(text, characters)] && value >= min && value <= max)
+        return value;
+    fprintf(stderr, "tickgate: %s, not %s; see --help\n", wants, text);
+    return -1.0;
 }
 
 /* CMD_OK to go on, otherwise the exit code; *ret_done when there is nothing more to do (--help). */
@@ -132,10 +141,14 @@ static int options_parse(struct options *options, int argc, char **argv, bool *r
             options->capture[options->capture_count++] = optarg;
             break;
         case OPTION_SPEED:
-            options->speed = strcmp(optarg, "max") == 0 ? 0.0 : (value = number(optarg, 1e-6, 1e6));
+            options->speed = 0.0;
+            if (strcmp(optarg, "max") != 0)
+                options->speed = value = number(optarg, DECIMAL, 1e-6, 1e6,
+                                                "--speed wants max or a number from 0.000001 to 1000000");
             break;
         case OPTION_BURST:
-            options->burst = (uint32_t)(value = number(optarg, 1, RX_BURST_MAX));
+            value = number(optarg, WHOLE, 1, RX_BURST_MAX, "--burst wants a whole number from 1 to 64");
+            options->burst = value < 0 ? 0 : (uint32_t)value;
             break;
         case OPTION_MODE:
             options->mode = optarg;
@@ -163,7 +176,8 @@ static int options_parse(struct options *options, int argc, char **argv, bool *r
             options->prove = true;
             break;
         case OPTION_BUFFER:
-            options->buffer_mb = (uint64_t)(value = number(optarg, 2, REPLAY_BLOCKS_MAX - 1));
+            value = number(optarg, WHOLE, 2, REPLAY_BLOCKS_MAX - 1, "--buffer-mb wants a whole number from 2 to 4095");
+            options->buffer_mb = value < 0 ? 0 : (uint64_t)value;
             break;
         case OPTION_FAULT:
             if (options->fault_count == FAULT_OPTIONS_MAX)
@@ -177,17 +191,19 @@ static int options_parse(struct options *options, int argc, char **argv, bool *r
             options->json = true;
             break;
         case OPTION_DURATION:
-            options->duration_s = value = number(optarg, 0.001, 1e9);
+            options->duration_s = value =
+                number(optarg, DECIMAL, 0.001, 1e9, "--duration wants a number from 0.001 to 1000000000");
             break;
         case OPTION_HELP:
             fputs(options->replay ? replay_help : run_help, stdout);
             *ret_done = true;
             return CMD_OK;
         default:
+            fprintf(stderr, "tickgate %s --help says more\n", options->replay ? "replay" : "run");
             return CMD_USAGE; /* getopt has said what */
         }
         if (value < 0)
-            return usage("not a number in range", optarg);
+            return CMD_USAGE;
     }
     if (optind + 1 != argc)
         return usage(optind == argc ? "CONFIG is missing" : "one CONFIG, not also",
