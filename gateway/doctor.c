@@ -197,7 +197,7 @@ static const char *const help =
     "Is this host prepared for hot threads? Looks at CPUs, interrupts, power, clocks, memory and cards; changes\n"
     "nothing. With CONFIG at the CPUs, nodes and ports that it names, otherwise at the isolated CPUs.\n\n"
     "  --json       print findings[{id, subject, status, seen, why, fix}]; status: ok, warn, bad, unknown\n"
-    "  --root DIR   read DIR/proc and DIR/sys instead of this host's\n"
+    "  --root DIR   read DIR/proc and DIR/sys, which must be there, instead of this host's\n"
     "  --help       this text\n\n"
     "exit code: 0 nothing to do, 1 something is warn or bad, 2 arguments or config are wrong\n";
 
@@ -242,6 +242,10 @@ int cmd_doctor(int argc, char **argv)
     }
     if (optind + 1 < argc) {
         fprintf(stderr, "tickgate: one CONFIG, not also: %s; see --help\n", argv[optind + 1]);
+        return CMD_USAGE;
+    }
+    if (!sysfile_exists(root, "/proc") || !sysfile_exists(root, "/sys")) {
+        fprintf(stderr, "tickgate: --root %s holds no proc and sys: nothing could be looked at; see --help\n", root);
         return CMD_USAGE;
     }
     if (optind < argc && config_take(argv[optind], &config) != 0)

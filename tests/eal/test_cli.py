@@ -59,6 +59,10 @@ todo = [finding for finding in findings if finding["status"] in ("warn", "bad")]
 g.check(done.returncode == (1 if todo else 0) and len(findings) >= 27 and all({"id", "status", "why", "fix"} <= set(f) for f in findings),
         f"doctor: {len(findings)} findings, {len(todo)} of them to do, and its exit code says so")
 g.check(all(finding["fix"] for finding in todo), "doctor: whatever is to be done has its fix")
+os.makedirs(work.path("nothing/proc"))
+done = tickgate("doctor", "--root", work.path("nothing"))
+g.check(done.returncode == 2 and "holds no proc and sys" in done.stderr, "doctor: a root without sys is refused")
+os.mkdir(work.path("nothing/sys"))
 done = tickgate("doctor", "--root", work.path("nothing"))
 g.check(done.returncode in (0, 1) and "unknown" in done.stdout, "doctor: a host that tells nothing is unknown")
 
