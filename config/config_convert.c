@@ -353,7 +353,9 @@ static int convert_ports(const struct config_load *load, const struct raw *raw, 
                            "'%.64s' holds white space; write name,key=value,... without blanks", from->device);
             else if (strcmp(from->device, "socket") == 0 || strncmp(from->device, "socket,", 7) == 0)
                 config_socket(load, device.path, from->device, &port->socket);
-            else if (strncmp(from->device, "net_", 4) != 0 && !pci_address(from->device))
+            else if (strncmp(from->device, "net_", 4) == 0)
+                config_dpdk_device(load, device.path, from->device);
+            else if (!pci_address(from->device))
                 config_say(load, false, device.path,
                            "'%.64s' is neither a PCI address such as 0000:03:00.0 nor a DPDK "
                            "device net_... nor socket,iface=...; write one of these",

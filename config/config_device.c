@@ -1,7 +1,15 @@
-/* What the text of a port's device says: driver, arguments, interface. See config.h. */
-#include "config/config.h"
+/* What the text of a port's device says: driver, arguments, interface. See config.h and config_load.h. */
+#include "config/config_load.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* The drivers of DPDK that make an Ethernet device out of nothing but their name, on any host. DPDK knows them once it
+ * runs only; what is here is known before. */
+static const char *const drivers[] = {"net_af_xdp",      "net_af_packet", "net_tap",     "net_tun",        "net_memif",
+                                      "net_virtio_user", "net_vhost",     "net_pcap",    "net_ring",       "net_null",
+                                      "net_bonding",     "net_failsafe",  "net_softnic", "net_vdev_netvsc"};
+#define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
 
 bool config_device_is(const char *device, const char *driver)
 {
@@ -36,4 +44,25 @@ bool config_device_interface(const char *device, char ret_name[CONFIG_INTERFACE_
     ret_name[0] = '\0';
     return strncmp(device, "net_", 4) == 0 &&
            config_device_argument(device, "iface", ret_name, CONFIG_INTERFACE_MAX + 1);
+}
+
+void config_dpdk_device(const struct config_load *load, const char *key, const char *device)
+{
+    char names[256], interface[CONFIG_INTERFACE_MAX + 1];
+    size_t len = 0, i = 0;
+
+    /* as DPDK has it: whatever stands behind the driver's name is the device's own */
+    while (i < DRIVERS && strncmp(device, drivers[i], strlen(drivers[i])) != 0)
+        i++;
+    if (i == DRIVERS) {
+        for (i = 0; i < DRIVERS && len < sizeof(names); i++)
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", drivers[i]);
+        len = strcspn(device, ",");
+        config_say(load, false, key, "DPDK has no driver '%.*s'; write one of %s", len < 64 ? (int)len : 64, device,
+                   names);
+    } else if ((config_device_is(device, "net_af_xdp") || config_device_is(device, "net_af_packet")) &&
+               !config_device_interface(device, interface)) {
+        config_say(load, false, key, "names no interface of at most %u letters; write %s,iface=eth1",
+                   CONFIG_INTERFACE_MAX, drivers[i]);
+    }
 }

@@ -34,6 +34,9 @@ int config_convert(struct config_load *load, const struct raw *raw, struct confi
 void config_convert_firewall(const struct config_load *load, const struct raw_firewall *raw, struct config *config);
 /* The section `admin`, with what its keys mean together. 0 or -ENOMEM. */
 int config_admin(const struct config_load *load, const struct raw_admin *raw, struct config_admin *admin);
+/* The device of a port that begins with "net_": a driver that DPDK has, and the interface where it needs one. What is
+ * wrong becomes a finding about `key`. */
+void config_dpdk_device(const struct config_load *load, const char *key, const char *device);
 /* The device of a port that begins with "socket": its arguments. What is wrong becomes a finding about `key`. */
 void config_socket(const struct config_load *load, const char *key, const char *device,
                    struct config_socket *ret_socket);

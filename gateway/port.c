@@ -6,9 +6,11 @@
 #include <net/if.h>
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_eth_ring.h>
 #include <rte_ether.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -40,6 +42,18 @@ static int device_attach(const struct config_port *config, char *ret_name, size_
     /* The port's name makes the vdev's name unique: two ports may use one driver. */
     snprintf(ret_name, name_len, "%.*s_%s", driver_len, config->device, config->name);
     return rte_vdev_init(ret_name, args ? args + 1 : "");
+}
+
+/* A name that the config knows may belong to a driver that this DPDK was built without, or that is in a package of its
+ * own. DPDK then says -EPERM, as it does where rights are missing. */
+static bool driver_there(const char *name)
+{
+    struct rte_devargs devargs;
+
+    if (rte_devargs_parse(&devargs, name) != 0)
+        return false;
+    free(devargs.data);
+    return true;
 }
 
 /* What the config asks for, within what the device can. A note says where the two differ. */
@@ -165,6 +179,8 @@ int port_open(struct port *port, const struct config_port *config, uint16_t rx_q
                           .node = -1,
                           .interface_fd = -1};
     int error = device_attach(config, name, sizeof(name));
+    if (error && !driver_there(name))
+        return fail(ret_error, config, "install the package of its driver, which this DPDK lacks", -ENODEV);
     if (error)
         return fail(ret_error, config, "cannot be created", error);
     error = rte_eth_dev_get_port_by_name(name, &port->id);

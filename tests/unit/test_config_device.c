@@ -136,3 +136,28 @@ Test(config_device, every_queue_that_a_kernel_device_has_is_polled)
     refused("", "net_af_xdp,iface=eth2", ", rx_queues: 2", "frames on a queue that nobody polls are lost");
     refused("", "net_memif,id=0", ", rx_queues: 17", "17 is out of range; write a number from 1 to 16");
 }
+
+Test(config_device, drivers_that_dpdk_lacks_and_interfaces_that_are_not_named_are_refused)
+{
+    static const char *const good[] = {"net_ring",
+                                       "net_ring_b",
+                                       "net_null0",
+                                       "net_tun0,iface=tun7",
+                                       "net_pcap,iface=lo",
+                                       "net_virtio_user,path=/x",
+                                       "net_vdev_netvsc0,iface=eth2",
+                                       "net_af_packet0,iface=b"};
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct config *config = load("", good[i], "");
+        cr_expect_not_null(config, "%s: %s", good[i], findings.finding[0].text);
+        config_free(config);
+    }
+    refused("", "net_foo,iface=eth1", "",
+            ":5: ports[1].device: DPDK has no driver 'net_foo'; write one of net_af_xdp, net_af_packet, net_tap, ");
+    refused("", "net_", "", "DPDK has no driver 'net_'; ");
+    refused("", "net_af_packet", "",
+            ":5: ports[1].device: names no interface of at most 15 letters; write net_af_packet,iface=eth1");
+    refused("", "net_af_packet,iface=", "", "write net_af_packet,iface=eth1");
+    refused("", "net_af_xdp0,start_queue=0", "", "write net_af_xdp,iface=eth1");
+}
