@@ -275,6 +275,7 @@ struct config_orders {               /* the order session; present = false: no s
                                       * ... 600,000 */
     uint32_t warm_us;                /* while idle, so often the way of an order is walked. 0 = never, ... 10,000,000 */
     char *refs_file;                 /* tcp, kernel: keeps UserRefNum; udp: may be NULL */
+    uint32_t refs_line;
     uint32_t refs_headroom;          /* numbers reserved ahead, 1,000 ... 10,000,000 */
     uint32_t refs_leap_max;          /* how far beyond them a venue's next number is believed, 1,000 ... 2^32 - 1 */
     enum config_fills fills;         /* udp, and replays of any carrier */
@@ -303,6 +304,7 @@ struct config_risk {
     enum config_mark mark;
     bool allow_stale;                /* let new orders pass on stale instruments: for laboratories only */
     char *reference_file, *positions_file; /* NULL = none */
+    uint32_t reference_line, positions_line;
     uint32_t line;
 };
 
@@ -313,6 +315,7 @@ struct config_admin {
     uint32_t mode;                   /* of its file: 0600 ... 0777 */
     char group[CONFIG_NAME_MAX + 1]; /* who may beside root and the gateway's own user; empty = nobody */
     char *audit_file;
+    uint32_t socket_line, audit_line;
     uint32_t line;
 };
 

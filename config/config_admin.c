@@ -58,6 +58,8 @@ int config_admin(const struct config_load *load, const struct raw_admin *raw, st
         return 0;
     (void)config_lines_find(&load->lines, "admin", &nearest);
     admin->line = load->lines.node[nearest].line;
+    admin->socket_line = config_line_of(load, config_at("admin.socket"));
+    admin->audit_line = config_line_of(load, config_at("admin.audit_file"));
     const char *socket = text_of(load, "admin.socket", raw->socket);
     const char *audit_file = text_of(load, "admin.audit_file", raw->audit_file);
 

@@ -773,6 +773,7 @@ static int convert_orders(const struct config_load *load, const struct raw_order
     orders->carrier = OR(raw->carrier, CONFIG_CARRIER_UDP);
     if (orders->present) {
         orders->line = line_of(load, config_at("orders"));
+        orders->refs_line = line_of(load, config_at("orders.refs_file"));
         convert_carrier(load, raw, config, orders);
     }
     orders->prefix_len = (uint32_t)number(load, config_at("orders.prefix_len"), raw->prefix_len, 8, 30, 24);

@@ -119,6 +119,8 @@ int config_risk_convert(const struct config_load *load, const struct raw *root, 
     risk->allow_stale = OR(raw->allow_stale, false);
     risk->reference_file = raw->reference_file ? strdup(raw->reference_file) : NULL;
     risk->positions_file = raw->positions_file ? strdup(raw->positions_file) : NULL;
+    risk->reference_line = config_line_of(load, config_at("risk.reference_file"));
+    risk->positions_line = config_line_of(load, config_at("risk.positions_file"));
     return !raw->reference_file == !risk->reference_file && !raw->positions_file == !risk->positions_file ? 0 : -ENOMEM;
 }
 

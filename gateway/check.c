@@ -1,6 +1,6 @@
-/* `tickgate check CONFIG`: is it right, and what does it mean? Reads the file and this host's CPUs and NUMA nodes,
- * loads plug-ins; starts nothing and touches no hardware. Also check_strategies, which `run` and `replay` call before
- * they build anything. Main thread. */
+/* `tickgate check CONFIG`: is it right, and what does it mean? Reads the file and this host's CPUs, NUMA nodes and
+ * folders, loads plug-ins; starts nothing and touches no hardware. Also check_strategies, which `run` and `replay` call
+ * before they build anything. Main thread. */
 #include "gateway/check.h"
 
 #include "feed/channel.h"
@@ -16,9 +16,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -787,7 +790,8 @@ static void help(FILE *out)
           "right.\n"
           "Starts nothing and touches no hardware; plug-ins are loaded and asked about their parameters.\n\n"
           "  --json      the answer as one JSON object on stdout\n"
-          "  --no-host   leave out what concerns this machine (CPUs, NUMA nodes): to check a config made for another\n"
+          "  --no-host   leave out what concerns this machine (CPUs, NUMA nodes, the group, folders): to check a\n"
+          "              config made for another\n"
           "  --help      this text\n\n"
           "Exit code: 0 usable (there may be warnings), 2 not usable, or wrong arguments.\n\n"
           "Strategy kinds (others come from plug-ins):\n",
@@ -796,16 +800,56 @@ static void help(FILE *out)
         fprintf(out, "  %-11s %s\n", ops->name, ops->summary);
 }
 
-/* The files of the day, as a run would read them. */
+/* The files of the day, as a run would read them, but each by itself: what is wrong with one does not hide what is
+ * wrong with the other. */
 static void check_daily(const struct config *config, struct config_findings *findings)
 {
+    static struct config one;
     char error[REFERENCE_FILE_ERROR_MAX];
     struct reference_file daily;
 
-    if (reference_file_load(&daily, config, error) == 0)
+    one = *config;
+    one.risk.positions_file = NULL;
+    if (reference_file_load(&daily, &one, error) == 0)
         reference_file_free(&daily);
     else
-        config_find(findings, false, config->path, config->risk.line, "risk", "%s", error);
+        config_find(findings, false, config->path, config->risk.reference_line, "risk.reference_file", "%s", error);
+    one.risk.positions_file = config->risk.positions_file;
+    one.risk.reference_file = NULL;
+    if (reference_file_load(&daily, &one, error) == 0)
+        reference_file_free(&daily);
+    else
+        config_find(findings, false, config->path, config->risk.positions_line, "risk.positions_file", "%s", error);
+}
+
+/* A file that a run makes goes into a folder that is there. */
+static void check_folder(const struct config *config, uint32_t line, const char *key, const char *path,
+                         struct config_findings *findings)
+{
+    char copy[PATH_MAX];
+    struct stat status;
+
+    if (!path || snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
+        return; /* too long: whoever opens it says so */
+    const char *folder = dirname(copy);
+    const int error = stat(folder, &status) != 0 ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+    if (error)
+        config_find(findings, false, config->path, line, key,
+                    "%s: folder %s cannot be used: %s; make it, or write a path in one that is there", path, folder,
+                    strerror(error));
+}
+
+/* Of the host on which the config runs; a replay makes none of these files. */
+static void check_folders(const struct config *config, struct config_findings *findings)
+{
+    const struct config_admin *admin = &config->admin;
+
+    if (config->orders.present && config->orders.carrier != CONFIG_CARRIER_UDP)
+        check_folder(config, config->orders.refs_line, "orders.refs_file", config->orders.refs_file, findings);
+    if (!admin->present)
+        return;
+    check_folder(config, admin->socket_line, "admin.socket", admin->socket, findings);
+    check_folder(config, admin->audit_line, "admin.audit_file", admin->audit_file, findings);
 }
 
 int cmd_check(int argc, char **argv)
@@ -843,8 +887,10 @@ int cmd_check(int argc, char **argv)
     if (config_load(path, &config, &findings) == 0) {
         (void)check_strategies(config, &findings);
         check_daily(config, &findings);
-        if (host)
+        if (host) {
             (void)config_check_host(config, &findings);
+            check_folders(config, &findings);
+        }
     }
     if (json)
         print_json(path, config, &findings, stdout);

@@ -33,12 +33,14 @@ static int read_all(const char *path, const char *key, char **ret_bytes, size_t 
                     strerror(error), key);
     }
     const size_t len = fread(bytes, 1, REFERENCE_FILE_BYTES_MAX + 1, file);
-    const bool broken = ferror(file) != 0;
+    const int error = ferror(file) ? errno : 0; /* EISDIR, say: a directory can be opened */
     fclose(file);
-    if (broken || len > REFERENCE_FILE_BYTES_MAX) {
+    if (error || len > REFERENCE_FILE_BYTES_MAX) {
         free(bytes);
-        return fail(ret_error, broken ? -EIO : -EFBIG, "%s: %s; write the path of the day's file in %s", path,
-                    broken ? "cannot be read" : "is larger than 16 MiB", key);
+        if (error)
+            return fail(ret_error, -error, "%s: cannot be read (%s); write the path of the day's file in %s", path,
+                        strerror(error), key);
+        return fail(ret_error, -EFBIG, "%s: is larger than 16 MiB; write the path of the day's file in %s", path, key);
     }
     *ret_bytes = bytes;
     *ret_len = len;

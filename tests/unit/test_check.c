@@ -96,3 +96,67 @@ Test(check, exit_codes_tell_usable_from_not)
     cr_expect_eq(check(gone, NULL, NULL), CMD_USAGE);
     cr_expect_eq(check(json, gone, NULL), CMD_USAGE);
 }
+
+static const char GOOD[] = "gateway: {mode: inline}\n"
+                           "lcores: [{name: rx0, role: rx, cpu: 0}]\n"
+                           "ports: [{name: md, device: net_ring}]\n"
+                           "feeds:\n"
+                           "  - name: itch\n"
+                           "    time_zone: UTC\n"
+                           "    session_date: '2026-01-05'\n"
+                           "    lines: [{name: A, port: md, group: 233.54.12.111, udp_port: 26477}]\n"
+                           "strategies: [{name: a, kind: taker, feed: itch}]\n";
+
+/* What `check` says on stderr of GOOD with `more` behind it: these words, or, if they begin with '!', not these. */
+static void says(const char *more, char *option, const char *words)
+{
+    char path[] = "/tmp/test_check.XXXXXX", said[8192];
+    const int fd = mkstemp(path), kept = dup(STDERR_FILENO);
+    FILE *caught = tmpfile();
+
+    cr_assert(fd >= 0 && kept >= 0 && caught);
+    cr_assert_eq(dprintf(fd, "%s%s", GOOD, more), (int)(strlen(GOOD) + strlen(more)));
+    close(fd);
+    fflush(stderr);
+    cr_assert_geq(dup2(fileno(caught), STDERR_FILENO), 0);
+    const int exit_code = option ? check(option, path, NULL) : check(path, NULL, NULL);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(caught);
+    said[fread(said, 1, sizeof(said) - 1, caught)] = '\0';
+    fclose(caught);
+    unlink(path);
+    if (words[0] == '!') {
+        cr_expect_null(strstr(said, words + 1), "'%s' is in: %s", words + 1, said);
+        return;
+    }
+    cr_expect_eq(exit_code, CMD_USAGE, "%s", said);
+    cr_expect_not_null(strstr(said, words), "'%s' is not in: %s", words, said);
+}
+
+Test(check, folders_that_are_not_there_are_named_at_the_key, .init = cr_redirect_stdout)
+{
+    static const char admin[] = "admin:\n  socket: /tmp/no/such/a.sock\n  audit_file: /dev/null/a.audit\n",
+                      orders[] = "orders: {carrier: kernel, peer_ip: 10.78.1.2, peer_port: 4000, username: a,\n"
+                                 "  cancel_on_disconnect: true,\n"
+                                 "  refs_file: /tmp/no/such/a.refs}\n";
+    char no_host[] = "--no-host";
+
+    says(admin, NULL,
+         ":11: admin.socket: /tmp/no/such/a.sock: folder /tmp/no/such cannot be used: No such file or "
+         "directory; make it, or write a path in one that is there");
+    says(admin, NULL, ":12: admin.audit_file: /dev/null/a.audit: folder /dev/null cannot be used: Not a directory");
+    says(admin, no_host, "!admin.");
+    says(orders, NULL, ":12: orders.refs_file: /tmp/no/such/a.refs: folder /tmp/no/such cannot be used: No such file");
+    says(orders, no_host, "!refs_file");
+    says("admin: {socket: /tmp/a.sock, audit_file: a.audit}\n", NULL, "!admin.");
+}
+
+Test(check, files_of_the_day_are_named_at_their_own_keys, .init = cr_redirect_stdout)
+{
+    static const char both[] = "risk:\n  reference_file: /no/such.csv\n  positions_file: /tmp\n";
+
+    says(both, NULL, ":11: risk.reference_file: /no/such.csv: cannot be read (No such file or directory); write ");
+    says(both, NULL, ":12: risk.positions_file: /tmp: cannot be read (Is a directory); write the path of the day's ");
+}
