@@ -822,7 +822,7 @@ static void check_daily(const struct config *config, struct config_findings *fin
         config_find(findings, false, config->path, config->risk.positions_line, "risk.positions_file", "%s", error);
 }
 
-/* A file that a run makes goes into a folder that is there. */
+/* A file that a run makes goes into a folder that is there by then: it may be the service manager that makes it. */
 static void check_folder(const struct config *config, uint32_t line, const char *key, const char *path,
                          struct config_findings *findings)
 {
@@ -834,7 +834,7 @@ static void check_folder(const struct config *config, uint32_t line, const char 
     const char *folder = dirname(copy);
     const int error = stat(folder, &status) != 0 ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
     if (error)
-        config_find(findings, false, config->path, line, key,
+        config_find(findings, error == ENOENT, config->path, line, key,
                     "%s: folder %s cannot be used: %s; make it, or write a path in one that is there", path, folder,
                     strerror(error));
 }
