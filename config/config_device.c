@@ -58,8 +58,9 @@ void config_dpdk_device(const struct config_load *load, const char *key, const c
         for (i = 0; i < DRIVERS && len < sizeof(names); i++)
             len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", drivers[i]);
         len = strcspn(device, ",");
-        config_say(load, false, key, "DPDK has no driver '%.*s'; write one of %s", len < 64 ? (int)len : 64, device,
-                   names);
+        config_say(load, true, key,
+                   "DPDK itself has no driver '%.*s'; write one of %s, or ignore this for one of your own",
+                   len < 64 ? (int)len : 64, device, names);
     } else if ((config_device_is(device, "net_af_xdp") || config_device_is(device, "net_af_packet")) &&
                !config_device_interface(device, interface)) {
         config_say(load, false, key, "names no interface of at most %u letters; write %s,iface=eth1",
