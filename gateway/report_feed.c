@@ -52,6 +52,35 @@ void report_feed_recovery(const struct channel *channel, struct report_feed_row 
     memcpy(ret_rows, rows, sizeof(rows));
 }
 
+void report_feed_noted(struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_NOTED_ROWS])
+{
+    const struct channel_counters *counters = channel_counters(channel);
+    const uint64_t *book = book_counters(channel_book(channel))->verdict;
+    const struct report_feed_row rows[] = {
+        {"mold short", "mold_short", load(&counters->mold[MOLD_SHORT])},
+        {"mold bad block", "mold_bad_block", load(&counters->mold[MOLD_BAD_BLOCK])},
+        {"mold bad sequence", "mold_bad_seq", load(&counters->mold[MOLD_BAD_SEQ])},
+        {"old session", "old_session", load(&counters->old_session_count)},
+        {"other session", "other_session", load(&counters->other_session_count)},
+        {"itch short", "message_short", load(&counters->itch[ITCH_SHORT])},
+        {"itch unknown", "unknown_types", load(&counters->itch[ITCH_UNKNOWN])},
+        {"locate range", "locate_range", load(&counters->locate_range_count)},
+        {"price range", "price_range", load(&counters->price_range_count)},
+        {"hold overflow", "hold_overflow", load(&counters->held_overflow_count)},
+        {"window expired", "window_expired", load(&counters->expired_count)},
+        {"trailing bytes", "trailing_bytes", load(&counters->trailing_count)},
+        {"empty block", "empty_messages", load(&counters->empty_count)},
+        {"no room for an order (raise orders_max)", "orders_full", load(&book[BOOK_ORDERS_FULL])},
+        {"no room for a level (raise levels_max)", "levels_full", load(&book[BOOK_LEVELS_FULL])},
+        {"reference of a live order", "duplicate_refs", load(&book[BOOK_DUPLICATE_REF])},
+        {"order of no shares", "zero_qty", load(&book[BOOK_BAD_QTY])},
+        {"order of no price", "bad_price", load(&book[BOOK_BAD_PRICE])},
+    };
+    _Static_assert(sizeof(rows) / sizeof(rows[0]) == REPORT_FEED_NOTED_ROWS, "a row for each");
+
+    memcpy(ret_rows, rows, sizeof(rows));
+}
+
 static uint64_t orphans(const struct channel_counters *counters)
 {
     uint64_t sum = 0;
@@ -110,7 +139,7 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
     struct channel *channel = topology->channel[feed_idx];
     const struct channel_counters *counters = channel_counters(channel);
     const struct arb *arb = channel_arb(channel);
-    struct report_feed_row rows[REPORT_FEED_ROWS];
+    struct report_feed_row rows[REPORT_FEED_ROWS], noted[REPORT_FEED_NOTED_ROWS];
 
     fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders, book hash %016" PRIx64 "%s\n",
             feed->name, counters->message_count, counters->event_count, channel_order_count(channel),
@@ -127,22 +156,8 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
             counters->unsequenced_count, orphans(counters));
     report_feed_recovery(channel, rows);
     text_rows("  recovery: ", rows, REPORT_FEED_ROWS, out);
-    const struct report_feed_row noted[] = {
-        {"mold short", NULL, counters->mold[MOLD_SHORT]},
-        {"mold bad block", NULL, counters->mold[MOLD_BAD_BLOCK]},
-        {"mold bad sequence", NULL, counters->mold[MOLD_BAD_SEQ]},
-        {"old session", NULL, counters->old_session_count},
-        {"other session", NULL, counters->other_session_count},
-        {"itch short", NULL, counters->itch[ITCH_SHORT]},
-        {"itch unknown", NULL, counters->itch[ITCH_UNKNOWN]},
-        {"locate range", NULL, counters->locate_range_count},
-        {"price range", NULL, counters->price_range_count},
-        {"hold overflow", NULL, counters->held_overflow_count},
-        {"window expired", NULL, counters->expired_count},
-        {"trailing bytes", NULL, counters->trailing_count},
-        {"empty block", NULL, counters->empty_count},
-    };
-    text_rows("  noted: ", noted, sizeof(noted) / sizeof(noted[0]), out);
+    report_feed_noted(channel, noted);
+    text_rows("  noted: ", noted, REPORT_FEED_NOTED_ROWS, out);
 }
 
 /* Counts by type letter, those that are not 0. */
@@ -212,7 +227,7 @@ void report_feed_json(struct json *json, const struct report *report, uint32_t f
     struct channel *channel = topology->channel[feed_idx];
     const struct channel_counters *counters = channel_counters(channel);
     const struct arb *arb = channel_arb(channel);
-    struct report_feed_row rows[REPORT_FEED_ROWS];
+    struct report_feed_row rows[REPORT_FEED_ROWS], noted[REPORT_FEED_NOTED_ROWS];
     char hash[17];
 
     snprintf(hash, sizeof(hash), "%016" PRIx64, book_hash(channel_book(channel)));
@@ -237,6 +252,11 @@ void report_feed_json(struct json *json, const struct report *report, uint32_t f
         json_u64(json, rows[i].key, rows[i].count);
     if (topology->link[feed_idx])
         json_servers(json, &report->control->recovery.feed[feed_idx].counters);
+    json_close(json, '}');
+    json_open(json, "noted", '{');
+    report_feed_noted(channel, noted);
+    for (uint32_t i = 0; i < REPORT_FEED_NOTED_ROWS; i++)
+        json_u64(json, noted[i].key, noted[i].count);
     json_close(json, '}');
     json_open(json, "lines", '[');
     for (uint32_t i = 0; i < feed->line_count; i++)

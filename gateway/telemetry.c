@@ -49,12 +49,12 @@ static int rx_show(const char *command, const char *params, struct rte_tel_data 
 static int feed_show(const char *command, const char *params, struct rte_tel_data *data)
 {
     const uint32_t idx = index_of(params);
-    struct report_feed_row rows[REPORT_FEED_ROWS];
+    struct report_feed_row rows[REPORT_FEED_ROWS], noted[REPORT_FEED_NOTED_ROWS];
 
     (void)command;
     if (idx >= shown->config->feed_count)
         return -EINVAL;
-    const struct channel *channel = shown->channel[idx];
+    struct channel *channel = shown->channel[idx];
     const struct channel_counters *counters = channel_counters(channel);
     rte_tel_data_start_dict(data);
     rte_tel_data_add_dict_string(data, "name", shown->config->feed[idx].name);
@@ -67,6 +67,9 @@ static int feed_show(const char *command, const char *params, struct rte_tel_dat
     report_feed_recovery(channel, rows);
     for (uint32_t i = 0; i < REPORT_FEED_ROWS; i++)
         rte_tel_data_add_dict_u64(data, rows[i].key, rows[i].count);
+    report_feed_noted(channel, noted);
+    for (uint32_t i = 0; i < REPORT_FEED_NOTED_ROWS; i++)
+        rte_tel_data_add_dict_u64(data, noted[i].key, noted[i].count);
     return 0;
 }
 
@@ -210,7 +213,7 @@ void telemetry_register(const struct topology *topology, const struct orders *or
     rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/ports", ports_show, "Link and device counters of port N (from 0)");
     rte_telemetry_register_cmd("/tickgate/xdp", xdp_show, "Frames by rule of XDP guard N (from 0)");
-    rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes and recovery of feed N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes, recovery and what was refused of feed N (from 0)");
     rte_telemetry_register_cmd("/tickgate/membership", membership_show, "IGMP of the N-th port with one (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/orders", orders_show, "State and counters of the order session");

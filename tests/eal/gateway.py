@@ -27,7 +27,7 @@ feeds:
     time_zone: America/New_York
     join: {join}
     instruments_max: 65535
-    orders_max: 262144
+    orders_max: {orders_max}
     levels_max: 131072
     reorder_packets: {reorder_packets}
     reorder_us: {reorder_us}
@@ -80,7 +80,7 @@ class Work:
         cpus = sorted(os.sched_getaffinity(0))
         values = dict(name=name, mode=mode, memory="no-huge", burst=32, ring_slots=65536, date="2026-01-05", join="start",
                       reorder_packets=64, reorder_us=500, lines=LINES, every=50, fills="none", rate_per_s=100000, stages="true", allow_stale="false",
-                      more_strategies="")
+                      more_strategies="", orders_max=262144)
         values.update(changes)
         if mode == "inline":
             values["lcores"] = f"  - {{name: rx0, role: rx, cpu: {cpus[0]}}}"

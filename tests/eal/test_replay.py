@@ -1,4 +1,6 @@
 """Same input, same output: one session, every mode, burst and speed; and inputs that differ give hashes that differ."""
+import subprocess
+
 import gateway as g
 
 g.need_two_cpus()
@@ -16,6 +18,7 @@ g.check(base["feeds"][0]["total"] >= MESSAGES and base["feeds"][0]["holes"] == 0
 g.check(base["feeds"][0]["lines"][0]["lost"] > 0 and base["feeds"][0]["lines"][1]["lost"] > 0, "both lines did lose messages")
 g.check(base["strategies"][0]["events_lost"] == 0, "no event lost to an overrun")
 g.check(base["rx"][0]["pinned"] and base["strategies"][0]["pinned"], "both hot threads are pinned")
+g.check(not any(base["feeds"][0]["noted"].values()), "nothing is noted")
 
 for text, config, options in (
         ("two-core, burst 1, max", two_core, ["--speed", "max", "--burst", "1"]),
@@ -83,6 +86,16 @@ report = g.replay(inline, holes, "--speed", "max")
 g.check(report["feeds"][0]["holes"] > 0 and report["feeds"][0]["stale"], "a hole on the only line makes the channel stale")
 g.check(0 < report["strategies"][0]["orders"] < g.hashes(before)[3],
         "orders before the hole, none behind it")
+
+# Books that are too small: counted, and the report names the key.
+small = work.config(mode="inline", orders_max=1024)
+crowd = work.session("crowd", 60000, "--symbols", "50", both=False)
+full = g.replay(small, crowd, "--speed", "max")["feeds"][0]
+refused = full["noted"]["orders_full"]
+g.check(refused > 0 and full["live_orders"] <= 1024, f"orders_max 1024: no room for {refused} orders, {full['live_orders']} live")
+said = subprocess.run([g.TICKGATE, "replay", small, "--capture", crowd[0], "--speed", "max"], capture_output=True, text=True,
+                      timeout=120)
+g.check(said.returncode == 0 and f"noted: no room for an order (raise orders_max) {refused}" in said.stdout, "and the text says so")
 
 # No throttle, a tiny ring and a reader whose many strategies make it slower than its producer in any build: it is lapped, in one of a
 # few runs at the least, and says so.
