@@ -524,7 +524,7 @@ static void text_books(const struct inspect *inspect)
 struct figures {
     uint64_t type[256], orphan[256];
     uint64_t total, duplicates, straddling, heartbeats, session_ends, unsequenced, missed, trailing;
-    uint64_t message_short, message_unknown, message_empty, locate_range, price_range;
+    uint64_t message_short, message_unknown, message_empty, locate_range, price_range, bad_side;
     uint64_t duplicate_ref, bad_qty, clamped, crossed;
     uint64_t live_orders, gaps, gaps_unlisted;
 };
@@ -563,6 +563,7 @@ static void add_channel(struct figures *sum, const struct inspect_channel *found
     sum->message_empty += counters->empty_count;
     sum->locate_range += counters->locate_range_count;
     sum->price_range += counters->price_range_count;
+    sum->bad_side += counters->side_count;
     sum->duplicate_ref += book_counters(book)->verdict[BOOK_DUPLICATE_REF];
     sum->bad_qty += book_counters(book)->verdict[BOOK_BAD_QTY];
     sum->clamped += book_counters(book)->clamped_count;
@@ -582,6 +583,7 @@ static uint32_t malformed_counts(const struct inspect *inspect, const struct fig
         used = add_count(ret_list, used, "mdp3_", mdp3_verdict_name((enum mdp3_verdict)i), inspect->mdp3_count[i]);
     used = add_count(ret_list, used, "message_", "short", sum->message_short);
     used = add_count(ret_list, used, "message_", "price_range", sum->price_range);
+    used = add_count(ret_list, used, "message_", "bad_side", sum->bad_side);
     return add_count(ret_list, used, "message_", "locate_range", sum->locate_range);
 }
 

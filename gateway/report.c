@@ -182,6 +182,8 @@ static void text_rx(const struct clock *clock, const struct rx *rx, FILE *out)
         fprintf(out, ", longer than the mtu %" PRIu64, rx->chained_count);
     if (rx->checksum_count > 0)
         fprintf(out, ", bad checksum %" PRIu64, rx->checksum_count);
+    if (rx->ask_lost_count > 0)
+        fprintf(out, ", asks for recovery without room %" PRIu64, rx->ask_lost_count);
     for (uint32_t i = 0; i < LINE_SLOTS; i++)
         if (rx->lines.slot[i].source_count > 0)
             fprintf(out, ", of another source %" PRIu64, rx->lines.slot[i].source_count);
@@ -222,9 +224,21 @@ static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
     }
     if (separator[0] == ',')
         fputc('\n', out);
-    if (lcore->intent_overflow_count + market->out_of_range_count > 0)
-        fprintf(out, "  noted: intents beyond the bound %" PRIu64 ", events out of range %" PRIu64 "\n",
-                lcore->intent_overflow_count, market->out_of_range_count);
+    const struct { const char *name; uint64_t count; } noted[] = {
+        {"intents beyond the bound", lcore->intent_overflow_count},
+        {"events out of range", market->out_of_range_count},
+        {"jumps of time", lcore->risk.clock_jump_count},
+        {"symbols without room, their positions unknown", market->carried_full_count},
+    };
+    separator = "  noted: ";
+    for (uint32_t i = 0; i < sizeof(noted) / sizeof(noted[0]); i++) {
+        if (noted[i].count == 0)
+            continue;
+        fprintf(out, "%s%s %" PRIu64, separator, noted[i].name, noted[i].count);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        fputc('\n', out);
     report_orders_lcore_text(lcore, out);
 }
 
@@ -277,6 +291,9 @@ void report_text(const struct report *report, FILE *out)
         fprintf(out, "  captures: %u, %" PRIu64 " frames over %.3f s\n", report->loader->capture_count,
                 report->loader->frame_count,
                 (double)(report->loader->last_ts_ns - report->loader->first_ts_ns) / 1e9);
+    if (report->control->cause_lost_count > 0)
+        fprintf(out, "  journal: %" PRIu64 " orders without their cause, overwritten before they were written\n",
+                report->control->cause_lost_count);
     if (report->loader && report->loader->fault)
         text_faults(report->loader, config, out);
 
@@ -332,6 +349,7 @@ static void json_rx(struct json *json, const struct topology *topology, const st
     json_u64(json, "frames", rx->frame_count);
     json_u64(json, "early", rx->early_count);
     json_u64(json, "foreign", rx->foreign_count);
+    json_u64(json, "asks_lost", rx->ask_lost_count);
     json_u64(json, "events", rx->event_count);
     json_open(json, "refused", '{');
     for (uint32_t i = 1; i < FRAME_VERDICT_COUNT; i++)
@@ -394,6 +412,9 @@ static void json_strategies(struct json *json, const struct topology *topology, 
             json_u64(json, risk_verdict_name((enum risk_verdict)i), lcore->risk.verdict_count[i]);
     json_close(json, '}');
     json_u64(json, "intents_dropped", lcore->intent_overflow_count);
+    json_u64(json, "events_out_of_range", lcore->market.out_of_range_count);
+    json_u64(json, "clock_jumps", lcore->risk.clock_jump_count);
+    json_u64(json, "positions_unknown", lcore->market.carried_full_count);
     json_open(json, "strategies", '[');
     for (uint32_t i = 0; i < lcore->strategy_count; i++)
         json_strategy(json, &lcore->strategy[i]);
@@ -468,6 +489,7 @@ void report_json(const struct report *report, FILE *out)
     json_u64(&json, "tsc_hz", clock.tsc_hz);
     json_u64(&json, "violations", armed_violation_count());
     json_u64(&json, "damaged_captures", report->damaged_count);
+    json_u64(&json, "causes_lost", report->control->cause_lost_count);
     if (report->loader && report->loader->fault)
         json_faults(&json, report->loader, topology->config);
     report_ports_json(&json, topology);

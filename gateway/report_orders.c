@@ -247,6 +247,9 @@ void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out)
         return;
     lcore_rows(lcore, rows);
     text_rows(out, "orders", rows, LCORE_ROWS);
+    if (lcore->sim && sim_counters(lcore->sim)->overflow_cancel_count > 0)
+        fprintf(out, "  venue: cancelled for want of room for answers %" PRIu64 "\n",
+                sim_counters(lcore->sim)->overflow_cancel_count);
     account_rows(&lcore->market.account.lcore, money);
     for (uint32_t i = 0; i < MONEY_ROWS; i++)
         fprintf(out, "  %-10s %" PRId64 "\n", money[i].key, money[i].value);
@@ -263,6 +266,7 @@ static void json_sim(struct json *json, const struct sim *sim)
     json_u64(json, "fills", counters->fill_count);
     json_u64(json, "filled_shares", counters->fill_qty);
     json_u64(json, "open", sim_open_count(sim));
+    json_u64(json, "overflow_cancels", counters->overflow_cancel_count);
     json_open(json, "positions", '{');
     for (uint32_t cursor = 0; sim_account_next(sim, &cursor, &account);)
         if (account.position != 0)

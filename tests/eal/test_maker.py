@@ -41,6 +41,7 @@ g.check(venue["fills"] > MINUTES * 10 and ours.counts["enter"] > MINUTES * 10 an
         f"of {venue['filled_shares']} shares")
 g.check(max(abs(least) for least, _ in ours.furthest.values()) == LIMIT or max(most for _, most in ours.furthest.values()) == LIMIT,
         "the limit was reached")
+g.check(venue["overflow_cancels"] == 0, "the venue had room for all answers")
 g.check(ours.reach() <= LIMIT, f"and never exceeded: {ours.reach()} of {LIMIT} shares, open orders counted in")
 g.check("position" not in lcore["refused"], f"the gate, whose limit is the same, has refused nothing for it: {lcore['refused']}")
 for key in ("unknown_order", "excess", "impossible", "full"):

@@ -80,6 +80,29 @@ g.pcap_write(prices, frames)
 after = g.replay(inline, [prices], "--speed", "max")
 g.check(g.hashes(after)[2] != g.hashes(before)[2], "other prices change the order hash")
 
+# A side that is none, and a jump of time: each is noted where it belongs.
+frames = g.pcap_read(whole[0])
+index, side_at = next((index, frame.index(message) + 19) for index, (_, frame) in enumerate(frames)
+                      for message in g.itch_messages(frame) if message[:1] == b"A")
+body = bytearray(frames[index][1])
+body[side_at] = ord("X")
+frames[index] = (frames[index][0], bytes(body))
+half = len(frames) // 2
+frames[half:] = [(ts + 60 * 10**9, frame) for ts, frame in frames[half:]]
+odd = work.path("odd.pcap")
+g.pcap_write(odd, frames)
+with open(inline, encoding="utf-8") as file:
+    text = file.read().replace("risk:\n", "risk:\n  clock_ahead_ms: 30000\n")
+watched = work.path("watched.yaml")
+with open(watched, "w", encoding="utf-8") as file:
+    file.write(text)
+report = g.replay(watched, [odd], "--speed", "max")
+g.check(report["feeds"][0]["noted"]["bad_side"] == 1 == sum(report["feeds"][0]["noted"].values()), "a side that is none is noted")
+g.check(report["strategies"][0]["clock_jumps"] == 1, "a jump of time is noted")
+said = subprocess.run([g.TICKGATE, "replay", watched, "--capture", odd, "--speed", "max"], capture_output=True, text=True, timeout=120)
+g.check("  noted: side neither B nor S 1\n" in said.stdout and "  noted: jumps of time 1\n" in said.stdout, "and the text says both")
+g.check(report["rx"][0]["asks_lost"] == report["causes_lost"] == report["strategies"][0]["positions_unknown"] == 0, "and nothing else")
+
 # Holes that nobody fills: the channel is stale, and no new order leaves.
 holes = work.session("holes", MESSAGES, "--symbols", "50", "--loss-a", "0.5", both=False)
 report = g.replay(inline, holes, "--speed", "max")
