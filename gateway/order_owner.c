@@ -4,21 +4,6 @@
 
 #include "gateway/submit.h"
 
-static void fill_note(struct strategy_lcore *lcore, const struct order_event *event)
-{
-    const struct market_instrument *instrument = market_find(&lcore->market, event->channel, event->instrument);
-    const struct order_record record = {.now_ns = event->now_ns,
-                                        .user_ref = event->user_ref,
-                                        .strategy = event->strategy,
-                                        .fill_side = event->side,
-                                        .fill_qty = event->qty,
-                                        .fill_left_qty = event->left_qty,
-                                        .fill_price = event->price,
-                                        .fill_symbol = instrument ? instrument->symbol : 0};
-
-    order_sink_fill(lcore->sink, &record);
-}
-
 /* An order that leads from here has no tick: it is measured from the moment at which the news was taken. */
 static void act(struct strategy_lcore *lcore, const struct order_event *events, uint32_t event_count)
 {
@@ -29,7 +14,7 @@ static void act(struct strategy_lcore *lcore, const struct order_event *events, 
     submit_begin(&queue);
     for (uint32_t i = 0; i < event_count; i++) {
         if (events[i].type == ORDER_FILLED && lcore->sink)
-            fill_note(lcore, &events[i]);
+            submit_fill_note(lcore, &events[i]);
         submit_news(lcore, &queue, &events[i]);
     }
     lcore->event_seq = 0;

@@ -23,7 +23,7 @@ static const char *const run_help =
     "usage: tickgate run CONFIG [options]\n"
     "Run the gateway live on the ports that CONFIG names, until SIGINT or SIGTERM.\n\n"
     "  --duration SECONDS  stop by itself after so long, 0.001 to 1000000000\n"
-    "  --journal FILE      write one line per order: what, when, and the message that caused it\n"
+    "  --journal FILE      write one line per order and per execution: what, when, and what caused an order\n"
     "  --json              print the final report as JSON\n"
     "  --help              this text\n\n"
     "exit code: 0 stopped cleanly, 1 something failed, 2 arguments or config are wrong\n";
@@ -40,7 +40,7 @@ static const char *const replay_help =
     "  --venue sim      a matching engine on the captured flow answers orders, in virtual time with the config's\n"
     "                   latencies (orders.sim), so that fills are part of the replay\n"
     "  --orders FILE    write the order frames to a pcap\n"
-    "  --journal FILE   write one line per order: what, when, and the message that caused it\n"
+    "  --journal FILE   write one line per order and per execution: what, when, and what caused an order\n"
     "  --no-throttle    do not hold frames back for slow readers: overruns become possible\n"
     "  --no-hash        do not compute the event and order hashes\n"
     "  --prove          trap every system call of the hot threads and count it; any fails the run\n"

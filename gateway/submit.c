@@ -65,6 +65,21 @@ static void release(struct strategy_lcore *lcore, struct submit_queue *queue, st
     submit_news(lcore, queue, &event);
 }
 
+void submit_fill_note(struct strategy_lcore *lcore, const struct order_event *event)
+{
+    const struct market_instrument *instrument = market_find(&lcore->market, event->channel, event->instrument);
+    const struct order_record record = {.now_ns = event->now_ns,
+                                        .user_ref = event->user_ref,
+                                        .strategy = event->strategy,
+                                        .fill_side = event->side,
+                                        .fill_qty = event->qty,
+                                        .fill_left_qty = event->left_qty,
+                                        .fill_price = event->price,
+                                        .fill_symbol = instrument ? instrument->symbol : 0};
+
+    order_sink_fill(lcore->sink, &record);
+}
+
 /* Laboratory carrier with `fills: immediate`: the order trades at its limit at once. */
 static void fill(struct strategy_lcore *lcore, struct submit_queue *queue, struct open_order *order)
 {
@@ -76,6 +91,8 @@ static void fill(struct strategy_lcore *lcore, struct submit_queue *queue, struc
     open_disown(&lcore->open, &lcore->market, order);
     open_remove(&lcore->open, order);
     lcore->fill_count++;
+    if (lcore->sink)
+        submit_fill_note(lcore, &event);
     submit_news(lcore, queue, &event);
 }
 

@@ -38,6 +38,9 @@ void submit_add(struct strategy_lcore *lcore, struct submit_queue *queue, uint8_
 /* News of an order, to the strategy whose it is; what it answers is added. Orders of earlier lives are nobody's. */
 void submit_news(struct strategy_lcore *lcore, struct submit_queue *queue, const struct order_event *event);
 
+/* An execution, for the journal. There is a sink. */
+void submit_fill_note(struct strategy_lcore *lcore, const struct order_event *event);
+
 /* Cancel an open order on the gateway's own account; the gate is not asked. False: it could not be sent now. */
 bool submit_cancel(struct strategy_lcore *lcore, struct open_order *order, const struct md_event *cause);
 

@@ -103,6 +103,22 @@ said = subprocess.run([g.TICKGATE, "replay", watched, "--capture", odd, "--speed
 g.check("  noted: side neither B nor S 1\n" in said.stdout and "  noted: jumps of time 1\n" in said.stdout, "and the text says both")
 g.check(report["rx"][0]["asks_lost"] == report["causes_lost"] == report["strategies"][0]["positions_unknown"] == 0, "and nothing else")
 
+# Each execution is a line of the journal, behind the order that it is of.
+report = g.replay(work.config(mode="inline", fills="immediate"), whole, "--speed", "max", "--journal", journal)
+sent, filled, positions = {}, 0, {}
+with open(journal, encoding="ascii") as file:
+    for line in file:
+        _, name, ref, kind, symbol, side, qty, _, price, last = line.split()[:10]
+        if kind == "enter":
+            sent[ref] = (name, symbol, side, qty, price)
+        else:
+            g.check(kind == "fill" and last == "left=0" and sent.pop(ref) == (name, symbol, side, qty, price), line, quiet=True)
+            filled += 1
+            positions[symbol] = positions.get(symbol, 0) + (int(qty) if side == "B" else -int(qty))
+strategies = report["strategies"][0]
+g.check(filled == strategies["fills"] == strategies["orders"] > 20 and not sent, f"fills: immediate: {filled} executions, each in the journal")
+g.check({symbol: shares for symbol, shares in positions.items() if shares} == strategies["positions"], "their sums are the positions")
+
 # Holes that nobody fills: the channel is stale, and no new order leaves.
 holes = work.session("holes", MESSAGES, "--symbols", "50", "--loss-a", "0.5", both=False)
 report = g.replay(inline, holes, "--speed", "max")

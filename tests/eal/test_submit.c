@@ -206,6 +206,11 @@ Test(submit, an_immediate_fill_moves_the_position_and_frees_the_reservation)
 {
     struct ouch_enter enter;
 
+    static struct order_sink sink;
+    struct order_record record;
+
+    order_sink_init(&sink, NULL, true);
+    lcore->sink = &sink;
     lcore->fills_immediate = true;
     wish(buy(300));
     event_send(MD_ADD, 1, 5);
@@ -219,6 +224,12 @@ Test(submit, an_immediate_fill_moves_the_position_and_frees_the_reservation)
     cr_assert_eq(abc()->position, 200);
     cr_assert_eq(abc()->open_buy_qty + abc()->open_sell_qty, 0u);
     cr_assert_eq(lcore->fill_count, 2u);
+    cr_assert(order_sink_take(&sink, &record) && record.fill_qty == 0 && record.user_ref == 1);
+    cr_assert(order_sink_take(&sink, &record) && record.user_ref == 1);
+    cr_assert(record.fill_qty == 300 && record.fill_side == 'B' && record.fill_left_qty == 0);
+    cr_assert(order_sink_take(&sink, &record) && record.fill_qty == 0 && record.user_ref == 2);
+    cr_assert(order_sink_take(&sink, &record) && record.fill_qty == 100 && record.fill_side == 'S');
+    cr_assert_not(order_sink_take(&sink, &record));
     cr_assert_eq(heard[1].type, ORDER_FILLED);
 }
 
