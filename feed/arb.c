@@ -48,7 +48,7 @@ static inline enum arb_verdict accept_range(struct arb *arb, uint64_t seq, uint6
 {
     *ret_skip = 0;
     if (UNLIKELY(arb->next_seq == 0))
-        arb->next_seq = seq; /* joining: what came before is not ours */
+        arb->next_seq = arb->first_seq = seq; /* joining: what came before is not ours */
     const uint64_t next_seq = arb->next_seq;
 
     if (end_seq > arb->newest_seq)
@@ -106,6 +106,7 @@ void arb_restart(struct arb *arb, uint64_t first_seq)
 {
     arb->next_seq = first_seq;
     arb->newest_seq = first_seq;
+    arb->first_seq = first_seq;
     for (uint32_t i = 0; i < arb->line_count; i++) {
         arb->line[i].next_seq = 0;
         memset(arb->line[i].hole, 0, sizeof(arb->line[i].hole));

@@ -52,6 +52,7 @@ struct arb {
     uint64_t hole_len_count;
     uint32_t line_count;
     struct arb_line line[ARB_LINES_MAX];
+    uint64_t first_seq;    /* with which this session begins for us; 0 = nothing seen, the first packet decides */
 };
 
 /* `first_seq`: the sequence to begin with (1 = the whole session is wanted, anything before the first packet is a

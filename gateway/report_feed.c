@@ -106,12 +106,14 @@ static void text_rows(const char *title, const struct report_feed_row *rows, siz
         fputc('\n', out);
 }
 
-/* Messages by which the line is behind what any source has shown. */
+/* Messages by which the line is behind what any source has shown; one that never said anything has not shown the first
+ * that is wanted. */
 static uint64_t lag(const struct channel *channel, uint32_t line)
 {
     const struct arb *arb = channel_arb(channel);
+    const uint64_t next_seq = arb->line[line].next_seq != 0 ? arb->line[line].next_seq : arb->first_seq;
 
-    return arb->newest_seq > arb->line[line].next_seq ? arb->newest_seq - arb->line[line].next_seq : 0;
+    return arb->newest_seq > next_seq ? arb->newest_seq - next_seq : 0;
 }
 
 static void text_line(const struct report *report, const struct channel *channel, const struct config_line *config,

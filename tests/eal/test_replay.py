@@ -80,6 +80,21 @@ g.pcap_write(prices, frames)
 after = g.replay(inline, [prices], "--speed", "max")
 g.check(g.hashes(after)[2] != g.hashes(before)[2], "other prices change the order hash")
 
+# A line that never says anything is behind by what others have shown of what is wanted, and by nothing before anything was sent.
+def lags(report):
+    return [line["lag"] for line in report["feeds"][0]["lines"]]
+
+
+g.check(lags(before) == [0, before["feeds"][0]["next_seq"] - 1] != [0, 0], f"B, which says nothing, is {lags(before)[1]} behind")
+nobody = work.path("nobody.pcap")
+g.pcap_write(nobody, [(ts, frame[:30] + bytes(4) + frame[34:]) for ts, frame in g.pcap_read(whole[0])[:1]])
+g.check(lags(g.replay(inline, [nobody], "--speed", "max")) == [0, 0], "where nothing was sent, none is behind")
+middle, frames = work.path("middle.pcap"), g.pcap_read(whole[0])
+g.pcap_write(middle, frames[len(frames) // 2:])
+report = g.replay(work.config(mode="inline", join="anywhere"), [middle], "--speed", "max")
+wanted = int.from_bytes(frames[len(frames) // 2][1][52:60], "big")
+g.check(lags(report) == [0, report["feeds"][0]["next_seq"] - wanted], f"joined at {wanted}: B is {lags(report)[1]} behind")
+
 # A side that is none, and a jump of time: each is noted where it belongs.
 frames = g.pcap_read(whole[0])
 index, side_at = next((index, frame.index(message) + 19) for index, (_, frame) in enumerate(frames)
