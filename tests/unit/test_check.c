@@ -151,6 +151,7 @@ Test(check, folders_that_are_not_there_are_named_at_the_key, .init = cr_redirect
     says(admin, no_host, "!admin.");
     says(orders, NULL,
          ":12: warning: orders.refs_file: /tmp/no/such/a.refs: folder /tmp/no/such cannot be used: No such file");
+    says(orders, NULL, "!not usable");
     says(orders, no_host, "!refs_file");
     says("admin: {socket: /tmp/a.sock, audit_file: a.audit}\n", NULL, "!admin.");
 }
