@@ -135,34 +135,22 @@ static inline void drain(struct way *way, struct channel_cursor *cursor)
             way->sum += cursor->event[i].ref + cursor->event[i].bid_qty;
 }
 
-static inline uint32_t receive(struct way *way)
-{
-    const struct workload_frame *frame = &workload.frames[way->frame_idx];
-    struct channel_cursor cursor;
-    struct frame_view view;
-    if (frame_parse(frame->data, frame->len, &view) == FRAME_UDP &&
-        channel_receive(way->channel, 0, view.payload, view.payload_len, way->frame_idx, 0, &cursor))
-        drain(way, &cursor);
-    way->frame_idx++;
-    return frame->message_count;
-}
-
-/* The same, BURST_FRAMES at a time, as the receive loop does it. */
-static inline uint32_t receive_burst(struct way *way)
+/* A burst, as the receive loop has it. */
+static inline uint32_t receive(struct way *way, uint32_t burst_frames)
 {
     static struct channel_look looks[BURST_FRAMES];
     struct channel_ahead *ahead = &way->under_way;
     const struct workload_frame *frames = &workload.frames[way->frame_idx];
     uint32_t message_count = 0, received_count = 0;
-    for (uint32_t i = 0; i < 2 * BURST_FRAMES; i++) {
+    for (uint32_t i = 0; i <= burst_frames; i++) {
         struct frame_view view;
         struct channel_cursor cursor;
-        if (i < BURST_FRAMES && frame_parse(frames[i].data, frames[i].len, &view) == FRAME_UDP)
+        if (i < burst_frames && frame_parse(frames[i].data, frames[i].len, &view) == FRAME_UDP)
             channel_look(way->channel, ahead, view.payload, view.payload_len, &looks[i]);
-        if (i == BURST_FRAMES)
+        if (i == burst_frames)
             channel_look_end(ahead);
-        while (received_count < BURST_FRAMES && received_count <= i &&
-               (i >= BURST_FRAMES || channel_look_ready(ahead, &looks[received_count]))) {
+        while (received_count < burst_frames && received_count <= i &&
+               (i == burst_frames || channel_look_ready(ahead, &looks[received_count]))) {
             if (channel_receive_looked(way->channel, 0, ahead, &looks[received_count], way->frame_idx, 0, &cursor))
                 drain(way, &cursor);
             message_count += frames[received_count++].message_count;
@@ -179,7 +167,7 @@ static void run_channel(void *context, double *ret_ns)
     uint32_t message_count = 0;
     const uint64_t begin_tsc = clock_tsc_ordered();
     while (message_count < round_count)
-        message_count += way->ahead ? receive_burst(way) : receive(way);
+        message_count += receive(way, way->ahead ? BURST_FRAMES : 1);
     ret_ns[0] = bench_ns(clock_tsc_ordered() - begin_tsc) / message_count;
 }
 
@@ -188,7 +176,7 @@ static struct way *channel_way(struct way *way, bool ahead)
     *way = (struct way){.ahead = ahead};
     way->channel = channel_init(bench_alloc(channel_footprint(&params)), &params);
     while (way->frame_idx < workload.warm_frame_count)
-        (void)receive(way);
+        (void)receive(way, 1);
     return way;
 }
 
@@ -307,7 +295,7 @@ int main(int argc, char **argv)
     }
     CHECK(book_hash(ways[0].book) == book_hash(ways[1].book));
     while (ways[3].frame_idx < ways[2].frame_idx) /* a burst may end later */
-        (void)receive(&ways[3]);
+        (void)receive(&ways[3], 1);
     CHECK(ways[2].sum == ways[3].sum);
     if (!options.json)
         printf("%u orders alive\n", book_order_count(ways[0].book));

@@ -110,26 +110,8 @@ PART void drain(struct channel *channel, struct channel_cursor *cursor)
             kept = cursor->event[i].ref + cursor->event[i].bid_qty;
 }
 
-/* A frame at a time, as it is when the line is quiet. */
-PART void receive(uint32_t frame_end)
-{
-    for (uint32_t i = next_frame[0]; i < frame_end; i++) {
-        struct channel_cursor cursor;
-        struct frame_view view;
-        if (frame_parse(workload.frames[i].data, workload.frames[i].len, &view) == FRAME_UDP &&
-            channel_receive(channels[0], 0, view.payload, view.payload_len, i, 0, &cursor))
-            drain(channels[0], &cursor);
-    }
-    next_frame[0] = frame_end;
-}
-
-COUNTED void count_channel_single(void)
-{
-    receive(workload.frame_count);
-}
-
 /* Bursts that are looked ahead over, as the receive loop does it. */
-PART void receive_bursts(uint32_t way, uint32_t frame_end)
+PART void receive(uint32_t way, uint32_t burst_frames, uint32_t frame_end)
 {
     static struct channel_ahead aheads[3];
     static struct channel_look looks[BURST_FRAMES];
@@ -137,7 +119,7 @@ PART void receive_bursts(uint32_t way, uint32_t frame_end)
     struct channel_ahead *ahead = &aheads[way];
     while (next_frame[way] < frame_end) {
         const struct workload_frame *burst = &workload.frames[next_frame[way]];
-        const uint32_t left = frame_end - next_frame[way], count = left < BURST_FRAMES ? left : BURST_FRAMES;
+        const uint32_t left = frame_end - next_frame[way], count = left < burst_frames ? left : burst_frames;
         uint32_t received_count = 0;
         for (uint32_t i = 0; i <= count; i++) {
             struct frame_view view;
@@ -156,14 +138,20 @@ PART void receive_bursts(uint32_t way, uint32_t frame_end)
     }
 }
 
+/* Frames that come alone, as they do when the line is quiet. */
+COUNTED void count_channel_single(void)
+{
+    receive(0, 1, workload.frame_count);
+}
+
 COUNTED void count_channel_burst(void)
 {
-    receive_bursts(1, workload.frame_count);
+    receive(1, BURST_FRAMES, workload.frame_count);
 }
 
 COUNTED void count_channel_traded(void)
 {
-    receive_bursts(2, workload.frame_count);
+    receive(2, BURST_FRAMES, workload.frame_count);
 }
 
 /* ---- ring/ ---- */
@@ -301,9 +289,9 @@ static void books_make(void)
     traded_params.traded = traded;
     traded_params.traded_count = SYMBOLS / TRADED_STEP;
     channels[2] = channel_init(bench_alloc(channel_footprint(&traded_params)), &traded_params);
-    receive(workload.warm_frame_count);
-    receive_bursts(1, workload.warm_frame_count);
-    receive_bursts(2, workload.warm_frame_count);
+    receive(0, 1, workload.warm_frame_count);
+    receive(1, BURST_FRAMES, workload.warm_frame_count);
+    receive(2, BURST_FRAMES, workload.warm_frame_count);
     book = book_init(bench_alloc(book_footprint(&params.book)), &params.book);
     messages = bench_alloc((WARM + MESSAGES) * sizeof(*messages));
     const uint8_t *block = workload.blocks;
