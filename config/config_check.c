@@ -462,14 +462,20 @@ static void check_session_tcp(const struct config_load *load, const struct confi
 
 static void check_session(const struct config_load *load, const struct config *config)
 {
+    static const uint8_t none[6];
     const struct config_orders *orders = &config->orders;
 
     check_carrier_keys(load, orders->carrier);
     /* the kernel reaches a venue on this host too */
     if (orders->carrier != CONFIG_CARRIER_KERNEL && orders->local_ip != 0 && orders->local_ip == orders->peer_ip)
         config_say(load, false, "orders.peer_ip", "is the same as local_ip; write the address of the exchange's host");
-    if (orders->carrier == CONFIG_CARRIER_UDP)
+    if (orders->carrier == CONFIG_CARRIER_UDP) {
+        if (memcmp(orders->peer_mac, none, sizeof(none)) != 0 &&
+            memcmp(orders->peer_mac, orders->local_mac, sizeof(none)) == 0)
+            config_say(load, false, "orders.peer_mac",
+                       "is the same as local_mac; write the address of the next hop, exchange or router");
         return;
+    }
     check_session_lcore(load, config);
     if (orders->carrier == CONFIG_CARRIER_TCP)
         check_session_tcp(load, config);

@@ -605,8 +605,14 @@ static uint64_t symbol_value(const char *text)
 static int convert_symbols(const struct config_load *load, uint32_t i, const struct raw_strategy *from,
                            struct config_strategy *strategy)
 {
-    if (from->symbols_count == 0)
+    const struct config_at list_at = config_at("strategies[%u].symbols", i);
+
+    if (from->symbols_count == 0) {
+        /* The key left out means every instrument: a list that was made and came out empty does not. */
+        if (config_lines_find(&load->lines, list_at.path, NULL) != CONFIG_NODE_NONE)
+            config_say(load, false, list_at.path, "is empty; list symbols, or remove the key for every instrument");
         return 0;
+    }
     strategy->symbol_list = calloc(from->symbols_count, sizeof(*strategy->symbol_list));
     if (!strategy->symbol_list)
         return -ENOMEM;
@@ -622,6 +628,11 @@ static int convert_symbols(const struct config_load *load, uint32_t i, const str
         if (!printable(text)) {
             config_say(load, false, where.path,
                        "'%s' holds a blank or a letter outside ASCII; write the venue's symbol", text);
+            continue;
+        }
+        if (strpbrk(text, "abcdefghijklmnopqrstuvwxyz")) {
+            config_say(load, false, where.path,
+                       "'%s' has small letters, which no symbol of the venue has; write it in capitals", text);
             continue;
         }
         const uint64_t value = symbol_value(text);

@@ -124,6 +124,10 @@ static bool symbol(struct reading *reading, struct field field, uint64_t *ret_sy
         if (field.text[i] <= ' ' || field.text[i] > '~')
             return wrong(reading, "symbol '%.*s' holds a blank or a letter outside ASCII; write the venue's symbol",
                          shown(field), field.text);
+        else if (field.text[i] >= 'a' && field.text[i] <= 'z')
+            return wrong(reading, "symbol '%.*s' has small letters, which no symbol of the venue has; write it in "
+                                  "capitals",
+                         shown(field), field.text);
     if (field.len == 0 || field.len > SYMBOL_MAX)
         return wrong(reading, "symbol '%.*s' has %zu letters; write 1 to %u", shown(field), field.text, field.len,
                      SYMBOL_MAX);

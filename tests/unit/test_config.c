@@ -1228,6 +1228,9 @@ Test(config, addresses_are_what_they_should_be)
                  ":49: orders.local_ip: 255.255.255.255 is not a unicast address; write that of one host");
     refused_with("peer_ip: 192.0.2.2", "peer_ip: 192.0.2.1",
                  ":50: orders.peer_ip: is the same as local_ip; write the address of the exchange's host");
+    refused_with("peer_mac: 02:00:00:00:00:0B", "peer_mac: 02:00:00:00:00:0B\n  local_mac: 02:00:00:00:00:0b",
+                 ":48: orders.peer_mac: is the same as local_mac; write the address of the next hop, exchange or "
+                 "router");
     refused_with("peer_mac: 02:00:00:00:00:0B", "peer_mac: 02:00:00:00:00",
                  ":48: orders.peer_mac: '02:00:00:00:00' is no MAC address; write six hexadecimal pairs, as in "
                  "02:00:00:00:00:01");
@@ -1420,6 +1423,11 @@ Test(config, symbols_are_short_and_listed_once)
     refused_with("[AAPL,", "['A B',",
                  ":42: strategies[0].symbols[0]: 'A B' holds a blank or a letter outside ASCII; write the "
                  "venue's symbol");
+    refused_with("[AAPL,", "[aapl,",
+                 ":42: strategies[0].symbols[0]: 'aapl' has small letters, which no symbol of the venue has; write it "
+                 "in capitals");
+    refused_with("[AAPL, 'ON', \"TRUE\"]", "[]",
+                 ":42: strategies[0].symbols: is empty; list symbols, or remove the key for every instrument");
     char *text = with("[AAPL,", "[EIGHTLET,");
     struct config *config = load_good(text);
     cr_expect_eq(config->strategy[0].symbol_list[0], symbol("EIGHTLET"));
@@ -1686,7 +1694,7 @@ Test(config, books_of_the_traded_need_to_know_who_is)
                ":9: feeds[0].books: traded leaves feed 'itch' without books that strategy 's' (line 38) needs: it "
                "lists no symbols and so wants every instrument; list them, or write books: all");
     char *traded = with("join: anywhere", "books: traded");
-    refused_in(traded, "[AAPL, 'ON', \"TRUE\"]", "[]",
+    refused_in(traded, "    symbols: [AAPL, 'ON', \"TRUE\"]\n", "",
                ":25: feeds[0].books: traded leaves feed 'itch' without books that strategy 't0' (line 38) needs: it "
                "lists no symbols and so wants every instrument; list them, or write books: all");
     refused_in(traded, "[AAPL, 'ON', \"TRUE\"]", "[TOOLONGSY]",

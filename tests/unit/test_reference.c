@@ -87,6 +87,7 @@ Test(reference, what_is_wrong_is_said_with_its_line)
         {HEAD "ABCDEFGHI,nms,1,,no,no", 3, "symbol 'ABCDEFGHI' has 9 letters"},
         {HEAD "A B,nms,1,,no,no", 3, "symbol 'A B' holds a blank"},
         {HEAD "A\xc3\xa4,nms,1,,no,no", 3, "symbol 'A\?\?' holds a blank"},
+        {HEAD "Aa,nms,1,,no,no", 3, "symbol 'Aa' has small letters"},
         {HEAD "A,NMS,1,,no,no", 3, "tick 'NMS' is no price step"},
         {HEAD "A,0,1,,no,no", 3, "tick '0' is no price step"},
         {HEAD "A,,1,,no,no", 3, "tick '' is no price step"},
