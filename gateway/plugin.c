@@ -86,11 +86,16 @@ static int ops_take(void *handle, const char *path, struct strategy_ops *ret_ops
     Dl_info info;
 
     if (!theirs)
-        return fail(ret_error, -ENOEXEC, "%s does not define tickgate_strategy; it is no strategy", path);
+        return fail(ret_error, -ENOEXEC,
+                    "%s does not define tickgate_strategy, so it is no strategy; define it as docs/STRATEGIES.md "
+                    "says, or write the path of one that does",
+                    path);
     /* One that was built for a struct of another make may end before what we would read. */
     if (!dladdr1(theirs, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
         ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_size < offsetof(struct strategy_ops, name))
-        return fail(ret_error, -ENOEXEC, "%s: its tickgate_strategy is not a struct strategy_ops", path);
+        return fail(ret_error, -ENOEXEC,
+                    "%s: its tickgate_strategy is not a struct strategy_ops; define it as one, outside of any function",
+                    path);
     if (theirs->abi_major != STRATEGY_ABI_MAJOR || theirs->abi_minor > STRATEGY_ABI_MINOR)
         return fail(ret_error, -EPROTO,
                     "%s was built for version %u.%u of the strategy interface, this gateway has %u.%u; build it anew "
@@ -105,10 +110,13 @@ static int ops_take(void *handle, const char *path, struct strategy_ops *ret_ops
     memcpy(&ops, theirs, theirs->ops_bytes);
     if (!name_good(ops.name) || !ops.summary)
         return fail(ret_error, -ENOEXEC,
-                    "%s: its strategy has no name of letters, digits, '_' and '-', or no summary", path);
+                    "%s: its strategy has no name, or no summary; write a .name of up to %u letters, digits, '_' and "
+                    "'-', and a .summary",
+                    path, CONFIG_NAME_MAX);
     if (!ops.state_size || !ops.init || !ops.on_event || !ops.on_order || !ops.on_lost)
         return fail(ret_error, -ENOEXEC,
-                    "%s: strategy %s lacks one of state_size, init, on_event, on_order, on_lost", path, ops.name);
+                    "%s: strategy %s lacks one of state_size, init, on_event, on_order, on_lost; give it all five",
+                    path, ops.name);
     if (strategy_table_find(ops.name))
         return fail(ret_error, -EEXIST, "%s: a strategy called %s is built in; give it another name", path, ops.name);
     for (uint32_t i = 0; i < plugin_count; i++)
@@ -155,7 +163,9 @@ int plugin_open(const char *path, const struct plugin **ret_plugin, char ret_err
     char real[PATH_MAX];
 
     if (!realpath(path, real))
-        return fail(ret_error, -errno, "%s: %s", path, strerror(errno));
+        return fail(ret_error, -errno,
+                    "%s: %s; write the path of a shared object, a relative one from the working directory", path,
+                    strerror(errno));
     for (uint32_t i = 0; i < plugin_count; i++)
         if (strcmp(plugin[i].path, real) == 0) {
             *ret_plugin = &plugin[i];
@@ -168,7 +178,10 @@ int plugin_open(const char *path, const struct plugin **ret_plugin, char ret_err
         return fail(ret_error, -ENOSPC, "%s: there are %u plug-ins already", real, plugin_count);
     void *handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
-        return fail(ret_error, -ENOEXEC, "cannot be loaded: %s", dlerror());
+        return fail(ret_error, -ENOEXEC,
+                    "cannot be loaded: %s; build it for this host with -fPIC -shared and what pkg-config --libs "
+                    "tickgate-strategy says",
+                    dlerror());
     error = ops_take(handle, real, &found->ops, ret_error);
     if (error == 0 && dlinfo(handle, RTLD_DI_LINKMAP, &search.map) != 0)
         error = fail(ret_error, -ENOEXEC, "%s: %s", real, dlerror());

@@ -58,17 +58,18 @@ Test(plugin, what_is_not_there_or_no_strategy_is_refused)
 {
     char directory[] = "/tmp/tickgate-plugin-XXXXXX", file[64];
 
-    refused("nobody", -ENOENT, "No such file or directory");
-    refused("wrong_symbol", -ENOEXEC, "does not define tickgate_strategy");
-    refused("wrong_type", -ENOEXEC, "is not a struct strategy_ops");
-    refused("wrong_calls", -ENOEXEC, "lacks one of state_size, init, on_event");
-    refused("wrong_name", -ENOEXEC, "no name of letters");
+    refused("nobody", -ENOENT, "No such file or directory; write the path of a shared object");
+    refused("wrong_symbol", -ENOEXEC, "does not define tickgate_strategy, so it is no strategy; define it as");
+    refused("wrong_type", -ENOEXEC, "is not a struct strategy_ops; define it as one");
+    refused("wrong_calls", -ENOEXEC, "lacks one of state_size, init, on_event, on_order, on_lost; give it all five");
+    refused("wrong_name", -ENOEXEC, "has no name, or no summary; write a .name of up to 32 letters");
     cr_assert_not_null(mkdtemp(directory));
     snprintf(file, sizeof(file), "%s/script.so", directory);
     FILE *script = fopen(file, "w");
     cr_assert(script && fputs("#!/bin/sh\n", script) >= 0 && fclose(script) == 0);
     cr_expect_eq(plugin_open(file, &opened, sentence), -ENOEXEC);
     cr_expect(strstr(sentence, "cannot be loaded") && strstr(sentence, file), "%s", sentence);
+    cr_expect(strstr(sentence, "build it for this host with -fPIC -shared"), "%s", sentence);
     cr_expect_eq(plugin_open("/tmp", &opened, sentence), -ENOEXEC);
     cr_expect(strstr(sentence, "is not a file"), "%s", sentence);
     unlink(file);
