@@ -26,15 +26,18 @@ static struct fault_line_params fault_params(const struct config_fault *fault)
     };
 }
 
-/* "FEED/LINE" or "*". */
+/* "FEED/LINE", "FEED/" and a star, or a star alone. */
 static bool names_line(const char *text, size_t len, const char *feed, const char *line)
 {
     const size_t feed_len = strlen(feed);
 
     if (len == 1 && text[0] == '*')
         return true;
-    return len == feed_len + 1 + strlen(line) && memcmp(text, feed, feed_len) == 0 && text[feed_len] == '/' &&
-           memcmp(text + feed_len + 1, line, strlen(line)) == 0;
+    if (len <= feed_len + 1 || memcmp(text, feed, feed_len) != 0 || text[feed_len] != '/')
+        return false;
+    text += feed_len + 1;
+    len -= feed_len + 1;
+    return (len == 1 && text[0] == '*') || (len == strlen(line) && memcmp(text, line, len) == 0);
 }
 
 static int fault_option(const struct config *config, const char *option, struct loader_faults *faults,
@@ -61,8 +64,8 @@ static int fault_option(const struct config *config, const char *option, struct 
         snprintf(ret_error, CAPTURE_ERROR_MAX, "--fault %.128s: not FEED/LINE:KEY=VALUE", option);
     else
         snprintf(ret_error, CAPTURE_ERROR_MAX,
-                 "--fault %.128s: no line '%.*s' in %.128s; write FEED/LINE as they are named there, or *", option,
-                 (int)(colon - option < 128 ? colon - option : 128), option, config->path);
+                 "--fault %.128s: no line '%.*s' in %.128s; write FEED/LINE as they are named there, FEED/*, or *",
+                 option, (int)(colon - option < 128 ? colon - option : 128), option, config->path);
     return -EINVAL;
 }
 

@@ -87,6 +87,8 @@ report = run(inline, "itch/A:truncate=5")
 refused = report["rx"][0]["refused"]
 g.check(sum(refused.values()) == faults_of(report)["itch/A"]["truncated"] > 0, f"exactly the truncated packets are refused: {refused}")
 
+g.check(run(inline, "itch/*:loss=5")["faults"] == run(inline, "*:loss=5")["faults"], "FEED/* is every line of a feed")
+
 # Another session in the middle.
 report = run(inline, f"*:restart_at={MESSAGES // 2}")
 g.check(report["feeds"][0]["sessions"] == base["feeds"][0]["sessions"] + 1, "a restart is a change of session")
@@ -112,6 +114,7 @@ g.check(done.returncode == 0 and "faults, seed 1\n  itch/A: " in done.stdout and
 for words, sentence in (
         (["--fault", "itch/C:loss=1"], "no line 'itch/C'"),
         (["--fault", "other/A:loss=1"], "no line 'other/A'"),
+        (["--fault", "other/*:loss=1"], "no line 'other/*'"),
         (["--fault", "loss=1"], "not FEED/LINE:KEY=VALUE"),
         (["--fault", "itch/A:"], "'' is not KEY=VALUE"),
         (["--fault", "itch/A:lost=1"], "unknown key 'lost'; keys are loss, duplicate, reorder"),
