@@ -135,7 +135,8 @@ static inline bool found(struct channel *channel, struct channel_cursor *cursor,
         return true;
     if (verdict == BOOK_ORPHAN) {
         count(&channel->counters.orphan_count[msg->type]);
-        channel_contradict(channel, cursor);
+        if (!book_untradable(channel->book, msg->locate)) /* that lacks orders: it is about one of these */
+            channel_contradict(channel, cursor);
     }
     return false;
 }
@@ -204,11 +205,15 @@ static inline void replace(struct channel *channel, struct channel_cursor *curso
         return;
     put_change(channel, cursor, MD_DELETE, MD_REPLACE, &removed);
     const int32_t price = price_load(channel, removed.instrument, msg->replace.price);
-    if (UNLIKELY(price == MD_PRICE_NONE) ||
-        UNLIKELY(book_add(channel->book, removed.instrument, msg->replace.ref, removed.side, price,
-                          msg->replace.qty) != BOOK_OK)) {
+    const enum book_verdict verdict = price == MD_PRICE_NONE ? BOOK_BAD_PRICE
+                                                             : book_add(channel->book, removed.instrument,
+                                                                        msg->replace.ref, removed.side, price,
+                                                                        msg->replace.qty);
+    if (UNLIKELY(verdict != BOOK_OK)) {
         cursor->event_count--; /* the new order was refused: it is a plain delete, with the book's marks of now */
         put_change(channel, cursor, MD_DELETE, 0, &removed);
+        if (verdict == BOOK_DUPLICATE_REF)
+            channel_contradict(channel, cursor); /* behind it: what was put is not stale yet */
         return;
     }
     put_instrument(channel, cursor, removed.instrument,

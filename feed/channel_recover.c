@@ -165,7 +165,7 @@ void channel_contradict(struct channel *channel, struct channel_cursor *cursor)
         return;
     count(&channel->counters.contradicted_count);
     channel->contradicted = channel->waiting = true;
-    channel_stale_raise(channel, cursor, STALE_HOLE, cursor->seq, 0);
+    channel_stale_raise(channel, cursor, STALE_HOLE, cursor->seq, 1); /* 0 would say that every line is silent */
 }
 
 /* Books are of no use any more: they are emptied and loaded anew. Live messages are kept meanwhile. */

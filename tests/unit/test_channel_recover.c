@@ -51,6 +51,7 @@ struct rig {
     uint32_t most_messages;            /* that one call gave out */
     struct rig *truth;                 /* saw everything: events that are not stale are compared with it */
     bool stale_at_once;
+    uint32_t stale_qty;                /* of the newest MD_STALE_BEGIN */
     bool told_stale;                   /* as a reader knows it from MD_STALE_*, MD_SESSION and MD_RESET alone */
 };
 
@@ -101,6 +102,8 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
             rig->events[event->type]++;
             if (event->type == MD_STALE_BEGIN || event->type == MD_STALE_END || event->type == MD_SESSION)
                 rig->told_stale = event->type == MD_STALE_BEGIN;
+            if (event->type == MD_STALE_BEGIN)
+                rig->stale_qty = event->qty;
             if (event->instrument != MD_INSTRUMENT_NONE) {
                 cr_assert_eq((event->flags & MD_STALE) != 0, rig->told_stale);
                 *(event->flags & MD_STALE ? &rig->stale_count : &rig->fresh_count) += 1;
@@ -665,10 +668,54 @@ Test(channel_recover, books_that_are_contradicted_are_loaded_anew)
     send_to(&rig, 0, seq + 1, seq + 2);
     cr_assert_eq(channel_counters(rig.channel)->contradicted_count, 1u);
     cr_assert(channel_stale(rig.channel));
+    cr_assert_gt(rig.stale_qty, 0u, "0 would be silence");
     rig.now_ns += RETRY_NS - 1;
     cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING, "not again and again from a feed that contradicts itself");
     rig.now_ns += 1;
     cr_assert_gt(spin_wanted(&rig), 0u);
+    free(rig.memory);
+}
+
+static void script_set(uint64_t seq, const struct itch_msg *msg)
+{
+    script[seq].len = itch_encode(msg, script[seq].bytes);
+}
+
+Test(channel_recover, a_replace_onto_a_live_order_contradicts_one_onto_itself_does_not)
+{
+    struct rig rig = rig_open(&default_params);
+    const struct itch_msg add = {.type = ITCH_ADD, .locate = 1, .add = {.ref = 1, .side = 'B', .qty = 9, .price = 100}};
+    struct itch_msg other = add, replace = {.type = ITCH_REPLACE, .locate = 1};
+    other.add.ref = 2;
+    replace.replace.orig_ref = replace.replace.ref = 1;
+    replace.replace.qty = 8;
+    replace.replace.price = 100;
+    script_set(1, &add);
+    script_set(2, &other);
+    script_set(3, &replace);
+    send_to(&rig, 0, 1, 4);
+    cr_assert_eq(channel_order_count(rig.channel), 2u);
+    cr_assert(!channel_stale(rig.channel));
+    replace.replace.ref = 2;
+    script_set(4, &replace);
+    send_to(&rig, 0, 4, 5);
+    cr_assert_eq(channel_counters(rig.channel)->contradicted_count, 1u);
+    cr_assert(channel_stale(rig.channel));
+    free(rig.memory);
+}
+
+Test(channel_recover, what_a_full_book_has_refused_contradicts_nothing)
+{
+    struct channel_params params = default_params;
+    params.book.orders_max = 128;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 15001);
+    const struct channel_counters *counters = channel_counters(rig.channel);
+    const uint64_t *book = book_counters(channel_book(rig.channel))->verdict;
+    cr_assert_gt(book[BOOK_ORDERS_FULL], 0u);
+    cr_assert_gt(counters->orphan_count[ITCH_DELETE], 0u, "some of what was refused is deleted later");
+    cr_assert_eq(counters->contradicted_count, 0u, "its instruments are marked: the others need no snapshot");
+    cr_assert(!channel_stale(rig.channel));
     free(rig.memory);
 }
 
