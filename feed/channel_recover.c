@@ -184,7 +184,9 @@ static void spin_begin(struct channel *channel, struct channel_cursor *cursor)
     channel->spin++;
     channel->spin_asked = channel->spin_dirty = false;
     channel->spin_failed_count = 0;
-    channel->spin_due_ns = channel->contradicted ? cursor->now_ns + channel->recovery.spin_retry_ns : 0;
+    /* A feed that contradicts itself, or a server behind what is missing, is not asked again and again. */
+    const bool again = channel->contradicted || channel->episode & EPISODE_LOST;
+    channel->spin_due_ns = again ? cursor->now_ns + channel->recovery.spin_retry_ns : 0;
     channel->contradicted = false;
     channel->snapshot_ns = 0;
 }

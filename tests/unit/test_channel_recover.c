@@ -719,6 +719,28 @@ Test(channel_recover, what_a_full_book_has_refused_contradicts_nothing)
     free(rig.memory);
 }
 
+Test(channel_recover, a_snapshot_that_lags_is_not_asked_for_again_at_once)
+{
+    struct channel_params params = default_params;
+    params.recovery.retransmit.server_count = 0;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 201, 301);
+    uint32_t spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 151);
+    snapshot_end(&rig, spin, 151, true); /* 151 to 200 are missing still */
+    cr_assert_eq(channel_counters(rig.channel)->spliced_count, 1u);
+    cr_assert(channel_stale(rig.channel));
+    rig.now_ns += RETRY_NS - 1;
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING, "the server has nothing newer so soon");
+    rig.now_ns += 1;
+    spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 251);
+    snapshot_end(&rig, spin, 251, true);
+    expect_whole(&rig, 301);
+    free(rig.memory);
+}
+
 /* There are never more orders than messages. */
 Test(channel_recover, a_snapshot_of_more_orders_than_there_were_messages_is_not_believed)
 {
