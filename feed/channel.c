@@ -52,11 +52,16 @@ static __attribute__((noinline)) void notice_next(struct channel *channel, struc
 /* ---- sessions ---- */
 
 /* One corrupt packet must not end a session that goes on, with all its books. Another name is believed in the packet
- * with which a session begins, where ours has ended or fallen silent, and from a second packet. */
-static bool session_believed(struct channel *channel, const struct mold_packet *packet)
+ * with which a session begins, where ours has ended or fallen silent, and from a second packet. The end of a session that
+ * had messages begins none: a venue repeats it for long, also where we have left that session. */
+static bool session_believed(struct channel *channel, const struct mold_packet *packet, bool end)
 {
-    if (!channel->session_known || packet->seq <= 1 || channel->end != END_NONE || channel->stale & STALE_SILENT ||
-        (channel->other_session_known && memcmp(packet->session, channel->other_session, MOLD_SESSION_LEN) == 0))
+    if (!channel->session_known)
+        return true;
+    if (packet->seq <= 1 ||
+        (!end && (channel->end != END_NONE || channel->stale & STALE_SILENT ||
+                  (channel->other_session_known &&
+                   memcmp(packet->session, channel->other_session, MOLD_SESSION_LEN) == 0))))
         return true;
     channel->other_session_known = true;
     memcpy(channel->other_session, packet->session, MOLD_SESSION_LEN);
@@ -64,17 +69,26 @@ static bool session_believed(struct channel *channel, const struct mold_packet *
     return false;
 }
 
+/* A packet of the session before: late, or repeated. Where it speaks and ours says nothing for silence_ns, we have left
+ * it for a session that there was not, and it goes on. */
+static bool session_left(const struct channel *channel, const struct mold_packet *packet, bool end, uint64_t now_ns)
+{
+    return channel->old_session_known && memcmp(packet->session, channel->old_session, MOLD_SESSION_LEN) == 0 &&
+           (end || !health_all_silent(&channel->health, now_ns));
+}
+
 /* A packet of another session than the current one. False: of the one before, or not to be believed: dropped. Otherwise
  * a session begins: what was still missing of the old one will never come now. */
 static __attribute__((noinline)) bool session_begin(struct channel *channel, struct channel_cursor *cursor,
-                                                   const struct mold_packet *packet)
+                                                   const struct mold_packet *packet, bool end)
 {
-    if (channel->old_session_known && memcmp(packet->session, channel->old_session, MOLD_SESSION_LEN) == 0) {
+    if (session_left(channel, packet, end, cursor->now_ns)) {
         count(&channel->counters.old_session_count);
         return false;
     }
-    if (!session_believed(channel, packet)) {
-        health_packet(&channel->health, cursor->line, 0, 0, cursor->now_ns); /* wrong perhaps, but not silent */
+    if (!session_believed(channel, packet, end)) {
+        if (!end)
+            health_packet(&channel->health, cursor->line, 0, 0, cursor->now_ns); /* wrong perhaps, but not silent */
         return false;
     }
     if (channel->session_known) {
@@ -205,7 +219,7 @@ bool channel_receive_looked(struct channel *channel, uint32_t line, const struct
     if (UNLIKELY(packet->trailing_len > 0))
         count(&counters->trailing_count);
     if (UNLIKELY(memcmp(packet->session, channel->session, MOLD_SESSION_LEN) != 0 || !channel->session_known))
-        if (!session_begin(channel, ret_cursor, packet))
+        if (!session_begin(channel, ret_cursor, packet, look->verdict == MOLD_END))
             return false;
     if (UNLIKELY(channel->stale & STALE_SILENT))
         channel_stale_lower(channel, ret_cursor, STALE_SILENT);

@@ -1207,6 +1207,50 @@ Test(channel, another_session_is_believed_at_once_where_ours_has_ended_or_is_sil
     rig_close(&rig);
 }
 
+/* One packet of nobody's session, its first, and ours would have been over for the day. */
+Test(channel, a_session_that_was_left_for_one_that_is_silent_goes_on)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = 1000000;
+    struct rig rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 2);
+    cr_assert(send_control(&rig, 0, session_b, 1, 0));
+    rig.now_ns += params.silence_ns - 1;
+    cr_assert(!send_range(&rig, 0, session_a, 3, 1), "late");
+    cr_assert_eq(channel_counters(rig.channel)->old_session_count, 1u);
+    rig.now_ns += 1;
+    expire(&rig, rig.now_ns);
+    cr_assert(!send_control(&rig, 0, session_a, 4, MOLD_COUNT_END), "its end is no going on");
+    cr_assert(send_range(&rig, 0, session_a, 4, 1));
+    cr_assert_eq(memcmp(channel_session(rig.channel), session_a, MOLD_SESSION_LEN), 0);
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 1u, "what came before is missing");
+    cr_assert(!send_range(&rig, 0, session_b, 1, 1), "now that one was left");
+    rig_close(&rig);
+}
+
+Test(channel, the_end_of_a_session_that_was_left_long_ago_begins_none)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = 1000000;
+    struct rig rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 2);
+    send_range(&rig, 0, session_b, 1, 2);
+    send_range(&rig, 0, session_c, 1, 2);
+    for (uint32_t i = 0; i < 4; i++) {
+        rig.now_ns += params.silence_ns / 2;
+        cr_assert(!send_control(&rig, 1, session_a, 3, MOLD_COUNT_END));
+    }
+    cr_assert_eq(memcmp(channel_session(rig.channel), session_c, MOLD_SESSION_LEN), 0);
+    expire(&rig, rig.now_ns);
+    cr_assert_eq(channel_counters(rig.channel)->silent_count, 1u, "ours is silent all the same");
+    cr_assert(channel_stale(rig.channel));
+    send_range(&rig, 0, session_c, 3, 1);
+    send_control(&rig, 0, session_c, 4, MOLD_COUNT_END);
+    cr_assert(!send_control(&rig, 1, session_a, 3, MOLD_COUNT_END), "nor where ours has ended");
+    cr_assert_eq(channel_counters(rig.channel)->session_count, 3u);
+    rig_close(&rig);
+}
+
 Test(channel, margins_of_lines_are_those_of_one_session)
 {
     struct rig rig = rig_open(&default_params);
