@@ -52,8 +52,8 @@ static __attribute__((noinline)) void notice_next(struct channel *channel, struc
 /* ---- sessions ---- */
 
 /* One corrupt packet must not end a session that goes on, with all its books. Another name is believed in the packet
- * with which a session begins, where ours has ended or fallen silent, and from a second packet. The end of a session that
- * had messages begins none: a venue repeats it for long, also where we have left that session. */
+ * with which a session begins, where ours has ended or fallen silent, and from a second packet. The end of a session
+ * that had messages begins none: a venue repeats it for long, also where we have left that session. */
 static bool session_believed(struct channel *channel, const struct mold_packet *packet, bool end)
 {
     if (!channel->session_known)
