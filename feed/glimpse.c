@@ -15,7 +15,7 @@ void glimpse_begin(struct glimpse *glimpse, const struct glimpse_params *params,
     memset(glimpse, 0, offsetof(struct glimpse, buffer));
     glimpse->params = *params;
     glimpse->params.login.sequence = 1; /* the whole snapshot */
-    glimpse->received_ns = glimpse->sent_ns = now_ns;
+    glimpse->taken_ns = glimpse->sent_ns = now_ns;
 }
 
 /* What is to be said now, as SoupBinTCP type; 0 = nothing. */
@@ -49,7 +49,7 @@ uint32_t glimpse_room(const struct glimpse *glimpse)
     return GLIMPSE_BUFFER_BYTES - (glimpse->tail - glimpse->head);
 }
 
-void glimpse_receive(struct glimpse *glimpse, const uint8_t *bytes, uint32_t len, uint64_t now_ns)
+void glimpse_receive(struct glimpse *glimpse, const uint8_t *bytes, uint32_t len)
 {
     DCHECK(len <= glimpse_room(glimpse));
     if (glimpse->verdict != GLIMPSE_MORE || len == 0)
@@ -61,7 +61,6 @@ void glimpse_receive(struct glimpse *glimpse, const uint8_t *bytes, uint32_t len
     }
     memcpy(glimpse->buffer + glimpse->tail, bytes, len);
     glimpse->tail += len;
-    glimpse->received_ns = now_ns;
 }
 
 void glimpse_closed(struct glimpse *glimpse)
@@ -122,7 +121,8 @@ static enum glimpse_verdict parse_next(struct glimpse *glimpse, uint64_t now_ns,
     while ((framing = soup_parse(glimpse->buffer + glimpse->head, glimpse->tail - glimpse->head, ret_packet)) ==
            SOUP_PACKET) {
         glimpse->head += ret_packet->packet_len;
-        glimpse->received_ns = now_ns;
+        if (ret_packet->type == SOUP_LOGIN_ACCEPTED || ret_packet->type == SOUP_SEQUENCED)
+            glimpse->taken_ns = now_ns;
         const enum glimpse_verdict verdict = take(glimpse, ret_packet);
         if (verdict != GLIMPSE_MORE)
             return verdict;
@@ -145,7 +145,7 @@ enum glimpse_verdict glimpse_next(struct glimpse *glimpse, uint64_t now_ns, cons
     }
     if (verdict == GLIMPSE_MORE && glimpse->closed)
         verdict = GLIMPSE_BROKEN;
-    else if (verdict == GLIMPSE_MORE && now_ns - glimpse->received_ns >= glimpse->params.timeout_ns)
+    else if (verdict == GLIMPSE_MORE && now_ns - glimpse->taken_ns >= glimpse->params.timeout_ns)
         verdict = GLIMPSE_TIMEOUT;
     glimpse->verdict = (uint8_t)verdict;
     return verdict;

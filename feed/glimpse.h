@@ -4,7 +4,7 @@
  *
  *   glimpse_begin(g, &login, now_ns);        then, until it has ended:
  *   len = glimpse_send(g, now_ns, out, sizeof(out))   bytes to be written to the server now, 0 = none
- *   glimpse_receive(g, bytes, len, now_ns)   bytes that came, kept inside (GLIMPSE_BUFFER_BYTES at most)
+ *   glimpse_receive(g, bytes, len)           bytes that came, kept inside (GLIMPSE_BUFFER_BYTES at most)
  *   while (glimpse_next(g, now_ns, &message, &message_len) == GLIMPSE_MESSAGE) use(message)
  */
 #ifndef FEED_GLIMPSE_H
@@ -23,7 +23,7 @@ enum glimpse_verdict {
     /* the spin is lost: close the connection and begin again */
     GLIMPSE_REJECTED,   /* login refused */
     GLIMPSE_BROKEN,     /* the server ended the session, or closed (glimpse_closed), before the end of the snapshot */
-    GLIMPSE_TIMEOUT,    /* nothing came for timeout_ns */
+    GLIMPSE_TIMEOUT,    /* nothing of the snapshot came for timeout_ns, whatever else (heartbeats) did */
     GLIMPSE_BAD,        /* bytes that are not SoupBinTCP, an end message that is not one, data before the login, a login
                          * accepted twice or not from the first message on */
     GLIMPSE_VERDICT_COUNT
@@ -41,8 +41,9 @@ struct glimpse {
     char session[SOUP_SESSION_LEN]; /* of the server, after the login */
     uint64_t end_seq;
     uint64_t message_count;      /* of this spin */
-    uint64_t received_ns, sent_ns; /* newest bytes each way; a reader that is behind is no silence of the server's, so
-                                    * taking a packet out of the buffer counts as receiving it */
+    uint64_t taken_ns;           /* when the login or a message was taken out of the buffer last: a reader that is
+                                  * behind is no silence of the server's, and a heartbeat no word of its snapshot */
+    uint64_t sent_ns;            /* newest bytes that were sent */
     uint32_t head, tail;         /* unread bytes of the buffer */
     uint8_t buffer[GLIMPSE_BUFFER_BYTES];
 };
@@ -53,7 +54,7 @@ uint32_t glimpse_send(struct glimpse *glimpse, uint64_t now_ns, uint8_t *ret_byt
 /* Room in the buffer: how much may be read from the socket. */
 uint32_t glimpse_room(const struct glimpse *glimpse);
 /* `len` <= glimpse_room(). After a final verdict bytes are dropped. */
-void glimpse_receive(struct glimpse *glimpse, const uint8_t *bytes, uint32_t len, uint64_t now_ns);
+void glimpse_receive(struct glimpse *glimpse, const uint8_t *bytes, uint32_t len);
 /* The server closed the connection: what was received before still counts. */
 void glimpse_closed(struct glimpse *glimpse);
 /* The next message; it stays readable until the next glimpse_next, glimpse_receive or glimpse_begin. A verdict from

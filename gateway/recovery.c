@@ -244,7 +244,7 @@ static void spin_write(struct recovery_feed *feed, uint64_t now_ns)
 }
 
 /* False: there is no more to be read now. */
-static bool spin_read(struct recovery_feed *feed, uint64_t now_ns)
+static bool spin_read(struct recovery_feed *feed)
 {
     uint8_t bytes[READ_BYTES];
     const uint32_t room = glimpse_room(&feed->glimpse);
@@ -254,7 +254,7 @@ static bool spin_read(struct recovery_feed *feed, uint64_t now_ns)
         return false;
     const ssize_t len = recv(feed->spin_fd, bytes, room < READ_BYTES ? room : READ_BYTES, MSG_DONTWAIT);
     if (len > 0)
-        glimpse_receive(&feed->glimpse, bytes, (uint32_t)len, now_ns);
+        glimpse_receive(&feed->glimpse, bytes, (uint32_t)len);
     else if (len == 0 || (errno != EAGAIN && errno != EINTR))
         glimpse_closed(&feed->glimpse);
     else
@@ -328,7 +328,7 @@ static bool spin_step(struct recovery_feed *feed, uint64_t now_ns)
         return false;
     spin_write(feed, now_ns);
     for (uint32_t i = 0; i < READS_MAX && readable && spin_blocks_ready(feed); i++) {
-        readable = spin_read(feed, now_ns);
+        readable = spin_read(feed);
         some |= readable;
         if (messages_take(feed, now_ns))
             return true;

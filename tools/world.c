@@ -461,7 +461,7 @@ static void spin_step(struct world *world)
         most = glimpse_room(&world->glimpse);
     len = venue_spin_send(world->spin, world->now_ns, bytes, most);
     if (len > 0)
-        glimpse_receive(&world->glimpse, bytes, len, world->now_ns);
+        glimpse_receive(&world->glimpse, bytes, len);
     else if (most > 0 && venue_spin_ended(world->spin))
         glimpse_closed(&world->glimpse);
     spin_deliver(world);

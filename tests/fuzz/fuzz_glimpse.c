@@ -57,7 +57,7 @@ static struct outcome run(const uint8_t *stream, uint32_t len, uint32_t chunk, b
         const uint32_t piece_len = len - at < chunk ? len - at : chunk;
         CHECK(glimpse_room(&client) >= piece_len);
         uint8_t *piece = fuzz_copy_exact(stream + at, piece_len);
-        glimpse_receive(&client, piece, piece_len, START_NS);
+        glimpse_receive(&client, piece, piece_len);
         free(piece);
         outcome.verdict = take(&outcome);
     }
