@@ -113,6 +113,18 @@ static void journal_write(struct control *control, const struct strategy_lcore *
             line_name(feed, (uint32_t)cause.channel_line), cause.feed_seq);
 }
 
+/* What is in the journal is the kernel's at the end of each step, so that a death of ours takes no line with it. A
+ * write that failed is told at once: the orders go on, and nobody else would know of it before the end. */
+static void journal_flush(struct control *control)
+{
+    errno = 0;
+    if ((fflush(control->journal) == 0 && !ferror(control->journal)) || control->journal_error != 0)
+        return;
+    control->journal_error = errno ? -errno : -EIO;
+    fprintf(stderr, "tickgate: the journal cannot be written: %s; lines are missing in it from now on\n",
+            strerror(-control->journal_error));
+}
+
 /* Orders that went out, to the files that want them. True: there were some. */
 static bool records_write(struct control *control)
 {
@@ -124,13 +136,15 @@ static bool records_write(struct control *control)
         while (lcore->sink && count < RECORDS_A_STEP && order_sink_take(lcore->sink, &record)) {
             count++;
             control->record_count++;
-            if (control->orders_out && control->write_error == 0 && record.fill_qty == 0)
-                control->write_error =
+            if (control->orders_out && control->orders_error == 0 && record.fill_qty == 0)
+                control->orders_error =
                     capture_out_write(control->orders_out, record.now_ns, record.frame, record.frame_len);
             if (control->journal)
                 journal_write(control, lcore, &record);
         }
     }
+    if (count > 0 && control->journal)
+        journal_flush(control);
     return count > 0;
 }
 

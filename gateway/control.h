@@ -29,7 +29,8 @@ struct control {
     bool timed_out;                  /* duration_ns is over */
     uint64_t cause_lost_count;       /* orders whose cause was overwritten before the journal was written */
     uint64_t record_count;
-    int write_error;                 /* -errno of a failed write of orders or journal */
+    int orders_error;                /* -errno of the first write of order frames that failed ... */
+    int journal_error;               /* ... and of the journal */
 };
 
 /* Block SIGINT and SIGTERM, which end the run, SIGUSR1, which kills, and SIGUSR2, for all threads to come: they are

@@ -76,8 +76,12 @@ uint32_t report_failures(const struct report *report, FILE *out)
                 armed_violation_count(), armed_violation_nr());
         count++;
     }
-    if (report->control->write_error) {
-        fprintf(out, "tickgate: the orders file could not be written: %s\n", strerror(-report->control->write_error));
+    if (report->control->orders_error) {
+        fprintf(out, "tickgate: the orders file could not be written: %s\n", strerror(-report->control->orders_error));
+        count++;
+    }
+    if (report->control->journal_error) {
+        fprintf(out, "tickgate: lines are missing in the journal: %s\n", strerror(-report->control->journal_error));
         count++;
     }
     return count;

@@ -23,7 +23,7 @@ static const char *const run_help =
     "usage: tickgate run CONFIG [options]\n"
     "Run the gateway live on the ports that CONFIG names, until SIGINT or SIGTERM.\n\n"
     "  --duration SECONDS  stop by itself after so long, 0.001 to 1000000000\n"
-    "  --journal FILE      write one line per order and per execution: what, when, and what caused an order\n"
+    "  --journal FILE      add one line per order and per execution: what, when, and what caused an order\n"
     "  --json              print the final report as JSON\n"
     "  --help              this text\n\n"
     "exit code: 0 stopped cleanly, 1 something failed, 2 arguments or config are wrong\n";
@@ -273,7 +273,8 @@ static int files_open(struct control *control, const struct options *options)
         fprintf(stderr, "tickgate: %s\n", error);
         return -EIO;
     }
-    if (options->journal_path && !(control->journal = fopen(options->journal_path, "w"))) {
+    /* A life that follows on another, by a start script perhaps, adds to what that one has written. */
+    if (options->journal_path && !(control->journal = fopen(options->journal_path, options->replay ? "w" : "a"))) {
         fprintf(stderr, "tickgate: %s: %s\n", options->journal_path, strerror(errno));
         return -EIO;
     }
@@ -282,14 +283,12 @@ static int files_open(struct control *control, const struct options *options)
 
 static void files_close(struct control *control)
 {
-    int error = 0;
+    const int error = control->orders_out ? capture_out_close(control->orders_out) : 0;
 
-    if (control->orders_out)
-        error = capture_out_close(control->orders_out);
-    if (control->journal && (ferror(control->journal) | fclose(control->journal)))
-        error = -EIO;
-    if (control->write_error == 0)
-        control->write_error = error;
+    if (control->orders_error == 0)
+        control->orders_error = error;
+    if (control->journal && fclose(control->journal) != 0 && control->journal_error == 0)
+        control->journal_error = -errno;
     control->orders_out = NULL;
     control->journal = NULL;
 }

@@ -72,6 +72,14 @@ report = g.replay(config, [empty], "--speed", "max")
 g.check(report["strategies"][0]["events"][0]["hash"] is None and report["strategies"][0]["order_hash"] is None,
         "an empty capture: no hash")
 
+kept = work.path("kept")
+for life in (1, 2):
+    with open(kept, "a", encoding="ascii") as file:
+        file.write(f"{life}\n")
+    g.check(tickgate("run", config, "--duration", "0.01", "--journal", kept).returncode == 0, f"life {life} of a journal", quiet=True)
+with open(kept, encoding="ascii") as file:
+    g.check(file.read() == "1\n2\n", "run adds to the journal of the life before")
+
 made = False
 for stop in (signal.SIGINT, signal.SIGTERM):
     process = subprocess.Popen([g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

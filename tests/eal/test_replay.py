@@ -134,6 +134,11 @@ strategies = report["strategies"][0]
 g.check(filled == strategies["fills"] == strategies["orders"] > 20 and not sent, f"fills: immediate: {filled} executions, each in the journal")
 g.check({symbol: shares for symbol, shares in positions.items() if shares} == strategies["positions"], "their sums are the positions")
 
+done = subprocess.run([g.TICKGATE, "replay", inline, "--capture", whole[0], "--speed", "max", "--journal", "/dev/full"], capture_output=True, text=True,
+                      timeout=120)
+g.check(done.returncode == 1 and done.stderr.count("journal cannot be written: No space left on device") == 1 and
+        "lines are missing in the journal" in done.stderr and "orders file" not in done.stderr, f"a journal on a full disk: {done.stderr.strip()}")
+
 # Holes that nobody fills: the channel is stale, and no new order leaves.
 holes = work.session("holes", MESSAGES, "--symbols", "50", "--loss-a", "0.5", both=False)
 report = g.replay(inline, holes, "--speed", "max")
