@@ -558,9 +558,6 @@ int cmd_inspect(int argc, char **argv)
     } else if (inspect.json) {
         inspect_report_failure(inspect.error);
     }
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        add_error(&inspect, "the report could not be written completely");
     close_all(&inspect);
     return inspect.error[0] == '\0' ? CMD_OK : CMD_FAILED;
 }

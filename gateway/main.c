@@ -4,6 +4,7 @@
 #include "gateway/firewall.h"
 #include "gateway/hooks/hooks.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,9 +31,8 @@ static void help(FILE *out)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
 }
 
-int main(int argc, char **argv)
+static int command(int argc, char **argv)
 {
-    crash_init();
     if (argc >= 2)
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
             if (strcmp(argv[1], commands[i].name) == 0)
@@ -49,4 +49,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "tickgate: there is no command '%s'\n", argv[1]);
     help(stderr);
     return CMD_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    crash_init();
+    const int exit_code = command(argc, argv);
+
+    /* A report that went to a full disk is none, and its reader would take what is there for the whole. */
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    fprintf(stderr, "tickgate: the output could not be written completely%s%s\n", errno ? ": " : "",
+            errno ? strerror(errno) : ""); /* else it was an earlier part, and why is forgotten */
+    return exit_code == CMD_OK ? CMD_FAILED : exit_code;
 }

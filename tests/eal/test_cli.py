@@ -80,6 +80,13 @@ for life in (1, 2):
 with open(kept, encoding="ascii") as file:
     g.check(file.read() == "1\n2\n", "run adds to the journal of the life before")
 
+with open("/dev/full", "w", encoding="ascii") as full:
+    for arguments in (["--help"], ["--version"], ["check", config], ["check", "--json", config], ["doctor"], ["inspect", empty],
+                      ["replay", config, "--capture", empty], ["replay", config, "--capture", empty, "--json"]):
+        done = subprocess.run([g.TICKGATE, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        g.check(done.returncode == 1 and done.stderr.count("the output could not be written completely") == 1,
+                f"{' '.join(arguments)[:40]} to a full disk: exit 1, and said once", quiet=True)
+
 made = False
 for stop in (signal.SIGINT, signal.SIGTERM):
     process = subprocess.Popen([g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
