@@ -2,6 +2,7 @@
 #include "gateway/control.h"
 
 #include "gateway/crash.h"
+#include "gateway/log.h"
 #include "gateway/order/ouch.h"
 #include "gateway/topology_parts.h"
 
@@ -36,14 +37,18 @@ static uint64_t monotonic_ns(void)
 
 int control_init(struct control *control)
 {
+    struct sigaction hangup;
     sigset_t set;
 
     acts_init(&control->acts);
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* as nohup has it */
+        sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGUSR2);
+    signal(SIGPIPE, SIG_IGN); /* whoever reads what we say may go */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -errno;
     control->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -148,6 +153,11 @@ static bool records_write(struct control *control)
     return count > 0;
 }
 
+static bool stop_asked(const struct control *control)
+{
+    return control->signal_nr != 0 || control->timed_out || control->acts.stop_asked;
+}
+
 /* A signal that ends the run? SIGUSR1 kills; arming is an operator's act, and no signal's. */
 static bool signalled(struct control *control)
 {
@@ -160,6 +170,8 @@ static bool signalled(struct control *control)
             kill_request(&control->kill, KILL_SIGNAL, who, monotonic_ns());
         } else if (info.ssi_signo == SIGUSR2) {
             fprintf(stderr, "tickgate: SIGUSR2 does nothing: SIGUSR1 kills, and a signal never arms\n");
+        } else if (info.ssi_signo == SIGHUP && stop_asked(control)) {
+            continue; /* a terminal that closes and its shell send one each: that hurries nobody */
         } else {
             control->signal_nr = (int)info.ssi_signo;
             snprintf(control->signal_who, sizeof(control->signal_who), "signal:SIG%s,uid:%u,pid:%u",
@@ -319,7 +331,7 @@ static bool ending(struct control *control, uint64_t now_ns)
 {
     struct membership *membership = &control->topology->membership;
 
-    if (control->signal_nr == 0 && !control->timed_out && !control->acts.stop_asked)
+    if (!stop_asked(control))
         return false;
     acts_stop(&control->acts, control->signal_nr ? control->signal_who : "gateway");
     orders_stop(&control->orders, now_ns);
@@ -398,8 +410,10 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     if (error)
         return error;
     membership_join(&topology->membership, monotonic_ns());
-    if (!control->loader)
+    if (!control->loader) {
         fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
+        log_open();
+    }
     watch_begin(control);
     const uint64_t begin_ns = monotonic_ns();
     uint64_t clock_due_ns = begin_ns, link_due_ns = begin_ns;
@@ -444,5 +458,6 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
     while (records_write(control))
         ;
     acts_close(&control->acts, "done");
+    log_close();
     return 0;
 }

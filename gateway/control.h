@@ -33,8 +33,8 @@ struct control {
     int journal_error;               /* ... and of the journal */
 };
 
-/* Block SIGINT and SIGTERM, which end the run, SIGUSR1, which kills, and SIGUSR2, for all threads to come: they are
- * read, not delivered. Before the EAL starts. 0 or -errno. */
+/* Block SIGINT, SIGTERM and SIGHUP, which end the run, SIGUSR1, which kills, and SIGUSR2, for all threads to come: they
+ * are read, not delivered. Before the EAL starts. 0 or -errno. */
 int control_init(struct control *control);
 /* Arm, serve until the replay is finished, a signal comes or the time is over, then stop the hot threads. 0 or
  * -errno. */

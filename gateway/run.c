@@ -21,7 +21,7 @@
 
 static const char *const run_help =
     "usage: tickgate run CONFIG [options]\n"
-    "Run the gateway live on the ports that CONFIG names, until SIGINT or SIGTERM.\n\n"
+    "Run the gateway live on the ports that CONFIG names, until SIGINT, SIGTERM or SIGHUP.\n\n"
     "  --duration SECONDS  stop by itself after so long, 0.001 to 1000000000\n"
     "  --journal FILE      add one line per order and per execution: what, when, and what caused an order\n"
     "  --json              print the final report as JSON\n"

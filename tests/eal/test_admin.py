@@ -287,5 +287,46 @@ def full_disk():
     gateway.stop()
 
 
-for case in (commands, clients_at_once, killed, other_users, sockets, full_disk):
+def unread():
+    """Nobody reads what the gateway says: neither a pipe that is full holds it, nor one without a reader ends it."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen([g.TICKGATE, "run", config_admin()], stdout=subprocess.DEVNULL, stderr=writer)
+    os.close(writer)
+    said = b""
+    while b"armed;" not in said:
+        more = os.read(reader, 4096)
+        g.check(more, f"it starts: {said.decode()}", quiet=True)
+        said += more
+    writer = os.open(f"/proc/self/fd/{reader}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        pass
+    os.close(writer)
+    g.check(admin("kill")["ok"] and arm()["new"] == "armed" and admin("status")["ok"], "a full pipe: kill, arm and status as ever")
+    said = os.read(reader, 1 << 20)
+    admin("kill") # something to be said, and room for it
+    while b"killed by command" not in said:
+        said += os.read(reader, 4096)
+    g.check(b"lines were dropped here: nobody read them\n" in said, "what was lost is said when there is room")
+    arm()
+    os.close(reader)
+    g.check(admin("kill")["ok"] and arm()["new"] == "armed" and admin("status")["ok"], "a pipe without a reader: the same")
+    process.send_signal(signal.SIGTERM)
+    g.check(process.wait(timeout=30) == 0 and audit_whole()[0], "and a clean stop")
+
+
+def hung_up():
+    """A terminal that goes: a stop, however often it is said, and nothing at all to one that nohup has started."""
+    gateway = Gateway(config_admin(), "nohup")
+    gateway.process.send_signal(signal.SIGHUP)
+    g.check(admin("status")["ok"] and admin("status")["ok"], "nohup: SIGHUP does nothing")
+    g.check(gateway.stop() == 0 and audit_lines()[-2]["who"].startswith("signal:SIGTERM"), "until it is stopped", quiet=True)
+    gateway = Gateway(config_admin())
+    g.check(gateway.stop(signal.SIGHUP) == 0 and audit_whole()[0], "SIGHUP: a clean stop")
+    g.check(audit_lines()[-2]["who"].startswith("signal:SIGHUP"), "by whom", quiet=True)
+
+
+for case in (commands, clients_at_once, killed, other_users, sockets, full_disk, unread, hung_up):
     case()

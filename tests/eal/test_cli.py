@@ -88,7 +88,7 @@ with open("/dev/full", "w", encoding="ascii") as full:
                 f"{' '.join(arguments)[:40]} to a full disk: exit 1, and said once", quiet=True)
 
 made = False
-for stop in (signal.SIGINT, signal.SIGTERM):
+for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     process = subprocess.Popen([g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stderr.readline()
     while line and "armed" not in line:
