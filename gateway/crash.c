@@ -27,7 +27,7 @@ static _Thread_local const struct strategy_lcore *thread_strategies;
 /* writer: the first thread that dies; reader: control thread, and it when the words are said */
 static char words[CRASH_TEXT_MAX];
 static size_t words_len;
-static bool words_written;
+static bool words_taken;  /* by whoever says them: nobody does twice, and nobody waits for who does */
 static uint32_t said;     /* release by the dying thread; acquire in crash_said */
 static uint32_t answered; /* release by the control thread; acquire in the handler */
 
@@ -117,6 +117,12 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static void words_say(void)
+{
+    if (!__atomic_exchange_n(&words_taken, true, __ATOMIC_RELAXED))
+        (void)!write(STDERR_FILENO, words, words_len);
+}
+
 static void on_fault(int signal_nr, siginfo_t *info, void *context)
 {
     const ucontext_t *user = context;
@@ -125,12 +131,13 @@ static void on_fault(int signal_nr, siginfo_t *info, void *context)
 
     words_len = crash_text(thread_lcore, thread_strategies, signal_nr, addressed, (uintptr_t)info->si_addr,
                            (uintptr_t)user->uc_mcontext.gregs[REG_RIP], words);
-    words_written = write(STDERR_FILENO, words, words_len) == (ssize_t)words_len;
+    /* The connection first: whoever reads stderr may keep a writer waiting. */
     __atomic_store_n(&said, 1u, __ATOMIC_RELEASE); /* paired with: crash_said */
     const uint64_t begin_ns = now_ns();
     while (thread_lcore && !__atomic_load_n(&answered, __ATOMIC_ACQUIRE) && /* paired with: crash_answer */
            now_ns() - begin_ns < PATIENCE_NS)
         __builtin_ia32_pause();
+    words_say();
     /* The handler is gone by now (SA_RESETHAND): a fault comes again when we return, with registers and stack as they
      * were, for the core dump. What somebody has sent must be sent again. */
     if (!fault)
@@ -189,7 +196,6 @@ bool crash_said(void)
 
 void crash_answer(void)
 {
-    if (!words_written)
-        (void)!write(STDERR_FILENO, words, words_len);
+    words_say();
     __atomic_store_n(&answered, 1u, __ATOMIC_RELEASE); /* paired with: on_fault */
 }

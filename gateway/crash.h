@@ -18,7 +18,8 @@ void crash_enter(const char *lcore_name, const struct strategy_lcore *strategies
 
 /* Control thread, each turn: is a hot thread dying? It waits, 100 ms at most, until crash_answer. */
 bool crash_said(void);
-/* The connection is down: the signal may take its course. Says what the thread could not, under proof. */
+/* The connection is down: the signal may take its course. Says the last words, which the thread itself may not under
+ * proof, and does only when nobody has answered. */
 void crash_answer(void);
 
 /* The sentence, for tests: `signal_nr`, the address that was used (`faulted`: there is one), and that of the

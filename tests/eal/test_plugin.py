@@ -137,3 +137,17 @@ for options in ([], ["--prove"]) if not g.SANITIZED else ():
     g.check(done.returncode == -signal.SIGSEGV and
             done.stderr.count(f"tickgate: died of SIGSEGV on lcore strategy0: strategy taker was in on_event, plug-in {os.path.realpath(BUILT)}/crash.so") == 1,
             f"crash {options}: " + done.stderr.strip())
+
+# Nobody reads its last words: it dies all the same.
+reader, writer = os.pipe()
+filler = os.open(f"/proc/self/fd/{reader}", os.O_WRONLY | os.O_NONBLOCK)
+try:
+    while True:
+        os.write(filler, b"x" * 4096)
+except BlockingIOError:
+    pass
+if not g.SANITIZED:
+    done = subprocess.run([g.TICKGATE, "replay", crash, "--capture", captures[0]], stdout=subprocess.DEVNULL, stderr=writer, timeout=60)
+    g.check(done.returncode == -signal.SIGSEGV, "crash with a full pipe for stderr: it dies of its signal, and does not hang")
+for end in (reader, writer, filler):
+    os.close(end)
