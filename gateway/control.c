@@ -214,7 +214,8 @@ static void links_look(struct control *control, uint64_t now_ns)
     struct topology *topology = control->topology;
 
     for (uint32_t i = 0; i < topology->port_count; i++)
-        port_link_step(&topology->port[i], now_ns, stderr);
+        if (port_link_step(&topology->port[i], now_ns, stderr))
+            membership_link_up(&topology->membership, topology->port[i].id, now_ns);
 }
 
 static void schedule_start(struct control *control)

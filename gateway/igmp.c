@@ -114,6 +114,8 @@ static void change_begin(struct igmp *igmp, uint64_t now_ns)
 
 void igmp_join(struct igmp *igmp, uint64_t now_ns)
 {
+    if (igmp->leaving)
+        return;
     igmp->joined = true;
     igmp->tokens_ns = now_ns;
     change_begin(igmp, now_ns);

@@ -2,7 +2,8 @@
  * older querier speaks. One pure state machine: bytes and time in, frames out; no socket, no clock, no DPDK. Called by
  * membership on the control thread, by tests in virtual time.
  *
- *   join     all groups are reported at once, and again [robustness - 1] times within a second each
+ *   join     all groups are reported at once, and again [robustness - 1] times within a second each; joined again
+ *            where a link was down, since a switch forgets the groups of such a port
  *   query    answered after a random part of its response time; the version of the querier decides about ours
  *   refresh  where no querier speaks, everything is reported each `refresh_ns`: a snooping switch forgets otherwise.
  *            No RFC asks for it
@@ -82,6 +83,7 @@ void igmp_begin(struct igmp *igmp, const struct igmp_setup *setup);
 /* Before igmp_join: `group` is wanted from `source`, 0 = from all. Asked for from all once, it is from all. 224.0.0.1
  * is everybody's without a report, and not kept. False: more than IGMP_GROUPS_MAX or IGMP_SOURCES_MAX. */
 bool igmp_add(struct igmp *igmp, uint32_t group, uint32_t source);
+/* May be called again; not once it leaves. */
 void igmp_join(struct igmp *igmp, uint64_t now_ns);
 /* Answers are dropped from here on. */
 void igmp_leave(struct igmp *igmp, uint64_t now_ns);

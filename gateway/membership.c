@@ -203,6 +203,14 @@ void membership_join(struct membership *membership, uint64_t now_ns)
     membership_step(membership, now_ns);
 }
 
+void membership_link_up(struct membership *membership, uint16_t port_id, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < membership->port_count; i++)
+        if (membership->port[i]->port_id == port_id &&
+            membership->port[i]->config->membership == CONFIG_MEMBERSHIP_OWN)
+            igmp_join(&membership->port[i]->igmp, now_ns);
+}
+
 bool membership_step(struct membership *membership, uint64_t now_ns)
 {
     bool busy = false;

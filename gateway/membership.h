@@ -52,6 +52,8 @@ bool membership_aside_add(struct membership_port *port, struct aside *aside);
 int membership_open(struct membership *membership, const struct config *config,
                     char ret_error[MEMBERSHIP_ERROR_MAX]);
 void membership_join(struct membership *membership, uint64_t now_ns);
+/* The link of this port has come up: whoever snoops at its other end has forgotten the groups, or was not there yet. */
+void membership_link_up(struct membership *membership, uint16_t port_id, uint64_t now_ns);
 /* Take what was put aside, answer it, send what is due. True: there was something to do, and may be more. */
 bool membership_step(struct membership *membership, uint64_t now_ns);
 /* Leave all groups of our own; may be called again. */

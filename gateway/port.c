@@ -237,20 +237,22 @@ static bool interface_up(const struct port *port)
            (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
 }
 
-void port_link_step(struct port *port, uint64_t now_ns, FILE *out)
+bool port_link_step(struct port *port, uint64_t now_ns, FILE *out)
 {
     struct rte_eth_link link = {0};
     bool up;
 
     if (port->replay || !port->started)
-        return;
+        return false;
     if (port->interface_fd >= 0)
         up = interface_up(port);
     else
         up = rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
-    port_link_seen(&port->link, up, __atomic_load_n(&port->link.event_count, __ATOMIC_RELAXED), now_ns);
+    const bool came_up =
+        port_link_seen(&port->link, up, __atomic_load_n(&port->link.event_count, __ATOMIC_RELAXED), now_ns);
     if (out)
         (void)port_link_tell(&port->link, port->config->name, now_ns, out);
+    return came_up;
 }
 
 void port_counts(const struct port *port, struct port_counts *ret_counts)

@@ -57,8 +57,9 @@ struct port_counts {
 /* Any thread. Zeros where the device counts nothing. */
 void port_counts(const struct port *port, struct port_counts *ret_counts);
 
-/* Look at the link, and tell `out` (may be NULL) of a change. Control thread, some times a second. */
-void port_link_step(struct port *port, uint64_t now_ns, FILE *out);
+/* Look at the link, and tell `out` (may be NULL) of a change. True: it has come up since the look before. Control
+ * thread, some times a second. */
+bool port_link_step(struct port *port, uint64_t now_ns, FILE *out);
 
 void port_close(struct port *port);
 

@@ -10,17 +10,19 @@ static void count(uint64_t *counter)
     __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
-void port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint64_t now_ns)
+bool port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint64_t now_ns)
 {
     const uint32_t events = event_count - link->seen_count;
+    const bool came_up = up && link->looked && (!link->up || events >= 2);
 
+    link->looked = true;
     if (link->known && !link->up)
         link->down_ns += now_ns - link->seen_ns;
     link->seen_ns = now_ns;
     link->seen_count = event_count;
     if (!link->known) {
         link->known = link->up = link->said_up = up;
-        return;
+        return came_up;
     }
     if (up && link->up && events >= 2) { /* down and up again since the last look */
         count(&link->lost_count);
@@ -31,6 +33,7 @@ void port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint6
         count(&link->lost_count);
     }
     link->up = up;
+    return came_up;
 }
 
 bool port_link_tell(struct port_link *link, const char *name, uint64_t now_ns, FILE *out)

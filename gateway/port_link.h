@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 struct port_link {
+    bool looked;
     bool known; /* it has been up: before that a peer that has not come yet is no loss */
     bool up;
     uint64_t lost_count, back_count; /* writer: control thread; readers: any */
@@ -22,8 +23,8 @@ struct port_link {
 };
 
 /* What one look found: the link is `up` at `now_ns`; `event_count` interrupts came so far. A loss and a return
- * between two looks, known from two interrupts, count too. Pure. */
-void port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint64_t now_ns);
+ * between two looks, known from two interrupts, count too. True: it has come up since the look before. Pure. */
+bool port_link_seen(struct port_link *link, bool up, uint32_t event_count, uint64_t now_ns);
 /* What there is to tell, at most one line a second for a port, and nothing before the link was up once. False:
  * nothing. */
 bool port_link_tell(struct port_link *link, const char *name, uint64_t now_ns, FILE *out);

@@ -70,6 +70,25 @@ Test(igmp, a_join_is_reported_at_once_and_once_more_within_a_second)
     cr_expect_eq(igmp.counters.report_count, 2u);
 }
 
+Test(igmp, a_join_may_be_made_again_until_it_leaves)
+{
+    const struct igmp_setup setup = rig_setup(0);
+    begin(&setup, SOURCE);
+    igmp_join(&igmp, START);
+    while (igmp_deadline_ns(&igmp) != IGMP_NEVER)
+        cr_assert(take(igmp_deadline_ns(&igmp)) > 0);
+    igmp_join(&igmp, START + 100 * S);
+    for (uint32_t round = 0; round < 2; round++) {
+        cr_assert(take(igmp_deadline_ns(&igmp)) > 0);
+        cr_expect(message.record[0].type == IGMP_ALLOW && message.record[1].type == IGMP_TO_EX);
+    }
+    cr_expect_eq(igmp_deadline_ns(&igmp), IGMP_NEVER);
+    igmp_leave(&igmp, START + 200 * S);
+    igmp_join(&igmp, START + 200 * S);
+    cr_assert(take(START + 200 * S) > 0);
+    cr_expect(message.record[0].type == IGMP_BLOCK && message.record[1].type == IGMP_TO_IN);
+}
+
 Test(igmp, version_2_reports_each_group_and_leaves_it)
 {
     const struct igmp_setup setup = rig_setup(2);

@@ -23,24 +23,25 @@ static const char *told(uint64_t now_ns)
 Test(port_link, a_peer_that_has_not_come_yet_is_no_loss)
 {
     for (uint64_t i = 1; i < 5; i++)
-        port_link_seen(&link_of_port, false, 0, i * S);
+        cr_expect_not(port_link_seen(&link_of_port, false, 0, i * S));
     cr_expect_eq(link_of_port.lost_count, 0u);
     cr_expect_str_eq(told(5 * S), "");
-    port_link_seen(&link_of_port, true, 0, 6 * S);
+    cr_expect(port_link_seen(&link_of_port, true, 0, 6 * S), "it has come up");
+    cr_expect_not(port_link_seen(&link_of_port, true, 0, 6 * S));
     cr_expect(link_of_port.up);
     cr_expect_eq(link_of_port.back_count, 0u, "it was never lost");
 }
 
 Test(port_link, losses_and_returns_are_counted_and_told)
 {
-    port_link_seen(&link_of_port, true, 0, S);
+    cr_expect_not(port_link_seen(&link_of_port, true, 0, S), "it was there from the start");
     cr_expect_str_eq(told(S), "");
     port_link_seen(&link_of_port, false, 0, 2 * S);
     port_link_seen(&link_of_port, false, 0, 3 * S);
     cr_expect_eq(link_of_port.lost_count, 1u);
     cr_expect_not_null(strstr(told(3 * S), "port md: THE LINK IS LOST"));
     cr_expect_str_eq(told(4 * S), "", "once");
-    port_link_seen(&link_of_port, true, 0, 5 * S);
+    cr_expect(port_link_seen(&link_of_port, true, 0, 5 * S));
     cr_expect_eq(link_of_port.back_count, 1u);
     cr_expect_eq(link_of_port.down_ns, 3 * S);
     cr_expect_not_null(strstr(told(5 * S), "the link is back (lost 1 times)"));
@@ -51,7 +52,7 @@ Test(port_link, a_flap_between_two_looks_is_known_from_its_interrupts)
     port_link_seen(&link_of_port, true, 0, S);
     port_link_seen(&link_of_port, true, 1, 2 * S); /* the interrupt of its coming up */
     cr_expect_eq(link_of_port.lost_count, 0u);
-    port_link_seen(&link_of_port, true, 3, 3 * S);
+    cr_expect(port_link_seen(&link_of_port, true, 3, 3 * S));
     cr_expect_eq(link_of_port.lost_count, 1u);
     cr_expect_eq(link_of_port.back_count, 1u);
     port_link_seen(&link_of_port, true, 3, 4 * S);
