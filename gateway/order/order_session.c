@@ -78,7 +78,8 @@ static void back_off(struct order_session *session, uint64_t now_ns)
 
 void order_session_closed(struct order_session *session, uint64_t now_ns)
 {
-    const bool probed = session->probing && session->state == ORDER_SESSION_REPLAY;
+    const bool accepted = session->state == ORDER_SESSION_REPLAY && session->closing && !session->loss;
+    const bool probed = accepted && (session->probing || session->probe_wanted);
 
     session->head = session->tail = 0;
     if (session->state == ORDER_SESSION_DOWN || session->state >= ORDER_SESSION_ENDED) {
@@ -96,6 +97,7 @@ void order_session_closed(struct order_session *session, uint64_t now_ns)
         enter(session, ORDER_SESSION_DOWN, now_ns);
         back_off(session, now_ns);
         session->probe_wanted = session->probe_wanted || session->queries_unanswered > 0;
+        session->measured = false;
     }
     session->probing = false;
     session->closing = false;
@@ -275,13 +277,25 @@ static void hear_accepted(struct order_session *session, const struct soup_packe
     }
     session->named = true;
     memcpy(session->name, name, sizeof(name));
+    if (session->probing && sequence + 1 < session->next_seq) { /* by one: "the most recent" may be the last message */
+        lose(session, ORDER_SESSION_LOSS_SHORTER);
+        enter(session, ORDER_SESSION_ENDED, now_ns);
+        return;
+    }
     enter(session, ORDER_SESSION_REPLAY, now_ns);
     if (session->probing) { /* that was all */
         session->end_seq = sequence;
         session->probe_wanted = false;
+        session->measured = true;
         session->closing = true;
         return;
     }
+    if (sequence < session->next_seq && session->params.query && !session->measured) {
+        session->probe_wanted = true;
+        session->closing = true;
+        return;
+    }
+    session->measured = false;
     if (sequence > session->next_seq) {
         lose(session, ORDER_SESSION_LOSS_SEQUENCE);
         return;
@@ -421,6 +435,7 @@ const char *order_session_loss_text(enum order_session_loss loss)
         [ORDER_SESSION_LOSS_SILENCE] = "silence",
         [ORDER_SESSION_LOSS_BAD] = "bad bytes",
         [ORDER_SESSION_LOSS_SEQUENCE] = "messages missing",
+        [ORDER_SESSION_LOSS_SHORTER] = "fewer messages than before",
         [ORDER_SESSION_LOSS_OTHER_SESSION] = "another session",
         [ORDER_SESSION_LOSS_ABORT] = "aborted",
         [ORDER_SESSION_LOSS_USER_REF] = "implausible UserRefNum",

@@ -19,7 +19,11 @@
  * after a break with a query unanswered) the session first logs in with sequence 0 ("the most recent"), learns from
  * Login Accepted where the stream ends, closes, and logs in again for the replay (`probing`). An answer counts when its
  * sequence lies beyond that end; one exactly at it (servers differ in what "most recent" means) makes it ask again.
- * What a server owes to an earlier connection it may still say until a new login, and not after it. */
+ * What a server owes to an earlier connection it may still say until a new login, and not after it.
+ *
+ * A server that says the past again (Login Accepted before the sequence that we asked for) is followed, and what we
+ * have had is passed over. But one that has lost its stream and begun anew looks the same, and what it says is news: so
+ * its end is probed first. */
 #ifndef GATEWAY_ORDER_ORDER_SESSION_H
 #define GATEWAY_ORDER_ORDER_SESSION_H
 
@@ -51,6 +55,7 @@ enum order_session_loss {
     ORDER_SESSION_LOSS_SILENCE,      /* nothing came for timeout */
     ORDER_SESSION_LOSS_BAD,          /* bytes that are not SoupBinTCP, data before the login, a second Login Accepted */
     ORDER_SESSION_LOSS_SEQUENCE,     /* Login Accepted behind the sequence that we asked for: messages are missing */
+    ORDER_SESSION_LOSS_SHORTER,      /* the stream ends before what we have had of it: it is another one, so ENDED */
     ORDER_SESSION_LOSS_OTHER_SESSION, /* another session name than before: what is known is of the past, so ENDED */
     ORDER_SESSION_LOSS_ABORT,        /* by us: order_session_abort */
     ORDER_SESSION_LOSS_USER_REF,     /* the answer to our query names a number beyond user_ref_max */
@@ -77,6 +82,7 @@ struct order_session {
     uint8_t reject_reason;
     bool probing;                    /* this login asks for the stream's end only */
     bool probe_wanted;               /* the next login shall */
+    bool measured;                   /* the login before was a probe: the stream is as long as what we have had of it */
     bool query_due;                  /* an Account Query is to be sent */
     bool stop;                       /* order_session_stop was called */
     bool closing;                    /* the connection is to be closed */

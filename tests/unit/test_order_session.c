@@ -588,6 +588,31 @@ Test(order_session, messages_that_come_again_are_passed_over)
     free(rig);
 }
 
+Test(order_session, before_messages_that_come_again_the_end_of_the_stream_is_probed)
+{
+    struct rig *rig = rig_new(true, 100);
+
+    turn(rig); /* the probe: accepted */
+    turn(rig); /* closed */
+    cr_assert_eq(want(rig), ORDER_SESSION_CONNECT);
+    order_session_connected(&rig->session, rig->now_ns);
+    cr_assert_eq(say(rig), SOUP_LOGIN);
+    server_hear(&rig->server);
+    server_write(&rig->server);
+    carry(rig, 1000);
+    cr_assert_gt(take(rig), 20u);
+    cut(rig); /* no query was under way, so the next login is for good */
+    rig->server.rewind = 20;
+    rig->server.login_count = 0;
+    rig->now_ns = order_session_deadline_ns(&rig->session);
+    cr_assert_eq(settle(rig), ORDER_SESSION_UP);
+    cr_assert_eq(rig->server.login_count, 3u, "refused, probe, for good");
+    cr_assert_eq(losses(rig), 1u);
+    cr_assert_eq(rig->session.passed_over_count, 20u);
+    cr_assert_eq(rig->seen, rig->server.count);
+    free(rig);
+}
+
 Test(order_session, what_is_no_sequenced_message_is_passed_over_and_counted)
 {
     struct rig *rig = rig_up(true, 3);
@@ -1010,6 +1035,32 @@ Test(order_session, another_session_is_the_end)
         rig->now_ns += 100 * TIMEOUT_NS;
         cr_assert_eq(want(rig), ORDER_SESSION_NOTHING);
         cr_assert_eq(order_session_deadline_ns(&rig->session), UINT64_MAX);
+        free(rig);
+    }
+}
+
+/* A server that has lost its stream begins again with 1: what it says is news, though the numbers are old. None of it
+ * may be passed over without a word. */
+Test(order_session, a_stream_that_is_shorter_than_what_was_had_of_it_is_the_end)
+{
+    for (uint32_t i = 0; i < 8; i++) { /* begun anew, cut; "the most recent" in both senses; with and without a probe */
+        struct rig *rig = rig_up(true, 50);
+        if (i / 4 == 0)
+            rig->session.queries_unanswered = 0;
+        cut(rig);
+        rig->server.most_recent = i % 2 == 1;
+        if (i / 2 % 2 == 0)
+            rig->server.rewind = MESSAGES_MAX;
+        rig->server.count = 10;
+        rig->now_ns = order_session_deadline_ns(&rig->session);
+        for (uint32_t j = 0; j < 100 && rig->session.state != ORDER_SESSION_ENDED; j++) {
+            settle(rig);
+            rig->now_ns = order_session_deadline_ns(&rig->session);
+        }
+        cr_assert_eq(rig->session.state, ORDER_SESSION_ENDED);
+        cr_assert_eq(rig->session.loss_count[ORDER_SESSION_LOSS_SHORTER], 1u);
+        cr_assert_eq(rig->session.passed_over_count, 0u);
+        cr_assert_eq(rig->session.next_seq, rig->seen + 1);
         free(rig);
     }
 }
