@@ -45,7 +45,8 @@ struct order_link {
     struct send_log log;
     uint32_t ref_limit CK_CC_CACHELINE; /* UserRefNums from here on may not be given out yet; writer: control thread,
                                          * reader: owner; relaxed, it only grows */
-    uint32_t sent_ref CK_CC_CACHELINE;  /* newest new order; writer: owner, reader: control thread; relaxed */
+    uint32_t sent_ref CK_CC_CACHELINE;  /* newest new order; writer: owner, reader: control thread; relaxed, but see
+                                         * order_link_heard */
     ck_ring_t ring CK_CC_CACHELINE;
     struct order_news news[ORDER_LINK_NEWS];
 };
@@ -56,6 +57,8 @@ void order_link_init(struct order_link *link, uint32_t ref_limit);
 bool order_link_tell(struct order_link *link, const struct order_news *news);
 /* Control thread: how many more there is room for. */
 uint32_t order_link_room(const struct order_link *link);
+/* Control thread: has the owner taken all that it was told? Then what it sent before is seen in `sent_ref`. */
+bool order_link_heard(const struct order_link *link);
 /* Owner. */
 bool order_link_hear(struct order_link *link, struct order_news *ret_news);
 

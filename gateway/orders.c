@@ -549,6 +549,31 @@ void orders_stop(struct orders *orders, uint64_t now_ns)
         tell(orders, &news);
 }
 
+/* Orders of the owner that the venue has told nothing of, since the session is down. */
+static uint32_t doubtful_count(const struct orders *orders)
+{
+    return orders->session.state == ORDER_SESSION_UP ? 0
+                                                     : __atomic_load_n(&orders->owner->open.count, __ATOMIC_RELAXED);
+}
+
+/* May more be open than the book of record says? An owner that has not heard of the stop may still send. */
+static bool in_doubt(struct orders *orders)
+{
+    if (!orders->begun)
+        return doubtful_count(orders) > 0 && orders->session.state < ORDER_SESSION_ENDED;
+    if (!order_link_heard(orders->link))
+        return true;
+    orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
+    return unanswered(orders);
+}
+
+static uint32_t left_count(const struct orders *orders)
+{
+    const uint32_t known = orders->book.inherited_count, doubtful = doubtful_count(orders);
+
+    return known > doubtful ? known : doubtful;
+}
+
 static bool owner_has_ended(const struct orders *orders)
 {
     enum send_log_state state;
@@ -563,11 +588,11 @@ static void stop_step(struct orders *orders, uint64_t now_ns)
 
     switch (orders->stop) {
     case ORDERS_CANCELLING:
-        if ((orders->book.inherited_count > 0 || unanswered(orders)) && now_ns - orders->stop_ns < CANCEL_PATIENCE_NS)
+        if ((orders->book.inherited_count > 0 || in_doubt(orders)) && now_ns - orders->stop_ns < CANCEL_PATIENCE_NS)
             return;
-        if (orders->book.inherited_count > 0)
+        if (left_count(orders) > 0)
             fprintf(stderr, "tickgate: the venue has not confirmed that all orders are cancelled: %u may be open\n",
-                    orders->book.inherited_count);
+                    left_count(orders));
         if (orders->begun)
             tell(orders, &end);
         orders->stop = ORDERS_ENDING;

@@ -1,0 +1,319 @@
+/* orders over 127.0.0.1, carrier kernel: a venue that does what the test wants, an owner that the test plays step by
+ * step, and time that is an argument. */
+#include "gateway/orders.h"
+
+#include "feed/soup.h"
+
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LOOPBACK   0x7f000001u
+#define MS_NS      UINT64_C(1000000)
+#define STEPS_MAX  100000u
+#define SAYS_MAX   64u
+#define SYMBOL     UINT64_C(0x2020202020415049) /* "IPA" */
+
+/* --- the venue: its stream is kept, so that a login can have it again */
+
+static struct {
+    int listener, client;
+    bool logged_in, mute; /* mute: its stream grows, the client does not get it */
+    char reject;          /* a login is rejected with this letter; 0 = is not */
+    uint32_t count, next, heard_len;
+    uint32_t open, next_ref; /* orders; next UserRefNum */
+    uint32_t enters, cancels, logins;
+    uint32_t len[SAYS_MAX];
+    uint8_t say[SAYS_MAX][OUCH_ANSWER_FIXED_MAX];
+    uint8_t heard[4096];
+} venue;
+
+static void venue_say(struct ouch_answer answer)
+{
+    cr_assert_lt(venue.count, SAYS_MAX);
+    venue.len[venue.count] = ouch_encode_answer(&answer, venue.say[venue.count]);
+    venue.count++;
+}
+
+static void venue_put(uint8_t type, const uint8_t *payload, uint32_t payload_len)
+{
+    uint8_t bytes[SOUP_HEADER_LEN + OUCH_ANSWER_FIXED_MAX];
+
+    soup_encode_header(bytes, type, payload_len);
+    if (payload_len > 0)
+        memcpy(bytes + SOUP_HEADER_LEN, payload, payload_len);
+    cr_assert_eq(send(venue.client, bytes, SOUP_HEADER_LEN + payload_len, MSG_NOSIGNAL), SOUP_HEADER_LEN + payload_len);
+}
+
+static void venue_login(const struct soup_packet *packet)
+{
+    uint8_t bytes[SOUP_ACCEPTED_LEN];
+    struct soup_login login;
+
+    cr_assert(soup_decode_login(packet, &login));
+    if (venue.reject) {
+        venue_put(SOUP_LOGIN_REJECTED, (const uint8_t *)&venue.reject, 1);
+        return;
+    }
+    venue.logged_in = true;
+    venue.logins++;
+    venue.next = login.sequence > 0 ? (uint32_t)login.sequence - 1 : venue.count;
+    soup_encode_accepted(bytes, "SESSION001", venue.next + 1);
+    cr_assert_eq(send(venue.client, bytes, sizeof(bytes), MSG_NOSIGNAL), (ssize_t)sizeof(bytes));
+}
+
+static void venue_request(const uint8_t *message, uint32_t len)
+{
+    struct ouch_enter enter;
+    struct ouch_cancel cancel;
+
+    if (ouch_decode_query(message, len) == 0) {
+        venue_say((struct ouch_answer){.type = OUCH_QUERY_ANSWER, .user_ref = venue.next_ref});
+    } else if (ouch_decode_enter(message, len, &enter) == 0) {
+        venue.enters++;
+        venue.open++;
+        venue.next_ref = enter.user_ref + 1;
+        venue_say((struct ouch_answer){.type = OUCH_ACCEPTED, .user_ref = enter.user_ref, .side = enter.side,
+                                       .qty = enter.qty, .symbol = enter.symbol, .price = enter.price, .state = 'L'});
+    } else {
+        cr_assert_eq(ouch_decode_cancel(message, len, &cancel), 0);
+        venue.cancels++;
+        venue.open--;
+        venue_say((struct ouch_answer){.type = OUCH_CANCELED, .user_ref = cancel.user_ref, .qty = 100, .reason = 'U'});
+    }
+}
+
+static void venue_hear(void)
+{
+    struct soup_packet packet;
+    uint32_t at = 0;
+
+    while (soup_parse(venue.heard + at, venue.heard_len - at, &packet) == SOUP_PACKET) {
+        at += packet.packet_len;
+        if (packet.type == SOUP_LOGIN)
+            venue_login(&packet);
+        else if (packet.type == SOUP_UNSEQUENCED)
+            venue_request(packet.payload, packet.payload_len);
+    }
+    memmove(venue.heard, venue.heard + at, venue.heard_len - at);
+    venue.heard_len -= at;
+}
+
+static void venue_leave(void)
+{
+    if (venue.client >= 0)
+        close(venue.client);
+    venue.client = -1;
+    venue.logged_in = false;
+    venue.heard_len = 0;
+}
+
+static void venue_step(void)
+{
+    const int client = accept4(venue.listener, NULL, NULL, SOCK_NONBLOCK);
+
+    if (client >= 0) {
+        venue_leave();
+        venue.client = client;
+    }
+    if (venue.client < 0)
+        return;
+    const ssize_t len = recv(venue.client, venue.heard + venue.heard_len, sizeof(venue.heard) - venue.heard_len, 0);
+    if (len > 0) {
+        venue.heard_len += (uint32_t)len;
+        venue_hear();
+    } else if (len == 0 || errno != EAGAIN) {
+        venue_leave();
+    }
+    for (; venue.logged_in && !venue.mute && venue.next < venue.count; venue.next++)
+        venue_put(SOUP_SEQUENCED, venue.say[venue.next], venue.len[venue.next]);
+}
+
+/* --- the owner */
+
+static struct strategy_lcore owner;
+static struct order_path path;
+static struct order_link *link_to_owner;
+static struct {
+    bool begun, cancels, ended; /* has the session; was told to cancel everything, to send nothing more */
+    int socket;
+} owner_knows;
+
+static void owner_send(const uint8_t *message, uint32_t len)
+{
+    uint8_t bytes[SOUP_HEADER_LEN + OUCH_MESSAGE_MAX];
+
+    soup_encode_header(bytes, SOUP_UNSEQUENCED, len);
+    memcpy(bytes + SOUP_HEADER_LEN, message, len);
+    cr_assert(send_log_room(&link_to_owner->log));
+    kernel_line_send(owner_knows.socket, &link_to_owner->log, bytes, SOUP_HEADER_LEN + len);
+}
+
+static void owner_enter(void)
+{
+    const struct ouch_enter enter = {.user_ref = owner.open.next_ref++, .side = 'B', .qty = 100, .symbol = SYMBOL,
+                                     .price = 10000, .tif = '0', .display = 'Y', .capacity = 'P', .iso = 'N',
+                                     .cross = 'N'};
+    uint8_t message[OUCH_MESSAGE_MAX];
+
+    cr_assert(owner_knows.begun);
+    owner_send(message, ouch_encode_enter(&enter, message));
+    owner.open.count++; /* nobody looks at more than their number */
+    link_to_owner->sent_ref = enter.user_ref;
+}
+
+static void owner_cancel_newest(void)
+{
+    const struct ouch_cancel cancel = {.user_ref = link_to_owner->sent_ref};
+    uint8_t message[OUCH_MESSAGE_MAX];
+
+    owner_send(message, ouch_encode_cancel(&cancel, message));
+}
+
+static void owner_hear(void)
+{
+    struct order_news news;
+
+    while (order_link_hear(link_to_owner, &news)) {
+        if (news.type == ORDER_NEWS_BEGIN) {
+            owner_knows.begun = true;
+            owner_knows.socket = news.socket;
+            send_log_begin(&link_to_owner->log, news.epoch, news.value);
+        } else if (news.type == ORDER_NEWS_BREAK || news.type == ORDER_NEWS_END) {
+            owner_knows.begun = false;
+            owner_knows.ended = news.type == ORDER_NEWS_END;
+            send_log_end(&link_to_owner->log);
+        } else if (news.type == ORDER_NEWS_CANCEL_ALL) {
+            owner_knows.cancels = true;
+        } else if (news.type == ORDER_NEWS_ANSWER && news.answer.type == OUCH_CANCELED) {
+            owner.open.count--;
+        }
+    }
+}
+
+/* --- all three, and the time */
+
+static struct orders orders;
+static struct config config;
+static char folder[] = "/tmp/tickgate-orders-XXXXXX";
+static char refs_path[64];
+static uint64_t now_ns = 1000 * MS_NS;
+
+static void step(void)
+{
+    now_ns += MS_NS / 10;
+    orders_step(&orders, now_ns);
+    venue_step();
+}
+
+#define UNTIL(condition)                                                                                               \
+    for (uint32_t steps = 0; !(condition); steps++) {                                                                  \
+        cr_assert_lt(steps, STEPS_MAX, "%s", #condition);                                                              \
+        step();                                                                                                        \
+        owner_hear();                                                                                                  \
+    }
+
+static void start(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(LOOPBACK)};
+    socklen_t len = sizeof(address);
+    char error[ORDERS_ERROR_MAX];
+
+    venue.client = -1;
+    venue.next_ref = 1;
+    venue.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    cr_assert_eq(bind(venue.listener, (const struct sockaddr *)&address, len), 0);
+    cr_assert_eq(listen(venue.listener, 8), 0);
+    cr_assert_eq(getsockname(venue.listener, (struct sockaddr *)&address, &len), 0);
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(refs_path, sizeof(refs_path), "%s/refs", folder);
+    config.orders = (struct config_orders){.present = true, .carrier = CONFIG_CARRIER_KERNEL, .peer_ip = LOOPBACK,
+                                           .peer_port = ntohs(address.sin_port), .username = "desk",
+                                           .heartbeat_ms = 1000, .timeout_ms = 60000, .login_timeout_ms = 30000,
+                                           .retry_ms = 1, .retry_max_ms = 1, .answer_timeout_ms = 30000,
+                                           .refs_file = refs_path, .refs_headroom = 1000, .refs_leap_max = 1000};
+    owner.name = "trade0";
+    owner.path = &path;
+    path.carrier = CONFIG_CARRIER_KERNEL;
+    cr_assert_eq(posix_memalign((void **)&link_to_owner, CACHE_LINE_BYTES, sizeof(*link_to_owner)), 0);
+    owner.link = link_to_owner;
+    const struct orders_setup setup = {.owner = &owner, .link = link_to_owner};
+    cr_assert_eq(orders_open(&orders, &config, &setup, now_ns, error), 0, "%s", error);
+}
+
+static void end(void)
+{
+    orders_close(&orders);
+    unlink(refs_path);
+    rmdir(folder);
+}
+
+TestSuite(orders, .init = start, .fini = end, .timeout = 60);
+
+/* --- a clean stop */
+
+Test(orders, a_stop_cancels_what_is_open_and_ends)
+{
+    UNTIL(owner_knows.begun);
+    owner_enter();
+    UNTIL(orders.book.inherited_count == 1);
+    orders_stop(&orders, now_ns);
+    UNTIL(owner_knows.cancels);
+    owner_cancel_newest();
+    UNTIL(orders_stopped(&orders));
+    cr_assert_eq(venue.open, 0u);
+    cr_assert(owner_knows.ended);
+}
+
+/* What the owner sends before it hears of the stop is known to be on its way only then. */
+Test(orders, an_order_that_goes_out_while_a_stop_begins_is_waited_for)
+{
+    UNTIL(owner_knows.begun);
+    orders_stop(&orders, now_ns);
+    step();
+    owner_enter();
+    owner_hear();
+    cr_assert(owner_knows.cancels && !owner_knows.ended);
+    owner_cancel_newest();
+    UNTIL(orders_stopped(&orders));
+    cr_assert_eq(venue.enters, 1u);
+    cr_assert_eq(venue.open, 0u, "and nothing is left behind");
+}
+
+/* The venue has it, and its answer was lost with the connection: only the next login can tell. */
+Test(orders, a_stop_in_a_break_finds_the_orders_that_were_in_flight)
+{
+    UNTIL(owner_knows.begun);
+    venue.mute = true;
+    owner_enter();
+    UNTIL(venue.open == 1);
+    venue_leave();
+    UNTIL(!owner_knows.begun);
+    orders_stop(&orders, now_ns);
+    venue.mute = false;
+    UNTIL(orders_stopped(&orders));
+    cr_assert_eq(venue.open, 0u);
+}
+
+Test(orders, a_stop_does_not_wait_for_ever_for_a_venue_that_is_gone_and_says_what_may_be_open)
+{
+    cr_redirect_stderr();
+    UNTIL(owner_knows.begun);
+    venue.mute = true;
+    owner_enter();
+    UNTIL(venue.open == 1);
+    close(venue.listener);
+    venue_leave();
+    UNTIL(!owner_knows.begun);
+    orders_stop(&orders, now_ns);
+    UNTIL(orders_stopped(&orders));
+    cr_assert_stderr_eq_str("tickgate: the venue has not confirmed that all orders are cancelled: 1 may be open\n");
+}
