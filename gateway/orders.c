@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,6 +298,10 @@ static void message(struct orders *orders, const struct order_session_message *m
         orders->answered_ref = news.answer.user_ref;
         orders->answered_ns = 0;
     }
+    if (type == OUCH_BROKEN)
+        fprintf(stderr, "tickgate: the venue breaks trade %" PRIu64 " of order %u (%c): positions still count it, here "
+                        "and in the gate\n", news.answer.match, news.answer.user_ref,
+                news.answer.reason >= ' ' && news.answer.reason <= '~' ? news.answer.reason : '?');
     const enum answer_verdict verdict = answer_apply(&orders->book, &orders->positions, &news.answer, 0,
                                                      &orders->answers, events, &event_count);
     orders->counters.unreadable_count += type == OUCH_EXECUTED && verdict == ANSWER_UNKNOWN_ORDER;
@@ -340,6 +345,46 @@ static void connection_events(struct orders *orders, uint64_t now_ns)
             continue;
         order_session_closed(&orders->session, now_ns);
     }
+}
+
+/* What whoever runs the gateway can do about it. */
+static const char *advice_of(const struct order_session *session)
+{
+    switch (session->loss) {
+    case ORDER_SESSION_LOSS_CONNECT:
+        return "is the venue there, and are orders.peer_ip and orders.peer_port right? It is tried again";
+    case ORDER_SESSION_LOSS_REJECTED:
+        return session->reject_reason == 'A'   ? "(A) not authorised: orders.username, orders.password"
+               : session->reject_reason == 'S' ? "(S) there is no such session: orders.session"
+                                               : "for a reason that SoupBinTCP does not have";
+    case ORDER_SESSION_LOSS_SEQUENCE:
+        return "the venue does not say again what was missed, so it is not taken up: ask the venue";
+    case ORDER_SESSION_LOSS_SHORTER:
+    case ORDER_SESSION_LOSS_OTHER_SESSION:
+        return "no more orders; a restart reads the venue's messages from the first on";
+    default:
+        return "it is taken up again";
+    }
+}
+
+/* Each way of losing a connection once, until the session is up again; what others say is left to them. */
+static void say_loss(struct orders *orders)
+{
+    const struct order_session *session = &orders->session;
+    const bool ended = session->state == ORDER_SESSION_ENDED && session->loss == ORDER_SESSION_LOSS_NONE;
+    const uint32_t bit = 1u << session->loss; /* NONE: the venue has ended the session */
+
+    if (session->state == ORDER_SESSION_UP && orders->said != 0) {
+        orders->said = 0;
+        fprintf(stderr, "tickgate: order session: up again\n");
+    }
+    if ((session->loss == ORDER_SESSION_LOSS_NONE && !ended) || session->loss == ORDER_SESSION_LOSS_ABORT ||
+        session->loss == ORDER_SESSION_LOSS_USER_REF || (orders->said & bit) != 0 || orders->stop != ORDERS_RUNNING)
+        return;
+    orders->said |= bit;
+    fprintf(stderr, "tickgate: order session: %s: %s\n",
+            ended ? "ended by the venue" : order_session_loss_text((enum order_session_loss)session->loss),
+            ended ? "no more orders until a restart" : advice_of(session));
 }
 
 static void session_wants(struct orders *orders, uint64_t now_ns)
@@ -498,6 +543,8 @@ static void watch_answers(struct orders *orders, uint64_t now_ns)
     if (now_ns - orders->answered_ns < patience_ns)
         return;
     orders->counters.late_count++;
+    fprintf(stderr, "tickgate: order session: no answer to orders up to %u for %u ms (orders.answer_timeout_ms): the "
+                    "connection is taken up anew\n", orders->sent_ref, config_of(orders)->answer_timeout_ms);
     abort_line(orders, now_ns);
 }
 
@@ -627,6 +674,7 @@ bool orders_step(struct orders *orders, uint64_t now_ns)
     connection_events(orders, now_ns);
     busy |= receive(orders, now_ns);
     session_wants(orders, now_ns);
+    say_loss(orders);
     if (orders->begun && orders->session.state != ORDER_SESSION_UP)
         take_back(orders);
     session_says(orders, now_ns);

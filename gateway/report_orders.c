@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#define SESSION_ROWS 10u
+#define SESSION_ROWS 11u
 static void session_rows(const struct orders *orders, struct report_orders_row ret_rows[SESSION_ROWS])
 {
     const struct report_orders_row rows[SESSION_ROWS] = {
@@ -11,6 +11,7 @@ static void session_rows(const struct orders *orders, struct report_orders_row r
         {"sequenced messages", "messages", orders->session.message_count},
         {"of them no OUCH", "malformed", orders->counters.malformed_count},
         {"of them about what is open or held", "unreadable", orders->counters.unreadable_count},
+        {"broken trades", "broken_trades", orders->answers.broken_count},
         {"breaks", "breaks", orders->counters.break_count},
         {"aborts for want of answers", "late", orders->counters.late_count},
         {"owner lost", "owner_lost", orders->counters.owner_lost_count},

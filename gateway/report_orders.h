@@ -6,7 +6,7 @@
 #include "gateway/orders.h"
 
 /* Counters of session and connection, in one list. Any thread; the session may be at work. */
-#define REPORT_ORDERS_ROWS 26u
+#define REPORT_ORDERS_ROWS 27u
 struct report_orders_row { const char *name, *key; uint64_t count; };
 uint32_t report_orders_rows(const struct orders *orders, struct report_orders_row ret_rows[REPORT_ORDERS_ROWS]);
 

@@ -315,5 +315,48 @@ Test(orders, a_stop_does_not_wait_for_ever_for_a_venue_that_is_gone_and_says_wha
     UNTIL(!owner_knows.begun);
     orders_stop(&orders, now_ns);
     UNTIL(orders_stopped(&orders));
-    cr_assert_stderr_eq_str("tickgate: the venue has not confirmed that all orders are cancelled: 1 may be open\n");
+    cr_assert_stderr_eq_str("tickgate: order session: closed: it is taken up again\n"
+                            "tickgate: the venue has not confirmed that all orders are cancelled: 1 may be open\n");
+}
+
+/* --- what is said */
+
+Test(orders, why_a_session_does_not_come_up_is_said_once_and_names_the_fix)
+{
+    cr_redirect_stderr();
+    venue.reject = 'A';
+    UNTIL(orders.session.loss_count[ORDER_SESSION_LOSS_REJECTED] == 3);
+    venue.reject = 0;
+    UNTIL(owner_knows.begun);
+    venue.reject = 'S';
+    venue_leave();
+    UNTIL(orders.session.loss_count[ORDER_SESSION_LOSS_REJECTED] == 5);
+    venue.reject = 0;
+    UNTIL(owner_knows.begun);
+    venue_put(SOUP_END, NULL, 0);
+    UNTIL(orders.session.state == ORDER_SESSION_ENDED);
+    step();
+    cr_assert_stderr_eq_str(
+        "tickgate: order session: login rejected: (A) not authorised: orders.username, orders.password\n"
+        "tickgate: order session: up again\n"
+        "tickgate: order session: closed: it is taken up again\n"
+        "tickgate: order session: login rejected: (S) there is no such session: orders.session\n"
+        "tickgate: order session: up again\n"
+        "tickgate: order session: ended by the venue: no more orders until a restart\n");
+}
+
+/* Most often its order is done, so no strategy hears of it. */
+Test(orders, a_broken_trade_is_said_and_counted)
+{
+    cr_redirect_stderr();
+    UNTIL(owner_knows.begun);
+    owner_enter();
+    venue.next_ref = 2;
+    UNTIL(orders.book.inherited_count == 1);
+    venue_say((struct ouch_answer){.type = OUCH_EXECUTED, .user_ref = 1, .qty = 100, .price = 10000, .match = 77});
+    venue_say((struct ouch_answer){.type = OUCH_BROKEN, .user_ref = 1, .match = 77, .reason = 'E'});
+    UNTIL(orders.answers.broken_count == 1);
+    cr_assert_eq(orders.book.inherited_count, 0u);
+    cr_assert_stderr_eq_str("tickgate: the venue breaks trade 77 of order 1 (E): positions still count it, here and in "
+                            "the gate\n");
 }
