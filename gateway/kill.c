@@ -339,7 +339,7 @@ static void arm_objections(const struct kill *kill, char text[KILL_ERROR_MAX], s
     if (kill->look.owner_lost)
         say(text, len, "the session was taken over from its lcore, which gets it back with a restart only");
     if (kill->look.unreadable_count > 0)
-        say(text, len, "%" PRIu64 " answers of the venue could not be read, so positions are not known",
+        say(text, len, "%" PRIu64 " answers of the venue could not be read or booked, so positions are not known",
             kill->look.unreadable_count);
     for (uint32_t i = 0; i < kill->lcore_count; i++) {
         if (kill->lcore[i].lost)

@@ -41,7 +41,8 @@ enum kill_cause {
     KILL_SIGNAL,       /* SIGUSR1 */
     KILL_LOSS_LIMIT,   /* the gate of an lcore says so */
     KILL_WATCHDOG,     /* an lcore has made no turn for watchdog_ns */
-    KILL_UNDECODABLE,  /* the venue said something of an order that could not be read: positions are not known */
+    KILL_UNDECODABLE,  /* the venue said something of an order that could not be read, or that the owner had no room
+                        * for: positions are not known */
     KILL_CAUSE_COUNT
 };
 
@@ -105,7 +106,7 @@ struct kill_look {
     bool owner_lost;           /* it will not be given one any more */
     bool in_flight;            /* orders of the owner have no answer yet */
     uint32_t open_count;       /* of the book of record */
-    uint64_t unreadable_count; /* answers about orders that could not be decoded */
+    uint64_t unreadable_count; /* answers about orders that could not be decoded, or that the owner had no room for */
     uint64_t full_count;       /* orders that found no room in the book of record */
 };
 

@@ -453,6 +453,24 @@ static bool unanswered(const struct orders *orders)
 
 /* --- for the kill */
 
+/* Orders of earlier lives that the gate does not know, since the owner's table had no room for them: what they hold and
+ * buy is counted nowhere. (The book of record has more room.) */
+static uint64_t unbooked_count(const struct orders *orders)
+{
+    return __atomic_load_n(&orders->owner->answers.verdict[ANSWER_FULL], __ATOMIC_RELAXED);
+}
+
+static void watch_owner_room(struct orders *orders)
+{
+    const uint64_t count = unbooked_count(orders);
+
+    if (count == orders->unbooked_count)
+        return;
+    orders->unbooked_count = count;
+    fprintf(stderr, "tickgate: lcore %s has no room for orders of earlier lives (%" PRIu64 "): the gate does not count "
+                    "them; raise orders.open_orders_max\n", orders->owner->name, count);
+}
+
 void orders_look(const struct orders *orders, struct kill_look *ret_look)
 {
     const bool up = orders->config && orders->session.state == ORDER_SESSION_UP;
@@ -465,7 +483,7 @@ void orders_look(const struct orders *orders, struct kill_look *ret_look)
         .owner_lost = orders->owner_lost,
         .in_flight = unanswered(orders),
         .open_count = orders->book.inherited_count,
-        .unreadable_count = orders->counters.unreadable_count,
+        .unreadable_count = orders->counters.unreadable_count + (orders->config ? unbooked_count(orders) : 0),
         .full_count = orders->answers.verdict[ANSWER_FULL],
     };
 }
@@ -684,6 +702,7 @@ bool orders_step(struct orders *orders, uint64_t now_ns)
         give(orders, now_ns);
     if (up && !orders->begun && (orders->owner_lost || orders->aside || orders->stop == ORDERS_CANCELLING))
         cancel_for_owner(orders);
+    watch_owner_room(orders);
     watch_route(orders, now_ns);
     watch_answers(orders, now_ns);
     watch_refs(orders);

@@ -62,6 +62,7 @@ struct orders {
     uint64_t route_ns;           /* when it was looked at */
     uint64_t owner_sends;
     uint64_t leap_count;         /* numbers of the venue's that were not believed, as far as it was said */
+    uint64_t unbooked_count;     /* answers that the owner had no room for, as far as it was said */
     uint32_t said;               /* a bit for each way of losing a connection that was said since the session was up */
     uint32_t sent_ref, answered_ref; /* newest new order; newest that was answered */
     uint64_t answered_ns;        /* since when answered_ref has been behind without change; 0 = it is not behind */

@@ -360,3 +360,21 @@ Test(orders, a_broken_trade_is_said_and_counted)
     cr_assert_stderr_eq_str("tickgate: the venue breaks trade 77 of order 1 (E): positions still count it, here and in "
                             "the gate\n");
 }
+
+/* An earlier life had more open than this one has room for: their fills would move no position of the gate. */
+Test(orders, orders_that_the_owner_has_no_room_for_are_said_and_kill)
+{
+    struct kill_look look;
+
+    cr_redirect_stderr();
+    UNTIL(owner_knows.begun);
+    orders_look(&orders, &look);
+    cr_assert_eq(look.unreadable_count, 0u);
+    owner.answers.verdict[ANSWER_FULL] = 3;
+    step();
+    step();
+    orders_look(&orders, &look);
+    cr_assert_eq(look.unreadable_count, 3u);
+    cr_assert_stderr_eq_str("tickgate: lcore trade0 has no room for orders of earlier lives (3): the gate does not "
+                            "count them; raise orders.open_orders_max\n");
+}
