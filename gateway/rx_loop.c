@@ -83,6 +83,15 @@ void rx_deadline(struct rx *rx)
     }
 }
 
+/* Time has come to now_ns. */
+static inline void due(struct rx *rx)
+{
+    if (LIKELY(rx->now_ns < rx->deadline_ns))
+        return;
+    expire(rx);
+    rx_deadline(rx);
+}
+
 /* What the NIC has found out, and where the config wants it, our own look. Bad and good at once is "none". */
 static inline bool checksum_bad(const struct rte_mbuf *frame, const struct line *line, const struct frame_view *view)
 {
@@ -172,10 +181,7 @@ static __attribute__((noinline)) void receive(struct rx *rx, const struct rx_fou
     rx->now_ns = found->now_ns;
     if (UNLIKELY(!found->line))
         return;
-    if (UNLIKELY(rx->now_ns >= rx->deadline_ns)) {
-        expire(rx);
-        rx_deadline(rx);
-    }
+    due(rx);
     if (line_receive(rx, found, &cursor)) {
         if (rx->stage_stamps)
             hist_record(&rx->parsed, clock_tsc() - rx->burst_tsc);
@@ -293,10 +299,7 @@ static void idle(struct rx *rx)
     if (!rx->replay) {
         rx->burst_tsc = clock_tsc();
         rx->now_ns = clock_ns(rx->clock, rx->burst_tsc);
-        if (rx->now_ns >= rx->deadline_ns) {
-            expire(rx);
-            rx_deadline(rx);
-        }
+        due(rx);
         if (rx->sockets && rx->sockets->block)
             sleep_short(rx);
     } else if (rx->replay->ended && !rx->finished && replay_source_room(rx->replay, 0)) {
@@ -360,6 +363,8 @@ uint32_t rx_turn(struct rx *rx)
         strategy_turn_end(rx->inline_strategies, frame_count > 0);
     if (frame_count == 0)
         idle(rx);
+    else if (!rx->replay)
+        due(rx); /* also where all that comes is not for us */
     count(&rx->turn_count);
     return frame_count;
 }

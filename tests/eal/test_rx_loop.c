@@ -21,6 +21,7 @@
 #define GROUP 0xefc00101u
 #define UDP_PORT 26477u
 #define OPENING_NS UINT64_C(1000000)
+#define SILENCE_NS UINT64_C(1000000000)
 
 struct feed {
     struct rx *rx;
@@ -79,7 +80,17 @@ static struct itch_msg message_next(struct feed *feed)
                              .add = {.ref = feed->seq, .qty = 100, .price = 1000200, .side = 'S'}};
 }
 
-/* A frame of so many of them, into the rx ring. */
+/* A frame of a datagram whose payload is in `bytes`, into the rx ring. */
+static void put_datagram(struct feed *feed, uint8_t *bytes, uint32_t group, uint32_t payload_len)
+{
+    const uint32_t frame_len = capture_encode_udp(bytes, group, UDP_PORT, 1, UDP_PORT, payload_len);
+    struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
+
+    cr_assert(frame && rte_ring_sp_enqueue(feed->in, frame) == 0);
+    memcpy(rte_pktmbuf_append(frame, (uint16_t)frame_len), bytes, frame_len);
+}
+
+/* A frame of so many of them. */
 static void put(struct feed *feed, uint32_t count)
 {
     uint8_t bytes[CAPTURE_HEADERS_LEN + MOLD_HEADER_LEN + MESSAGES_MAX * (2 + ITCH_LENGTH_MAX)];
@@ -93,10 +104,7 @@ static void put(struct feed *feed, uint32_t count)
         store_be16(payload + payload_len, (uint16_t)len);
         payload_len += 2 + len;
     }
-    const uint32_t frame_len = capture_encode_udp(bytes, GROUP, UDP_PORT, 1, UDP_PORT, payload_len);
-    struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
-    cr_assert(frame && rte_ring_sp_enqueue(feed->in, frame) == 0);
-    memcpy(rte_pktmbuf_append(frame, (uint16_t)frame_len), bytes, frame_len);
+    put_datagram(feed, bytes, GROUP, payload_len);
 }
 
 /* A burst of `count` frames of `messages` each, that arrives at `now_ns`. */
@@ -149,7 +157,7 @@ static void feed_open(uint16_t index)
     static const char *const names[RINGS] = {"feed0", "feed1"}, *const unused[RINGS] = {"unused0", "unused1"};
     const struct channel_params params = {
         .book = {.instruments_max = INSTRUMENTS, .orders_max = ADDS_MAX, .levels_max = 64},
-        .line_count = 1, .hold_messages = 64, .first_seq = 1, .index = index};
+        .line_count = 1, .hold_messages = 64, .first_seq = 1, .index = index, .silence_ns = SILENCE_NS};
     struct feed *feed = &feeds[index];
 
     feed->in = wire_make(names[index]);
@@ -297,4 +305,18 @@ Test(rx_loop, a_reservation_is_timed_from_its_own_frame)
     decide_all();
     cr_assert_eq(lcore->open.count, 0u);
     cr_assert_eq(lcore->release_count, 1u);
+}
+
+Test(rx_loop, a_flood_of_foreign_frames_hides_no_silence)
+{
+    static uint8_t bytes[CAPTURE_HEADERS_LEN + MOLD_HEADER_LEN];
+    struct feed *feed = &feeds[0];
+
+    for (uint32_t i = 1; i <= 2; i++) {
+        put_datagram(feed, bytes, GROUP + 1, MOLD_HEADER_LEN);
+        feed->clock.set[0].line.ns = OPENING_NS + i * SILENCE_NS / 2;
+        cr_assert_eq(rx_turn(feed->rx), 1u);
+        cr_assert_eq(feed->rx->foreign_count, i);
+        cr_assert_eq(channel_stale(feed->rx->channel[0]), i == 2);
+    }
 }
