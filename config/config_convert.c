@@ -365,7 +365,8 @@ static int convert_ports(const struct config_load *load, const struct raw *raw, 
         if (!port->device)
             return -ENOMEM;
         port->rx_descriptors =
-            (uint16_t)number(load, config_at("ports[%u].rx_descriptors", i), from->rx_descriptors, 64, 8192, 1024);
+            (uint16_t)number(load, config_at("ports[%u].rx_descriptors", i), from->rx_descriptors, 64, 8192,
+                             config_device_is(port->device, "net_af_xdp") ? 2048 : 1024);
         port->tx_descriptors =
             (uint16_t)number(load, config_at("ports[%u].tx_descriptors", i), from->tx_descriptors, 64, 8192, 1024);
         port->mtu = (uint32_t)number(load, config_at("ports[%u].mtu", i), from->mtu, 576, 9216, 1500);

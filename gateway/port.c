@@ -16,11 +16,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Of each queue of net_af_xdp. The driver counts frames for which the kernel had no buffer, and not those for which the
+ * ring of descriptors had no room: with a descriptor for each buffer the buffers end first, and no loss is silent. */
+#define AF_XDP_BUFFERS 2048u
+
 #define ETHERNET_OVERHEAD_BYTES (RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * RTE_VLAN_HLEN)
 
 uint16_t port_data_room(const struct config_port *config)
 {
     return (uint16_t)(config->mtu + ETHERNET_OVERHEAD_BYTES);
+}
+
+uint16_t port_rx_descriptors(const struct config_port *config)
+{
+    if (config_device_is(config->device, "net_af_xdp") && config->rx_descriptors < AF_XDP_BUFFERS)
+        return AF_XDP_BUFFERS;
+    return config->rx_descriptors;
 }
 
 static int fail(char ret_error[PORT_ERROR_MAX], const struct config_port *config, const char *what, int error)
@@ -61,7 +72,7 @@ static int descriptors_fit(struct port *port, char ret_error[PORT_ERROR_MAX])
 {
     const struct config_port *config = port->config;
 
-    port->rx_descriptors = config->rx_descriptors;
+    port->rx_descriptors = port_rx_descriptors(config);
     port->tx_descriptors = config->tx_descriptors;
     const int error = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors, &port->tx_descriptors);
     if (error)
@@ -71,8 +82,11 @@ static int descriptors_fit(struct port *port, char ret_error[PORT_ERROR_MAX])
     size_t len = strlen(port->note);
     if (port->rx_descriptors != config->rx_descriptors)
         len += (size_t)snprintf(port->note + len, sizeof(port->note) - len,
-                                "%srx_descriptors %u instead of %u: the device's limit", len ? "; " : "",
-                                port->rx_descriptors, config->rx_descriptors);
+                                "%srx_descriptors %u instead of %u: %s", len ? "; " : "", port->rx_descriptors,
+                                config->rx_descriptors,
+                                port_rx_descriptors(config) == config->rx_descriptors
+                                    ? "the device's limit"
+                                    : "with fewer its driver counts no loss");
     if (port->tx_descriptors != config->tx_descriptors && len < sizeof(port->note))
         snprintf(port->note + len, sizeof(port->note) - len, "%stx_descriptors %u instead of %u: the device's limit",
                  len ? "; " : "", port->tx_descriptors, config->tx_descriptors);

@@ -35,6 +35,10 @@ struct port {
 /* What a frame buffer must hold for this port's MTU, headroom not counted. */
 uint16_t port_data_room(const struct config_port *config);
 
+/* Descriptors that each of its receive queues is asked to have: those of the config, or more where the driver needs
+ * them to count its losses. */
+uint16_t port_rx_descriptors(const struct config_port *config);
+
 /* Open the device that the config names, with these queues; rx mbufs come from `pool`. The groups (host byte order)
  * are put into the MAC filter; where the device has none, all multicast, then promiscuous. 0 or -errno, and one
  * sentence. */

@@ -374,7 +374,7 @@ static uint32_t pool_frames(const struct config *config)
     uint32_t count = 4096 + ASIDE_FRAMES; /* what AF_XDP keeps for its fill ring, what is in flight, or aside */
 
     for (uint32_t i = 0; i < config->port_count; i++)
-        count += config->port[i].rx_descriptors * (uint32_t)config->port[i].rx_queues +
+        count += port_rx_descriptors(&config->port[i]) * (uint32_t)config->port[i].rx_queues +
                  2048u * (config->port[i].rx_queues - 1u);
     return count;
 }

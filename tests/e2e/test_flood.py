@@ -5,6 +5,7 @@ without it the same flood goes through tickgate. The rates that were reached are
 docs/OPERATIONS.md (20,000 feed packets and 200,000 of flood a second). Needs root, iproute2 and two CPUs; removes what it makes."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ def config(work, name, guard):
     path = p.config(work, name, "af_xdp", strategies="", every=1000)
     text = open(path).read()
     text = text.replace("device: 'net_af_xdp,iface=vg',", f"device: 'net_af_xdp,iface=vg', xdp_guard: {{enabled: {guard}}},")
+    text = text.replace("rx_descriptors: 2048", "rx_descriptors: 64", 1)
     text = text.replace("udp_port: 26477}", f"udp_port: 26477, source: {n.VENUE_IP}}}")
     with open(path, "w") as file:
         file.write(text)
@@ -64,6 +66,10 @@ def flooded(work, guard, kind):
     time.sleep(1)
     harm = flood(kind)
     answered = arp_answered() if guard else None
+    if not guard: # away for longer than its buffers last
+        gateway.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        gateway.send_signal(signal.SIGCONT)
     said = json.loads(harm.communicate(timeout=60)[0])
     end = desk.finish()
     report = n.gateway_stop(gateway)
@@ -97,6 +103,9 @@ def bare(work, kind):
     g.check(frames["everything"] >= said["sent"], f"no guard, {kind}: the driver gave all of it to tickgate")
     g.check(rx["frames"] + port["missed"] > said["sent"],
             f"no guard, {kind}: the lcore took {rx['frames']} frames, {port['missed']} were missed, {line['lost']} messages lost on A")
+    g.check(port["rx_descriptors"] == 2048 and "instead of 64" in port["note"] and port["missed"] > 0 and
+            0 <= frames["everything"] - port["rx_frames"] - port["missed"] <= 2048,
+            f"no guard, {kind}: of {frames['everything']} frames {port['rx_frames']} came and {port['missed']} are counted as missed")
 
 
 def main():
