@@ -4,6 +4,7 @@
 #include "gateway/crash.h"
 #include "gateway/log.h"
 #include "gateway/order/ouch.h"
+#include "gateway/report_ports.h"
 #include "gateway/topology_parts.h"
 
 #include <errno.h>
@@ -197,6 +198,7 @@ static void status_line(const struct control *control)
     }
     fprintf(stderr, "tickgate: %" PRIu64 " frames, %" PRIu64 " events, %" PRIu64 " orders, %" PRIu64 " events lost",
             frames, events, orders, lost);
+    report_ports_status(topology, stderr);
     for (uint32_t i = 0; i < topology->config->feed_count; i++)
         if (channel_stale(topology->channel[i]))
             fprintf(stderr, "; feed %s is STALE", topology->config->feed[i].name);

@@ -74,6 +74,30 @@ void report_ports_text(const struct topology *topology, FILE *out)
         text_guard(&topology->guard[i], out);
 }
 
+void report_ports_status(const struct topology *topology, FILE *out)
+{
+    for (uint32_t i = 0; i < topology->port_count; i++) {
+        const struct port *port = &topology->port[i];
+        struct port_counts counts;
+
+        if (!port->started)
+            continue;
+        port_counts(port, &counts);
+        if (counts.missed + counts.no_mbuf > 0)
+            fprintf(out, "; port %s has MISSED %" PRIu64 " frames", port->config->name, counts.missed + counts.no_mbuf);
+    }
+    for (uint32_t i = 0; i < topology->guard_count; i++) {
+        struct guard_count counts[GUARD_RULE_COUNT];
+
+        if (!topology->guard[i].attached)
+            continue;
+        xdp_guard_counts(&topology->guard[i], counts);
+        if (counts[GUARD_NO_SOCKET].frames > 0)
+            fprintf(out, "; %" PRIu64 " frames of %s came on queues without socket",
+                    (uint64_t)counts[GUARD_NO_SOCKET].frames, topology->guard[i].interface);
+    }
+}
+
 static void json_port(struct json *json, const struct port *port)
 {
     struct port_counts counts;

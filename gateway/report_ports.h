@@ -5,6 +5,8 @@
 #include "gateway/json.h"
 #include "gateway/topology.h"
 
+/* For the status line: what has been lost before tickgate had it. Nothing, where nothing was. */
+void report_ports_status(const struct topology *topology, FILE *out);
 void report_ports_text(const struct topology *topology, FILE *out);
 void report_ports_json(struct json *json, const struct topology *topology);
 
