@@ -1,5 +1,6 @@
 """The admin socket and the audit log of a running gateway: commands and exit codes, two clients at once, one that never reads, another
 user, a socket left by a kill -9, kill -9 in the middle of changes, a disk that is full. Ports are net_ring: nothing is traded here."""
+import atexit
 import grp
 import json
 import os
@@ -30,6 +31,7 @@ class Gateway:
 
     def __init__(self, config, *prefix):
         self.process = subprocess.Popen([*prefix, g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill) # a test that fails leaves nobody spinning on a CPU
         self.said = ""
         for line in self.process.stderr:
             self.said += line
@@ -291,6 +293,7 @@ def unread():
     """Nobody reads what the gateway says: neither a pipe that is full holds it, nor one without a reader ends it."""
     reader, writer = os.pipe()
     process = subprocess.Popen([g.TICKGATE, "run", config_admin()], stdout=subprocess.DEVNULL, stderr=writer)
+    atexit.register(process.kill)
     os.close(writer)
     said = b""
     while b"armed;" not in said:
