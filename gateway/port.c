@@ -195,6 +195,10 @@ int port_open(struct port *port, const struct config_port *config, uint16_t rx_q
     int error = device_attach(config, name, sizeof(name));
     if (error && !driver_there(name))
         return fail(ret_error, config, "install the package of its driver, which this DPDK lacks", -ENODEV);
+    if (error == -EPERM || error == -EACCES)
+        return fail(ret_error, config,
+                    "cannot be created by this user; be root, or give the program cap_net_raw (net_tap: cap_net_admin)",
+                    error);
     if (error)
         return fail(ret_error, config, "cannot be created", error);
     error = rte_eth_dev_get_port_by_name(name, &port->id);
