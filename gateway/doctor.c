@@ -14,6 +14,7 @@
 
 /* In the order of a preparation: CPUs, interrupts, power, time, memory, cards. `id` is what a script looks for. */
 static const struct { const char *id; doctor_check *check; const char *why; } checks[] = {
+    {"cpus_online", doctor_online, "A thread cannot be pinned to a CPU that is not there: the start is refused."},
     {"isolcpus", doctor_isolcpus,
      "The scheduler puts other threads on a hot CPU: each visit costs 5 us to 4 ms of blindness."},
     {"nohz_full", doctor_nohz_full,

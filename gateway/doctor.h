@@ -71,7 +71,7 @@ bool doctor_parameter(const struct doctor *doctor, const char *name, char *ret_v
 /* CPUs that are meant by "hot": those of the config or the isolated ones, else all that are online. */
 const struct sysfile_cpus *doctor_hot(const struct doctor *doctor);
 
-doctor_check doctor_isolcpus, doctor_nohz_full, doctor_rcu_nocbs, doctor_irq_affinity, doctor_irqbalance,
+doctor_check doctor_online, doctor_isolcpus, doctor_nohz_full, doctor_rcu_nocbs, doctor_irq_affinity, doctor_irqbalance,
     doctor_cstates, doctor_governor, doctor_smt, doctor_tsc, doctor_clocksource, doctor_steal, doctor_nmi_watchdog,
     doctor_soft_watchdog, doctor_kernel, doctor_vmstat;
 doctor_check doctor_hugepages, doctor_numa_balancing, doctor_thp, doctor_swap, doctor_memlock;

@@ -47,6 +47,25 @@ static void covered(struct doctor *doctor, struct doctor_finding *finding, const
                    sysfile_cpus_count(&doctor->hot) > 0 ? list(&doctor->hot, hot) : "CPUS");
 }
 
+void doctor_online(struct doctor *doctor, struct doctor_finding *finding)
+{
+    char text[LIST_MAX], lack[LIST_MAX];
+    struct sysfile_cpus cpus;
+
+    if (!sysfile_line(doctor->root, text, sizeof(text), "/sys/devices/system/cpu/online")) {
+        doctor_say(finding, DOCTOR_UNKNOWN, "/sys/devices/system/cpu/online cannot be read");
+        return;
+    }
+    sysfile_cpus_parse(text, &cpus);
+    const struct sysfile_cpus rest = outside(doctor, &cpus);
+    if (sysfile_cpus_count(&rest) == 0) {
+        doctor_say(finding, DOCTOR_OK, "CPUs online: %s", text);
+        return;
+    }
+    doctor_say(finding, DOCTOR_BAD, "CPUs online: %s, without hot CPU %s", text, list(&rest, lack));
+    doctor_fix(finding, "lcores: cpu: ones of %s", text);
+}
+
 void doctor_isolcpus(struct doctor *doctor, struct doctor_finding *finding)
 {
     char text[LIST_MAX];

@@ -111,6 +111,21 @@ static void each_port(struct doctor *doctor, struct doctor_finding *finding, por
     }
 }
 
+/* A card by its address, which this host, that tells of its cards, has not got. Once it is bad, then unknown. */
+static bool card_missing(const struct doctor *doctor, struct doctor_finding *finding, const struct config_port *port,
+                         enum doctor_status status)
+{
+    char place[128], iface[CONFIG_INTERFACE_MAX + 1];
+
+    if (doctor_nic_iface(port, iface) || strncmp(port->device, "net_", 4) == 0 || port->socket.present ||
+        !sysfile_exists(doctor->root, "/sys/bus/pci/devices") || device_of(doctor, port, place))
+        return false;
+    doctor_say(finding, status, "there is no card %s", port->device);
+    if (status == DOCTOR_BAD)
+        doctor_fix(finding, "lspci -D; then the address in ports: device");
+    return true;
+}
+
 static void virtual_port(struct doctor_finding *finding, const struct config_port *port)
 {
     doctor_say(finding, DOCTOR_OK, "%s is no hardware", port->device);
@@ -121,6 +136,8 @@ static void node_check(struct doctor *doctor, struct doctor_finding *finding, co
     char place[128], text[256];
     struct sysfile_cpus local;
 
+    if (card_missing(doctor, finding, port, DOCTOR_BAD))
+        return;
     if (!device_of(doctor, port, place)) {
         virtual_port(finding, port);
         return;
@@ -145,6 +162,8 @@ static void pcie_check(struct doctor *doctor, struct doctor_finding *finding, co
     char place[128], speed[32], speed_max[32];
     uint64_t width, width_max;
 
+    if (card_missing(doctor, finding, port, DOCTOR_UNKNOWN))
+        return;
     if (!device_of(doctor, port, place)) {
         virtual_port(finding, port);
         return;
@@ -170,7 +189,7 @@ static bool asked(struct doctor *doctor, struct doctor_finding *finding, const s
     if (!doctor_nic_iface(port, ret_iface)) {
         if (strncmp(port->device, "net_", 4) == 0)
             virtual_port(finding, port);
-        else
+        else if (!card_missing(doctor, finding, port, DOCTOR_UNKNOWN))
             doctor_say(finding, DOCTOR_UNKNOWN, "the kernel does not drive %s: ask before it is bound to vfio-pci",
                        port->device);
         return false;

@@ -128,7 +128,7 @@ Test(doctor, nothing_is_to_be_done_on_a_good_host)
         cr_expect_str_eq(finding->fix, "", "%s", finding->id);
         cr_expect_neq(finding->why[0], '\0');
     }
-    cr_expect_eq(doctor.count, 27);
+    cr_expect_eq(doctor.count, 28);
 }
 
 Test(doctor, each_thing_that_is_wrong_is_found_with_its_fix)
@@ -204,6 +204,25 @@ Test(doctor, two_hot_cpus_of_one_core_are_bad)
     host_good();
     cpu_files(2, "2-3\n", "performance\n", "2\n");
     expect("smt_siblings", DOCTOR_BAD, "CPU 2 shares its core with CPU 3, which is hot too", "different cores");
+}
+
+Test(doctor, a_hot_cpu_that_is_not_there_is_bad)
+{
+    host_good();
+    rig_file("/sys/devices/system/cpu/online", "0-2\n");
+    expect("cpus_online", DOCTOR_BAD, "CPUs online: 0-2, without hot CPU 3", "lcores: cpu: ones of 0-2");
+}
+
+Test(doctor, a_card_that_is_not_there_is_bad)
+{
+    host_good();
+    config.port[0].device = (char[]){"03:00.0"};
+    config.port[0].socket.present = false;
+    expect("nic_node", DOCTOR_OK, "03:00.0 is no hardware", NULL); /* a host that tells of no cards at all */
+    rig_file("/sys/bus/pci/devices/0000:04:00.0/local_cpulist", "0-1\n");
+    expect("nic_node", DOCTOR_BAD, "there is no card 03:00.0", "lspci -D");
+    expect("pcie_link", DOCTOR_UNKNOWN, "there is no card 03:00.0", NULL);
+    expect("firmware", DOCTOR_UNKNOWN, "there is no card 03:00.0", NULL);
 }
 
 Test(doctor, an_interface_that_is_not_there_is_bad)
