@@ -348,7 +348,9 @@ take(struct book *book, uint32_t cell, uint32_t home, uint32_t level_cell, bool 
     ret_change->left_qty = order->qty - taken;
     ret_change->side = side == 0 ? 'B' : 'S';
     ret_change->clamped = !all && qty > order->qty;
-    book->counters.clamped_count += ret_change->clamped;
+    if (!all) /* telemetry reads it while we run */
+        __atomic_store_n(&book->counters.clamped_count, book->counters.clamped_count + ret_change->clamped,
+                         __ATOMIC_RELAXED);
     DCHECK(level->qty >= taken);
     level->qty -= taken;
     touch_tell(header, side, price, level->qty);

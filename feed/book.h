@@ -81,7 +81,7 @@ struct book_totals {
 
 struct book_counters {
     uint64_t verdict[BOOK_VERDICT_COUNT]; /* operations by verdict; one writer, relaxed: any thread may read */
-    uint64_t clamped_count;
+    uint64_t clamped_count; /* operations that asked for more than the order had; likewise */
     uint64_t crossed_count; /* times an operation left bid >= ask where it was not so before */
 };
 

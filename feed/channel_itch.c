@@ -153,12 +153,21 @@ static inline void put_change(const struct channel *channel, struct channel_curs
                                      .ref = change->ref});
 }
 
+/* Behind the events of a message that takes something off an order: it had no more than that. */
+static inline void had(struct channel *channel, struct channel_cursor *cursor, const struct book_change *change)
+{
+    if (UNLIKELY(change->clamped))
+        channel_contradict(channel, cursor);
+}
+
 static inline void executed(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->executed.qty, &change)))
-        put_change(channel, cursor, MD_EXECUTE, 0, &change);
+    if (!found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->executed.qty, &change)))
+        return;
+    put_change(channel, cursor, MD_EXECUTE, 0, &change);
+    had(channel, cursor, &change);
 }
 
 /* The order leaves at its own price, the trade prints at another. */
@@ -178,14 +187,17 @@ static inline void executed_price(struct channel *channel, struct channel_cursor
                                      .price = price,
                                      .qty = change.qty,
                                      .ref = msg->executed.match});
+    had(channel, cursor, &change);
 }
 
 static inline void cancel(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
     struct book_change change;
 
-    if (found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->cancel.qty, &change)))
-        put_change(channel, cursor, MD_CANCEL, 0, &change);
+    if (!found(channel, cursor, msg, book_reduce_looked(channel->book, look_of(cursor), msg->cancel.qty, &change)))
+        return;
+    put_change(channel, cursor, MD_CANCEL, 0, &change);
+    had(channel, cursor, &change);
 }
 
 static inline void withdraw(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)

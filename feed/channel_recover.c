@@ -157,8 +157,8 @@ void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32
 
 /* ---- snapshots ---- */
 
-/* A whole feed never refers to an order that it has not entered: something was wrong with what we were told, say with
- * the end of a snapshot. Only another snapshot helps. */
+/* A whole feed never refers to an order that it has not entered, enters one twice, or takes more off one than it has:
+ * something was wrong with what we were told, say with the end of a snapshot. Only another snapshot helps. */
 void channel_contradict(struct channel *channel, struct channel_cursor *cursor)
 {
     if (!channel->recovery.snapshot || channel->spin_state != SPIN_NONE || channel->contradicted || cursor->seq == 0)

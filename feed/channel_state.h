@@ -203,7 +203,7 @@ void channel_beat(struct channel *channel, struct channel_cursor *cursor, uint64
 bool channel_recover_next(struct channel *channel, struct channel_cursor *cursor);
 /* A session begins: nothing of the old one is missed any more. */
 void channel_recover_restart(struct channel *channel);
-/* A message did not fit: an unknown order, or one that is there already. */
+/* A message did not fit: an unknown order, one that is there already, or more shares than it has. */
 void channel_contradict(struct channel *channel, struct channel_cursor *cursor);
 void channel_stale_raise(struct channel *channel, struct channel_cursor *cursor, enum stale reason, uint64_t seq,
                          uint64_t missing_count);

@@ -55,7 +55,8 @@ void report_feed_recovery(const struct channel *channel, struct report_feed_row 
 void report_feed_noted(struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_NOTED_ROWS])
 {
     const struct channel_counters *counters = channel_counters(channel);
-    const uint64_t *book = book_counters(channel_book(channel))->verdict;
+    const struct book_counters *books = book_counters(channel_book(channel));
+    const uint64_t *book = books->verdict;
     const struct report_feed_row rows[] = {
         {"mold short", "mold_short", load(&counters->mold[MOLD_SHORT])},
         {"mold bad block", "mold_bad_block", load(&counters->mold[MOLD_BAD_BLOCK])},
@@ -76,6 +77,7 @@ void report_feed_noted(struct channel *channel, struct report_feed_row ret_rows[
         {"reference of a live order", "duplicate_refs", load(&book[BOOK_DUPLICATE_REF])},
         {"order of no shares", "zero_qty", load(&book[BOOK_BAD_QTY])},
         {"order of no price", "bad_price", load(&book[BOOK_BAD_PRICE])},
+        {"more than an order has", "clamped_qty", load(&books->clamped_count)},
     };
     _Static_assert(sizeof(rows) / sizeof(rows[0]) == REPORT_FEED_NOTED_ROWS, "a row for each");
 

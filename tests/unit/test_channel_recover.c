@@ -704,6 +704,36 @@ Test(channel_recover, a_replace_onto_a_live_order_contradicts_one_onto_itself_do
     free(rig.memory);
 }
 
+Test(channel_recover, more_than_an_order_has_contradicts_and_all_that_it_has_does_not)
+{
+    static const uint8_t types[] = {ITCH_EXECUTED, ITCH_EXECUTED_PRICE, ITCH_CANCEL};
+    for (uint32_t i = 0; i < sizeof(types); i++) {
+        struct rig rig = rig_open(&default_params);
+        const struct itch_msg add = {
+            .type = ITCH_ADD, .locate = 1, .add = {.ref = 1, .side = 'B', .qty = 9, .price = 100}};
+        struct itch_msg take = {.type = types[i], .locate = 1};
+        script_set(1, &add);
+        script_set(3, &add);
+        for (uint32_t more = 0; more < 2; more++) {
+            if (types[i] == ITCH_CANCEL) {
+                take.cancel.ref = 1;
+                take.cancel.qty = 9 + more;
+            } else {
+                take.executed.ref = 1;
+                take.executed.qty = 9 + more;
+            }
+            script_set(2 + 2 * more, &take);
+        }
+        send_to(&rig, 0, 1, 4);
+        cr_assert(!channel_stale(rig.channel));
+        send_to(&rig, 0, 4, 5);
+        cr_assert_eq(channel_order_count(rig.channel), 0u);
+        cr_assert_eq(channel_counters(rig.channel)->contradicted_count, 1u);
+        cr_assert(channel_stale(rig.channel));
+        free(rig.memory);
+    }
+}
+
 Test(channel_recover, what_a_full_book_has_refused_contradicts_nothing)
 {
     struct channel_params params = default_params;
