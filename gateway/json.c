@@ -92,3 +92,11 @@ void json_text(struct json *json, const char *key, const char *value)
     begin(json, key);
     text(json, value);
 }
+
+void json_text_or_null(struct json *json, const char *key, const char *value)
+{
+    if (value)
+        json_text(json, key, value);
+    else
+        json_null(json, key);
+}

@@ -24,5 +24,6 @@ void json_f64(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 void json_text(struct json *json, const char *key, const char *text);
+void json_text_or_null(struct json *json, const char *key, const char *text);
 
 #endif
