@@ -94,13 +94,22 @@ static inline struct book_look look_of(const struct channel_cursor *cursor)
     return (struct book_look){.ref = looked->msg.order.ref, .home = looked->home, .instrument = looked->msg.locate};
 }
 
+/* Which of the two it is cannot be predicted: one question, not two. */
+static inline bool side_known(uint8_t side)
+{
+    uint32_t known = (uint32_t)(side == 'B') | (uint32_t)(side == 'S');
+
+    KEEP(known);
+    return known != 0;
+}
+
 static inline void add(struct channel *channel, struct channel_cursor *cursor, const struct itch_msg *msg)
 {
     if (UNLIKELY(!name_learn(channel, cursor, msg->locate, msg->add.stock))) {
         count(&channel->counters.untraded_count);
         return;
     }
-    if (UNLIKELY(msg->add.side != 'B' && msg->add.side != 'S')) {
+    if (UNLIKELY(!side_known(msg->add.side))) {
         count(&channel->counters.side_count);
         book_mark_untradable(channel->book, msg->locate);
         refused(channel, cursor, msg->locate);

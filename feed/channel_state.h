@@ -173,9 +173,9 @@ static inline bool channel_untraded(const struct channel *channel, const uint8_t
     return (channel->untraded[locate / 64] >> locate % 64 & 1) != 0;
 }
 
-/* channel_look for its messages: what is untraded is not decoded. */
-void channel_untraded_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
-                           uint32_t message_count);
+/* channel_look for the blocks at the beginning of `bytes`: what is untraded is not decoded. Returns as mold_walk. */
+uint32_t channel_untraded_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *bytes,
+                               uint32_t bytes_len, uint32_t message_count);
 /* Pass over what is untraded in front of the cursor, up to the end of its packet. */
 void channel_untraded_skip(struct channel *channel, struct channel_cursor *cursor);
 /* An instrument gets a name; before it is written to the directory. False: nobody trades it. Only where there is

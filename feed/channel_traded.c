@@ -33,27 +33,29 @@ void channel_forget(struct channel *channel, uint32_t first, uint32_t instrument
 }
 
 /* Few of a burst go to books: the second look at one comes eight messages later, of whatever kind. */
-void channel_untraded_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *block,
-                           uint32_t message_count)
+uint32_t channel_untraded_look(const struct channel *channel, struct channel_ahead *ahead, const uint8_t *bytes,
+                               uint32_t bytes_len, uint32_t message_count)
 {
-    uint32_t at = ahead->count;
+    uint32_t idx = ahead->count, at = 0;
 
-    if (at - ahead->entered >= BOOK_AHEAD_STEP)
+    if (idx - ahead->entered >= BOOK_AHEAD_STEP)
         book_look_end(&ahead->book);
-    for (; message_count > 0; message_count--, at++) {
-        const uint8_t *message;
-        uint32_t message_len;
-        const uint8_t *next = mold_next(block, &message, &message_len);
-        if (LIKELY(channel_untraded(channel, message, message_len))) {
-            ahead->message[at % CHANNEL_AHEAD].msg.type = CHANNEL_UNLOOKED;
-            block = next;
-            continue;
+    for (; message_count > 0; message_count--, idx++) {
+        const uint32_t end = mold_walk(bytes, bytes_len, at, 1);
+        if (UNLIKELY(end > bytes_len))
+            return end;
+        const uint8_t *message = bytes + at + MOLD_BLOCK_LENGTH_LEN;
+        if (LIKELY(channel_untraded(channel, message, end - at - MOLD_BLOCK_LENGTH_LEN))) {
+            ahead->message[idx % CHANNEL_AHEAD].msg.type = CHANNEL_UNLOOKED;
+        } else {
+            ahead->count = idx;
+            (void)channel_look_messages(ahead, channel->book, bytes + at, 1);
+            ahead->entered = idx + 1;
         }
-        ahead->count = at;
-        block = channel_look_messages(ahead, channel->book, block, 1);
-        ahead->entered = at + 1;
+        at = end;
     }
-    ahead->count = at;
+    ahead->count = idx;
+    return at;
 }
 
 void channel_untraded_skip(struct channel *channel, struct channel_cursor *cursor)

@@ -47,9 +47,10 @@ struct mold_packet {
 
 const char *mold_verdict_name(enum mold_verdict verdict);
 
-/* Parse one UDP payload: lengths only, never messages. The blocks are walked once, so that a packet is delivered whole
- * or not at all. `ret_packet` is written only with MOLD_DATA, MOLD_HEARTBEAT and MOLD_END. */
-static inline enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payload_len, struct mold_packet *ret_packet)
+/* The header of a UDP payload. MOLD_DATA: if its blocks are whole, which mold_blocks says. `ret_packet` is written only
+ * with MOLD_DATA, MOLD_HEARTBEAT and MOLD_END; all that is behind the header is `trailing_len` still. */
+static inline enum mold_verdict mold_header(const uint8_t *payload, uint32_t payload_len,
+                                            struct mold_packet *ret_packet)
 {
     if (UNLIKELY(payload_len < MOLD_HEADER_LEN))
         return MOLD_SHORT;
@@ -60,24 +61,53 @@ static inline enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payl
     if (UNLIKELY(seq > UINT64_MAX - count))
         return MOLD_BAD_SEQ;
 
-    uint32_t at = MOLD_HEADER_LEN; /* the next block; a datagram is shorter than 64 KiB: it cannot wrap */
-    for (uint32_t left = count; left > 0; left--) {
-        if (UNLIKELY(at + MOLD_BLOCK_LENGTH_LEN > payload_len))
-            return MOLD_BAD_BLOCK;
-        at += MOLD_BLOCK_LENGTH_LEN + load_be16(payload + at);
-    }
-    if (UNLIKELY(at > payload_len))
-        return MOLD_BAD_BLOCK;
-
     ret_packet->seq = seq;
     ret_packet->count = count;
-    ret_packet->blocks_len = at - MOLD_HEADER_LEN;
+    ret_packet->blocks_len = 0;
     ret_packet->session = wire->session;
     ret_packet->blocks = payload + MOLD_HEADER_LEN;
-    ret_packet->trailing_len = payload_len - at;
+    ret_packet->trailing_len = payload_len - MOLD_HEADER_LEN;
     if (LIKELY(count > 0))
         return MOLD_DATA;
     return wire_count == MOLD_COUNT_END ? MOLD_END : MOLD_HEARTBEAT;
+}
+
+/* All blocks take `blocks_len` bytes: are they there? MOLD_DATA: then `packet` says so. */
+static inline enum mold_verdict mold_blocks(struct mold_packet *packet, uint32_t blocks_len)
+{
+    const uint32_t rest_len = packet->trailing_len;
+
+    if (UNLIKELY(blocks_len > rest_len))
+        return MOLD_BAD_BLOCK;
+    packet->blocks_len = blocks_len;
+    packet->trailing_len = rest_len - blocks_len;
+    return MOLD_DATA;
+}
+
+/* Walk `count` blocks from `at` on, lengths only; a datagram is shorter than 64 KiB: nothing wraps. Returns where the
+ * next one begins; more than `bytes_len`: they are not all there. */
+static inline uint32_t mold_walk(const uint8_t *bytes, uint32_t bytes_len, uint32_t at, uint32_t count)
+{
+    for (; count > 0; count--) {
+        if (UNLIKELY(at + MOLD_BLOCK_LENGTH_LEN > bytes_len))
+            return bytes_len + 1;
+        at += MOLD_BLOCK_LENGTH_LEN + load_be16(bytes + at);
+    }
+    return at;
+}
+
+/* Parse one UDP payload: lengths only, never messages. The blocks are walked once, so that a packet is delivered whole
+ * or not at all. `ret_packet` is written only with MOLD_DATA, MOLD_HEARTBEAT and MOLD_END. */
+static inline enum mold_verdict mold_parse(const uint8_t *payload, uint32_t payload_len, struct mold_packet *ret_packet)
+{
+    struct mold_packet packet;
+    enum mold_verdict verdict = mold_header(payload, payload_len, &packet);
+
+    if (LIKELY(verdict == MOLD_DATA))
+        verdict = mold_blocks(&packet, mold_walk(packet.blocks, packet.trailing_len, 0, packet.count));
+    if (LIKELY(verdict <= MOLD_END))
+        *ret_packet = packet;
+    return verdict;
 }
 
 /* Message of the block at `block`: its bytes and its length (0 is legal). Returns the next block. Only for blocks that

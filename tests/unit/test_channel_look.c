@@ -51,11 +51,16 @@ static void packets_make(void)
     session_close(session);
 }
 
+static struct channel *channel_make_of(const struct channel_params *of)
+{
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, channel_footprint(of));
+    cr_assert(memory);
+    return channel_init(memory, of);
+}
+
 static struct channel *channel_make(void)
 {
-    void *memory = aligned_alloc(CACHE_LINE_BYTES, channel_footprint(&params));
-    cr_assert(memory);
-    return channel_init(memory, &params);
+    return channel_make_of(&params);
 }
 
 static uint64_t drain(struct channel *channel, struct channel_cursor *cursor, uint64_t hash)
@@ -118,10 +123,11 @@ Test(channel_look, events_and_books_are_those_of_packets_that_come_alone)
     free(packets);
 }
 
-Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
+/* Of hostile packets a look says what mold_parse says, and nothing of one that is not whole stays decoded. */
+static void look_hostile(const struct channel_params *of)
 {
     packets_make();
-    struct channel *channel = channel_make();
+    struct channel *channel = channel_make_of(of);
     (void)events_plain(channel);
     const uint8_t *book = (const uint8_t *)channel_book(channel);
     const size_t book_bytes = book_footprint(&params.book);
@@ -129,7 +135,7 @@ Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
     static struct channel_ahead ahead;
     struct channel_look look;
     struct session_random random;
-    uint32_t looked_count = 0;
+    uint32_t looked_count = 0, broken_count = 0;
     session_random_init(&random, 2);
     memcpy(before, book, book_bytes);
     for (uint32_t i = 0; i < 20000; i++) {
@@ -141,18 +147,45 @@ Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
         const uint32_t len = i % 4 == 0 ? session_random_below(&random, packet.len + 1) : packet.len;
         uint8_t *exact = malloc(len + 1);
         memcpy(exact + 1, packet.bytes, len); /* nothing behind it may be read */
+        struct mold_packet parsed = {.seq = 0};
+        const uint32_t ahead_count = ahead.count;
         channel_look(channel, &ahead, exact + 1, len, &look);
+        const enum mold_verdict verdict = mold_parse(exact + 1, len, &parsed);
+        cr_assert_eq(look.verdict, verdict);
+        cr_assert(verdict > MOLD_END ||
+                  (look.packet.seq == parsed.seq && look.packet.count == parsed.count &&
+                   look.packet.blocks == parsed.blocks && look.packet.blocks_len == parsed.blocks_len &&
+                   look.packet.trailing_len == parsed.trailing_len));
+        cr_assert_eq(ahead.count - ahead_count, look.count);
+        cr_assert_eq(look.end, ahead.count);
         cr_assert_leq(look.count, CHANNEL_LOOK_MAX);
         looked_count += look.count;
+        broken_count += verdict == MOLD_BAD_BLOCK;
         if (i % 3 == 0)
             channel_look_end(&ahead);
         free(exact);
     }
     cr_assert_eq(memcmp(before, book, book_bytes), 0);
     cr_assert_gt(looked_count, 20000u);
+    cr_assert_gt(broken_count, 1000u);
     free(before);
     free(channel);
     free(packets);
+}
+
+Test(channel_look, any_bytes_may_be_looked_at_and_leave_the_books_as_they_were)
+{
+    look_hostile(&params);
+}
+
+Test(channel_look, any_bytes_may_be_looked_at_where_hardly_anything_is_traded)
+{
+    const uint64_t traded[1] = {md_symbol("NOSUCH")};
+    struct channel_params few = params;
+
+    few.traded = traded;
+    few.traded_count = 1;
+    look_hostile(&few);
 }
 
 Test(channel_look, more_messages_than_can_be_looked_at_are_received_all_the_same)
