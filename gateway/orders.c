@@ -236,15 +236,22 @@ static void abort_line(struct orders *orders, uint64_t now_ns)
     order_session_closed(&orders->session, now_ns);
 }
 
+/* No more numbers than there are on disk. */
+static void say_refs(const struct orders *orders, int error)
+{
+    fprintf(stderr, "tickgate: orders.refs_file %s: cannot be written: %s; orders end at UserRefNum %u: make room\n",
+            config_of(orders)->refs_file, strerror(-error), orders->refs.limit);
+}
+
 static void give(struct orders *orders, uint64_t now_ns)
 {
     struct order_news news = {.type = ORDER_NEWS_RESOLVE, .value = orders->session.next_user_ref};
 
     if (orders->tcp && !stack_peer_mac(&orders->stack, config_of(orders)->peer_ip, orders->route.peer_mac))
         return; /* forgotten by now: what we say next has it asked for */
-    if (refs_raise(&orders->refs, news.value) != 0)
-        fprintf(stderr, "tickgate: orders.refs_file: it cannot be written; orders end at UserRefNum %u\n",
-                orders->refs.limit);
+    const int error = refs_raise(&orders->refs, news.value);
+    if (error != 0)
+        say_refs(orders, error);
     __atomic_store_n(&orders->link->ref_limit, orders->refs.limit, __ATOMIC_RELAXED);
     tell(orders, &news);
 
@@ -569,9 +576,12 @@ static void watch_answers(struct orders *orders, uint64_t now_ns)
 static void watch_refs(struct orders *orders)
 {
     const uint32_t next_ref = __atomic_load_n(&orders->owner->open.next_ref, __ATOMIC_RELAXED);
+    const int result = refs_step(&orders->refs, next_ref);
 
-    if (refs_step(&orders->refs, next_ref) > 0)
+    if (result > 0)
         __atomic_store_n(&orders->link->ref_limit, orders->refs.limit, __ATOMIC_RELAXED);
+    if (result < 0)
+        say_refs(orders, result);
 }
 
 /* Orders that no owner looks after: cancelled from the book of record, as far as TCP takes them in one step. */

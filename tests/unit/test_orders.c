@@ -378,3 +378,21 @@ Test(orders, orders_that_the_owner_has_no_room_for_are_said_and_kill)
     cr_assert_stderr_eq_str("tickgate: lcore trade0 has no room for orders of earlier lives (3): the gate does not "
                             "count them; raise orders.open_orders_max\n");
 }
+
+/* Orders go on for half a headroom yet: there is time to make room, for who knows. */
+Test(orders, numbers_that_cannot_be_kept_are_said_before_they_are_used_up)
+{
+    char said[256];
+
+    cr_redirect_stderr();
+    UNTIL(owner_knows.begun);
+    const int kept = dup(orders.refs.fd), full = open("/dev/full", O_RDWR);
+    cr_assert(kept >= 0 && full >= 0 && dup2(full, orders.refs.fd) >= 0);
+    owner.open.next_ref = orders.refs.limit - 400;
+    for (uint32_t i = 0; i < 100; i++)
+        step();
+    snprintf(said, sizeof(said), "tickgate: orders.refs_file %s: cannot be written: No space left on device; orders "
+                                 "end at UserRefNum %u: make room\n", refs_path, orders.refs.limit);
+    cr_assert_stderr_eq_str(said);
+    cr_assert(dup2(kept, orders.refs.fd) >= 0);
+}
