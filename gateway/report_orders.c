@@ -1,6 +1,7 @@
 /* See report_orders.h. Control thread, after the hot threads have ended. */
 #include "gateway/report_orders.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 #define SESSION_ROWS 11u
@@ -83,6 +84,39 @@ static void json_rows(struct json *json, const char *key, const struct report_or
     json_close(json, '}');
 }
 
+/* Why the venue has rejected and cancelled, in its own words. */
+static void text_reasons(FILE *out, const struct answer_counters *answers)
+{
+    for (uint32_t i = 0; i < OUCH_REJECT_REASONS; i++)
+        if (answers->reject_reason[i] > 0)
+            fprintf(out, "  rejected: %s (0x%04x) %" PRIu64 "\n", ouch_reject_reason_text((uint16_t)i), i,
+                    answers->reject_reason[i]);
+    for (uint32_t i = 0; i < OUCH_CANCEL_REASONS; i++)
+        if (answers->cancel_reason[i] > 0)
+            fprintf(out, "  cancelled: %s (%c) %" PRIu64 "\n", ouch_cancel_reason_text((uint8_t)i),
+                    isalpha((int)i) ? (int)i : '?', answers->cancel_reason[i]);
+}
+
+static void json_reasons(struct json *json, const struct answer_counters *answers)
+{
+    char key[8];
+
+    json_open(json, "rejected", '{');
+    for (uint32_t i = 0; i < OUCH_REJECT_REASONS; i++) {
+        snprintf(key, sizeof(key), "0x%04x", i);
+        if (answers->reject_reason[i] > 0)
+            json_u64(json, key, answers->reject_reason[i]);
+    }
+    json_close(json, '}');
+    json_open(json, "cancelled", '{');
+    for (uint32_t i = 0; i < OUCH_CANCEL_REASONS; i++) {
+        snprintf(key, sizeof(key), isalpha((int)i) ? "%c" : "0x%02x", i);
+        if (answers->cancel_reason[i] > 0)
+            json_u64(json, key, answers->cancel_reason[i]);
+    }
+    json_close(json, '}');
+}
+
 void report_orders_text(const struct orders *orders, FILE *out)
 {
     struct report_orders_row session[SESSION_ROWS], line[LINE_ROWS];
@@ -107,6 +141,7 @@ void report_orders_text(const struct orders *orders, FILE *out)
     }
     fprintf(out, "  answers: %" PRIu64 " executions of %" PRIu64 " shares, %" PRIu64 " rejects\n",
             orders->answers.fill_count, orders->answers.fill_qty, orders->counters.reject_count);
+    text_reasons(out, &orders->answers);
     for (uint32_t i = 0; orders_position(orders, i, &carried); i++) {
         md_symbol_text(carried.symbol, symbol);
         fprintf(out, "  position %-8s %" PRId64 "\n", symbol, carried.position);
@@ -144,6 +179,7 @@ void report_orders_json(struct json *json, const struct orders *orders)
     json_u64(json, "fills", orders->answers.fill_count);
     json_u64(json, "filled_shares", orders->answers.fill_qty);
     json_u64(json, "rejects", orders->counters.reject_count);
+    json_reasons(json, &orders->answers);
     session_rows(orders, session);
     json_rows(json, "counters", session, SESSION_ROWS);
     json_open(json, "lost", '{');
@@ -248,6 +284,8 @@ void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out)
         return;
     lcore_rows(lcore, rows);
     text_rows(out, "orders", rows, LCORE_ROWS);
+    if (lcore->sim) /* of a session the session says it */
+        text_reasons(out, &lcore->answers);
     if (lcore->sim && sim_counters(lcore->sim)->overflow_cancel_count > 0)
         fprintf(out, "  venue: cancelled for want of room for answers %" PRIu64 "\n",
                 sim_counters(lcore->sim)->overflow_cancel_count);
@@ -258,12 +296,14 @@ void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out)
 }
 
 /* What the simulated venue knows of the account, by itself. */
-static void json_sim(struct json *json, const struct sim *sim)
+static void json_sim(struct json *json, const struct strategy_lcore *lcore)
 {
+    const struct sim *sim = lcore->sim;
     const struct sim_counters *counters = sim_counters(sim);
     struct sim_account account;
 
     json_open(json, "venue", '{');
+    json_reasons(json, &lcore->answers);
     json_u64(json, "fills", counters->fill_count);
     json_u64(json, "filled_shares", counters->fill_qty);
     json_u64(json, "open", sim_open_count(sim));
@@ -297,5 +337,5 @@ void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lc
         json_i64(json, money[i].key, money[i].value);
     json_close(json, '}');
     if (lcore->sim)
-        json_sim(json, lcore->sim);
+        json_sim(json, lcore);
 }

@@ -433,14 +433,32 @@ static enum answer_verdict about_order(struct applying *a, struct open_order *or
     }
 }
 
+/* What the venue gives a reason for. */
+static void count_reason(const struct ouch_answer *answer, struct answer_counters *counters)
+{
+    switch (answer->type) {
+    case OUCH_BROKEN:
+        counters->broken_count++;
+        break;
+    case OUCH_REJECTED:
+        counters->reject_reason[ouch_reject_reason_idx(answer->reason)]++;
+        break;
+    case OUCH_CANCELED:
+    case OUCH_AIQ_CANCELED:
+        counters->cancel_reason[ouch_cancel_reason_idx(answer->reason)]++;
+        break;
+    default:
+        break;
+    }
+}
+
 static enum answer_verdict apply(struct applying *a)
 {
     const struct ouch_answer *answer = a->answer;
 
     if (answer->type == OUCH_SYSTEM || answer->type == OUCH_QUERY_ANSWER)
         return ANSWER_SESSION;
-    if (answer->type == OUCH_BROKEN)
-        a->counters->broken_count++;
+    count_reason(answer, a->counters);
     struct open_order *order = open_find(a->open, answer->user_ref);
     if (order)
         return about_order(a, order);

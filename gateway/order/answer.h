@@ -48,6 +48,8 @@ struct answer_counters {
     uint64_t release_count;
     uint64_t reject_count;
     uint64_t broken_count;
+    uint64_t reject_reason[OUCH_REJECT_REASONS]; /* as the venue says, orders that are done included ... */
+    uint64_t cancel_reason[OUCH_CANCEL_REASONS]; /* ... by ouch_reject_reason_idx, ouch_cancel_reason_idx */
 };
 
 /* Apply one answer. `count_max` events at ret_events (ANSWER_EVENTS_MAX); returns the verdict and the number of events.

@@ -453,7 +453,7 @@ const char *ouch_cancel_reason_text(uint8_t reason)
 
 const char *ouch_reject_reason_text(uint16_t code)
 {
-    static const char *const texts[] = {
+    static const char *const texts[OUCH_REJECT_REASONS] = {
         [0x0001] = "quote unavailable",
         [0x0002] = "destination closed",
         [0x0003] = "invalid display",
@@ -507,7 +507,7 @@ const char *ouch_reject_reason_text(uint16_t code)
         [0x0033] = "risk: market order to buy an IPO not allowed",
         [0x0040] = "invalid AIQ",
     };
-    const size_t count = sizeof(texts) / sizeof(texts[0]);
+    const char *text = texts[ouch_reject_reason_idx(code)];
 
-    return code < count && texts[code] ? texts[code] : REASON_UNKNOWN;
+    return text ? text : REASON_UNKNOWN;
 }

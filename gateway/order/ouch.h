@@ -137,7 +137,18 @@ bool ouch_element_next(const uint8_t *message, uint32_t message_len, uint32_t *a
 /* Its value as a number, as ouch_append takes it. */
 uint64_t ouch_element_value(const struct ouch_element *element);
 
-/* Words for reports: of a cancel reason letter, of a reject code; never NULL. */
+/* Words for reports: of a cancel reason letter, of a reject code; never NULL. Both are counted by the number that these
+ * give; 0: one that there is not. */
+#define OUCH_CANCEL_REASONS 128u
+#define OUCH_REJECT_REASONS 0x41u
+static inline uint32_t ouch_cancel_reason_idx(uint16_t reason)
+{
+    return reason < OUCH_CANCEL_REASONS ? reason : 0;
+}
+static inline uint32_t ouch_reject_reason_idx(uint16_t code)
+{
+    return code < OUCH_REJECT_REASONS ? code : 0;
+}
 const char *ouch_cancel_reason_text(uint8_t reason);
 const char *ouch_reject_reason_text(uint16_t code);
 

@@ -68,6 +68,7 @@ def rejects(work):
     g.check(fresh > 100 and len(said) - fresh > 20, f"rejects: {fresh} new orders and {len(said) - fresh} replaces were rejected")
     lcore = report["strategies"][0]
     g.check(lcore["answers"]["rejects"] == len(said), f"rejects: the strategy lcore has heard of all {len(said)}")
+    g.check(report["session"]["rejected"] == {"0x000f": len(said)}, f"rejects: and the report why: {report['session']['rejected']}")
     g.check("position" not in lcore["refused"], "rejects: no reservation has stayed")
     g.check(report["session"]["lost"] == {}, "rejects: one connection", quiet=True)
     agree(report, end, desk, "rejects")

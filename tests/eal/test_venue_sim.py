@@ -30,6 +30,7 @@ g.check(answers["fills"] > 100 and answers["filled_shares"] > 1000, f"{answers['
 g.check(answers["applied"] > answers["fills"], f"{answers['applied']} answers")
 for key in ("unknown_order", "excess", "impossible", "full", "inherited"):
     g.check(answers[key] == 0, f"no answer was {key}")
+g.check(lcore["venue"]["cancelled"].get("U", 0) > 10 and lcore["venue"]["rejected"] == {}, f"why the venue cancelled: {lcore['venue']['cancelled']}")
 g.check(len(lcore["positions"]) > 0, f"positions in {len(lcore['positions'])} symbols")
 
 for name, mode, options in (("inline", "inline", []), ("burst 1", "two-core", ["--burst", "1"]), ("inline, burst 1", "inline", ["--burst", "1"]),

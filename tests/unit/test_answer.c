@@ -211,6 +211,28 @@ Test(answer, rejected_and_dead_orders_give_everything_back)
     rig_close(rig);
 }
 
+/* Also of orders that are not open here: the book of record knows none before it is accepted. */
+Test(answer, reasons_are_counted_as_the_venue_gives_them)
+{
+    struct rig *rig = rig_open();
+    const uint32_t first = enter(rig, 0, 'B', 100), second = enter(rig, 0, 'B', 100), third = enter(rig, 0, 'B', 100);
+
+    give(rig, OUCH_REJECTED, first, 0, 0x17);
+    give(rig, OUCH_REJECTED, second, 0, 0x40);
+    give(rig, OUCH_REJECTED, 4000000000, 0, 0x17);
+    give(rig, OUCH_REJECTED, 4000000000, 0, 0x41);
+    give(rig, OUCH_REJECTED, 4000000000, 0, UINT16_MAX);
+    cr_assert(rig->counters.reject_reason[0x17] == 2 && rig->counters.reject_reason[0x40] == 1);
+    cr_assert_eq(rig->counters.reject_reason[0], 2u);
+    apply(rig, accept_of(0, third, 'B', 100));
+    give(rig, OUCH_CANCELED, third, 40, 'H');
+    give(rig, OUCH_AIQ_CANCELED, third, 40, 'Q');
+    give(rig, OUCH_CANCELED, third, 20, 200);
+    cr_assert(rig->counters.cancel_reason['H'] == 1 && rig->counters.cancel_reason['Q'] == 1);
+    cr_assert_eq(rig->counters.cancel_reason[0], 1u);
+    rig_close(rig);
+}
+
 Test(answer, a_cancel_ends_with_canceled_or_a_reject_and_fills_may_cross_it)
 {
     struct rig *rig = rig_open();
