@@ -76,8 +76,6 @@ static __attribute__((noinline)) void show(struct risk *risk, const struct accou
     __atomic_store_n(&now->profit, cut(account_profit(total)), __ATOMIC_RELAXED);
     __atomic_store_n(&now->realised, cut(total->realised), __ATOMIC_RELAXED);
     __atomic_store_n(&now->open_count, total->open_count, __ATOMIC_RELAXED);
-    /* behind the rest, so that who loads it with acquire knows which post they are after; risk_frame alone asks */
-    __atomic_store_n(&now->taken, risk->post.taken, __ATOMIC_RELEASE);
 }
 
 void risk_frame(struct risk *risk, const struct market *market, uint64_t before_ns)
@@ -95,7 +93,7 @@ void risk_frame(struct risk *risk, const struct market *market, uint64_t before_
     if (!is_watched(risk, market))
         watch(risk, market);
     const struct account_total *total = &market->account.lcore;
-    if (UNLIKELY(total->changes != risk->shown_changes || risk->post.taken != risk->now.taken))
+    if (UNLIKELY(total->changes != risk->shown_changes))
         show(risk, total);
 }
 

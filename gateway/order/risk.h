@@ -156,7 +156,6 @@ struct risk {
     alignas(CACHE_LINE_BYTES) struct risk_shown {
         int64_t gross, net_long, net_short, profit, realised;
         uint32_t open_count;
-        uint32_t taken; /* newest post that these know of: they are what it is after it. Released */
     } now;
     alignas(CACHE_LINE_BYTES) uint32_t killed; /* writer: control thread; reader: owner, relaxed, once an intent */
     struct risk_limits shown[RISK_SCOPES_MAX]; /* the newest limits posted; control thread's own */

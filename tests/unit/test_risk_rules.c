@@ -792,9 +792,4 @@ Test(risk_rules, the_control_thread_sees_what_is_held)
     time_goes_to(market->now_ns + 1);
     cr_assert(risk->now.gross == 100 * 100 && risk->now.net_long == 10000 && risk->now.net_short == 5000);
     cr_assert(risk->now.profit == 1000 && risk->now.realised == 0 && risk->now.open_count == 1);
-    cr_assert(risk_post_rearm(risk, RISK_LCORE));
-    risk_take(risk);
-    cr_assert_eq(risk->now.taken, 0u);
-    time_goes_to(market->now_ns + 1);
-    cr_assert_eq(risk->now.taken, 1u);
 }
