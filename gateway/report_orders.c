@@ -32,7 +32,7 @@ static void line_rows(const struct tcp_line *line, struct report_orders_row ret_
     const struct report_orders_row rows[LINE_ROWS] = {
         {"delegated", "delegated", counters->delegated_count},
         {"by the slow path", "slow", counters->slow_count},
-        {"taken over", "taken_over", counters->taken_over_count},
+        {"slots taken over", "slots_taken_over", counters->taken_over_count},
         {"of an earlier connection", "stale", counters->stale_count},
         {"frames held", "held", counters->held_count},
         {"held frames dropped", "held_dropped", counters->held_dropped_count},
@@ -204,11 +204,11 @@ void report_orders_json(struct json *json, const struct orders *orders)
 
 /* --- of a strategy lcore */
 
-#define LCORE_ROWS 12u
-static void lcore_rows(const struct strategy_lcore *lcore, struct report_orders_row ret_rows[LCORE_ROWS])
+void report_orders_lcore_rows(const struct strategy_lcore *lcore,
+                              struct report_orders_row ret_rows[REPORT_ORDERS_LCORE_ROWS])
 {
     const struct answer_counters *answers = &lcore->answers;
-    const struct report_orders_row rows[LCORE_ROWS] = {
+    const struct report_orders_row rows[REPORT_ORDERS_LCORE_ROWS] = {
         {"answers applied", "applied", answers->verdict[ANSWER_APPLIED]},
         {"of earlier lives", "inherited", answers->verdict[ANSWER_INHERITED]},
         {"of unknown orders", "unknown_order", answers->verdict[ANSWER_UNKNOWN_ORDER]},
@@ -222,7 +222,7 @@ static void lcore_rows(const struct strategy_lcore *lcore, struct report_orders_
         {"own cancels", "own_cancels", lcore->own_cancel_count},
         {"open", "open", lcore->open.count + lcore->open.inherited_count},
     };
-    for (uint32_t i = 0; i < LCORE_ROWS; i++)
+    for (uint32_t i = 0; i < REPORT_ORDERS_LCORE_ROWS; i++)
         ret_rows[i] = rows[i];
 }
 
@@ -277,13 +277,13 @@ static void account_rows(const struct account_total *total, struct money ret_row
 
 void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out)
 {
-    struct report_orders_row rows[LCORE_ROWS];
+    struct report_orders_row rows[REPORT_ORDERS_LCORE_ROWS];
     struct money money[MONEY_ROWS];
 
     if (!lcore->answered)
         return;
-    lcore_rows(lcore, rows);
-    text_rows(out, "orders", rows, LCORE_ROWS);
+    report_orders_lcore_rows(lcore, rows);
+    text_rows(out, "orders", rows, REPORT_ORDERS_LCORE_ROWS);
     if (lcore->sim) /* of a session the session says it */
         text_reasons(out, &lcore->answers);
     if (lcore->sim && sim_counters(lcore->sim)->overflow_cancel_count > 0)
@@ -323,11 +323,11 @@ static void json_sim(struct json *json, const struct strategy_lcore *lcore)
 
 void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lcore)
 {
-    struct report_orders_row rows[LCORE_ROWS];
+    struct report_orders_row rows[REPORT_ORDERS_LCORE_ROWS];
     struct money money[MONEY_ROWS];
 
-    lcore_rows(lcore, rows);
-    json_rows(json, "answers", rows, LCORE_ROWS);
+    report_orders_lcore_rows(lcore, rows);
+    json_rows(json, "answers", rows, REPORT_ORDERS_LCORE_ROWS);
     json_open(json, "positions", '{');
     positions(lcore, take_json, json);
     json_close(json, '}');

@@ -13,7 +13,10 @@ uint32_t report_orders_rows(const struct orders *orders, struct report_orders_ro
 void report_orders_text(const struct orders *orders, FILE *out);
 void report_orders_json(struct json *json, const struct orders *orders);
 
-/* What a strategy lcore made of the answers: its positions and what it has open. */
+/* What a strategy lcore made of the answers: counters, in one list, any thread; its positions and what it has open. */
+#define REPORT_ORDERS_LCORE_ROWS 12u
+void report_orders_lcore_rows(const struct strategy_lcore *lcore,
+                              struct report_orders_row ret_rows[REPORT_ORDERS_LCORE_ROWS]);
 void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out);
 void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lcore);
 

@@ -359,7 +359,7 @@ static int gateway_run(const struct options *options, const struct config *confi
         if (options->replay)
             speed_set(&topology, options->speed);
         if (config->telemetry.enabled)
-            telemetry_register(&topology, &control.orders, &control.kill);
+            telemetry_register(&control);
         clock_gettime(CLOCK_MONOTONIC, &begin);
         result = control_run(&control, error);
         clock_gettime(CLOCK_MONOTONIC, &end);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 static const struct topology *shown;
+static const struct control *shown_control;
 static const struct orders *shown_orders;
 static const struct kill *shown_kill;
 
@@ -41,6 +42,7 @@ static int rx_show(const char *command, const char *params, struct rte_tel_data 
     rte_tel_data_add_dict_u64(data, "early", load(&rx->early_count));
     rte_tel_data_add_dict_u64(data, "foreign", load(&rx->foreign_count));
     rte_tel_data_add_dict_u64(data, "events", load(&rx->event_count));
+    rte_tel_data_add_dict_u64(data, "asks_lost", load(&rx->ask_lost_count));
     for (uint32_t i = 0; i < FRAME_VERDICT_COUNT; i++)
         rte_tel_data_add_dict_u64(data, frame_verdict_name((enum frame_verdict)i), load(&rx->frame_verdict[i]));
     return 0;
@@ -92,6 +94,41 @@ static int strategies_show(const char *command, const char *params, struct rte_t
     rte_tel_data_add_dict_u64(data, "resyncs", load(&lcore->resync_count));
     for (uint32_t i = 0; i < RISK_VERDICT_COUNT; i++)
         rte_tel_data_add_dict_u64(data, risk_verdict_name((enum risk_verdict)i), load(&lcore->risk.verdict_count[i]));
+    return 0;
+}
+
+static int answers_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    const uint32_t idx = index_of(params);
+    struct report_orders_row rows[REPORT_ORDERS_LCORE_ROWS];
+
+    (void)command;
+    if (idx >= shown->strategies_count)
+        return -EINVAL;
+    const struct strategy_lcore *lcore = shown->strategies[idx];
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_string(data, "name", lcore->name);
+    report_orders_lcore_rows(lcore, rows);
+    for (uint32_t i = 0; i < REPORT_ORDERS_LCORE_ROWS; i++)
+        rte_tel_data_add_dict_u64(data, rows[i].key, rows[i].count);
+    rte_tel_data_add_dict_u64(data, "positions_unknown", load(&lcore->market.carried_full_count));
+    if (lcore->sim)
+        rte_tel_data_add_dict_u64(data, "overflow_cancels", load(&sim_counters(lcore->sim)->overflow_cancel_count));
+    return 0;
+}
+
+static int journal_show(const char *command, const char *params, struct rte_tel_data *data)
+{
+    uint64_t lost = 0;
+
+    (void)command;
+    (void)params;
+    for (uint32_t i = 0; i < shown->strategies_count; i++)
+        lost += shown->strategies[i]->sink ? load(&shown->strategies[i]->sink->lost_count) : 0;
+    rte_tel_data_start_dict(data);
+    rte_tel_data_add_dict_u64(data, "records", load(&shown_control->record_count));
+    rte_tel_data_add_dict_u64(data, "records_lost", lost);
+    rte_tel_data_add_dict_u64(data, "causes_lost", load(&shown_control->cause_lost_count));
     return 0;
 }
 
@@ -205,17 +242,20 @@ static int membership_show(const char *command, const char *params, struct rte_t
     return 0;
 }
 
-void telemetry_register(const struct topology *topology, const struct orders *orders, const struct kill *kill)
+void telemetry_register(const struct control *control)
 {
-    shown = topology;
-    shown_orders = orders;
-    shown_kill = kill;
+    shown = control->topology;
+    shown_control = control;
+    shown_orders = &control->orders;
+    shown_kill = &control->kill;
     rte_telemetry_register_cmd("/tickgate/rx", rx_show, "Counters of rx lcore N (from 0)");
     rte_telemetry_register_cmd("/tickgate/ports", ports_show, "Link and device counters of port N (from 0)");
     rte_telemetry_register_cmd("/tickgate/xdp", xdp_show, "Frames by rule of XDP guard N (from 0)");
     rte_telemetry_register_cmd("/tickgate/feeds", feed_show, "Holes, recovery and what was refused of feed N (from 0)");
     rte_telemetry_register_cmd("/tickgate/membership", membership_show, "IGMP of the N-th port with one (from 0)");
     rte_telemetry_register_cmd("/tickgate/strategies", strategies_show, "Counters of strategy lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/answers", answers_show, "What a venue answered strategy lcore N (from 0)");
+    rte_telemetry_register_cmd("/tickgate/journal", journal_show, "Orders and executions on their way to files");
     rte_telemetry_register_cmd("/tickgate/orders", orders_show, "State and counters of the order session");
     rte_telemetry_register_cmd("/tickgate/kill", kill_show, "State and counters of the kill");
     rte_telemetry_register_cmd("/tickgate/latency", latency_show, "Tick-to-trade of strategy lcore N (from 0)");

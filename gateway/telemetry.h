@@ -1,13 +1,12 @@
-/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, ports, xdp, feeds, strategies, orders, kill and
- * latency, read by dpdk-telemetry.py. The telemetry thread reads words that hot lcores write; nothing is shared but
- * those. */
+/* Counters and latencies on DPDK's telemetry socket: /tickgate/rx, ports, xdp, feeds, membership, strategies, answers,
+ * orders, journal, kill and latency, read by dpdk-telemetry.py. The telemetry thread reads words that hot lcores write;
+ * nothing is shared but those. */
 #ifndef GATEWAY_TELEMETRY_H
 #define GATEWAY_TELEMETRY_H
 
-#include "gateway/orders.h"
-#include "gateway/topology.h"
+#include "gateway/control.h"
 
-/* Before armed; both must outlive the EAL. */
-void telemetry_register(const struct topology *topology, const struct orders *orders, const struct kill *kill);
+/* Before armed; it must outlive the EAL. */
+void telemetry_register(const struct control *control);
 
 #endif
