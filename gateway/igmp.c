@@ -398,14 +398,3 @@ uint32_t igmp_next(struct igmp *igmp, uint64_t now_ns, uint8_t ret_frame[IGMP_FR
             return emit_group(igmp, &igmp->group[i], ret_frame);
     return 0;
 }
-
-uint64_t igmp_deadline_ns(const struct igmp *igmp)
-{
-    uint64_t due_ns = earlier(igmp->change_due_ns, earlier(igmp->all_due_ns, igmp->refresh_due_ns));
-
-    if (igmp->emission != IGMP_EMIT_NOTHING)
-        return 0;
-    for (uint32_t i = 0; i < igmp->group_count; i++)
-        due_ns = earlier(due_ns, igmp->group[i].due_ns);
-    return due_ns;
-}

@@ -94,7 +94,5 @@ bool igmp_left(const struct igmp *igmp);
 enum igmp_verdict igmp_receive(struct igmp *igmp, const uint8_t *packet, uint32_t len, uint64_t now_ns);
 /* The next frame that is due, to be sent at once: its bytes; 0: none now. Call until 0; always ends. */
 uint32_t igmp_next(struct igmp *igmp, uint64_t now_ns, uint8_t ret_frame[IGMP_FRAME_MAX]);
-/* When igmp_next will have something if nothing arrives meanwhile; IGMP_NEVER: never. 0: now. */
-uint64_t igmp_deadline_ns(const struct igmp *igmp);
 
 #endif

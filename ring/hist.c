@@ -39,17 +39,3 @@ uint64_t hist_quantile(const struct hist *hist, double fraction)
     }
     return max;
 }
-
-void hist_merge(struct hist *into, const struct hist *from)
-{
-    for (uint32_t i = 0; i < HIST_BUCKETS; i++)
-        into->bucket[i] += __atomic_load_n(&from->bucket[i], __ATOMIC_RELAXED);
-    into->count += __atomic_load_n(&from->count, __ATOMIC_RELAXED);
-    into->sum += __atomic_load_n(&from->sum, __ATOMIC_RELAXED);
-    const uint64_t max = __atomic_load_n(&from->max, __ATOMIC_RELAXED);
-    const uint64_t min = __atomic_load_n(&from->min, __ATOMIC_RELAXED);
-    if (max > into->max)
-        into->max = max;
-    if (min < into->min)
-        into->min = min;
-}

@@ -52,7 +52,4 @@ static inline void hist_record(struct hist *hist, uint64_t value)
  * fraction in 0 ... 1. 0 when the histogram is empty. Any thread; walks the buckets. */
 uint64_t hist_quantile(const struct hist *hist, double fraction);
 
-/* Add all of `from` to `into`. The writer of `from` may go on meanwhile, none may be on `into`. */
-void hist_merge(struct hist *into, const struct hist *from);
-
 #endif

@@ -143,35 +143,6 @@ enum order_session_want order_session_want(struct order_session *session, uint64
     return ORDER_SESSION_CONNECT;
 }
 
-uint64_t order_session_deadline_ns(const struct order_session *session)
-{
-    const struct order_session_params *params = &session->params;
-    uint64_t deadline_ns = UINT64_MAX;
-
-    if (session->closing)
-        return 0;
-    if (session->state == ORDER_SESSION_DOWN)
-        return session->retry_due_ns;
-    if (session->state == ORDER_SESSION_CONNECTING)
-        return session->state_ns + params->login_timeout_ns;
-    if (!connected(session))
-        return UINT64_MAX;
-    if ((session->state == ORDER_SESSION_LOGIN && !session->login_sent) ||
-        (session->state == ORDER_SESSION_REPLAY && session->query_due) ||
-        (session->stop && session->state != ORDER_SESSION_LOGOUT))
-        return 0;
-    if (session->state == ORDER_SESSION_LOGIN)
-        deadline_ns = session->state_ns + params->login_timeout_ns;
-    else if (session->state == ORDER_SESSION_REPLAY && session->queries_unanswered > 0)
-        deadline_ns = session->progress_ns + params->login_timeout_ns;
-    else if (session->state == ORDER_SESSION_LOGOUT)
-        deadline_ns = session->state_ns + LOGOUT_PATIENCE_NS;
-    if (session->state != ORDER_SESSION_LOGOUT && session->sent_ns + params->heartbeat_ns < deadline_ns)
-        deadline_ns = session->sent_ns + params->heartbeat_ns;
-    return session->received_ns + params->timeout_ns < deadline_ns ? session->received_ns + params->timeout_ns
-                                                                   : deadline_ns;
-}
-
 /* --- what we say */
 
 static uint32_t say_login(struct order_session *session, uint8_t *ret_bytes)

@@ -123,8 +123,6 @@ uint32_t order_session_send(struct order_session *session, uint64_t now_ns,
                             uint8_t ret_bytes[ORDER_SESSION_SEND_MAX]);
 /* Somebody else has sent on this connection (orders): no heartbeat is due for a while. */
 void order_session_sent(struct order_session *session, uint64_t now_ns);
-/* Earliest time at which order_session_want or order_session_send will have something; UINT64_MAX = never. */
-uint64_t order_session_deadline_ns(const struct order_session *session);
 
 uint32_t order_session_room(const struct order_session *session); /* how much may be received */
 /* `len` <= order_session_room(). */

@@ -662,20 +662,6 @@ bool sim_next(struct sim *sim, uint64_t now_ns, struct ouch_answer *ret_answer)
     return true;
 }
 
-uint64_t sim_deadline_ns(const struct sim *sim)
-{
-    uint64_t deadline_ns = UINT64_MAX;
-
-    if (sim->request_head != sim->request_tail)
-        deadline_ns = sim->requests[sim->request_head & (sim->params.requests_max - 1)].due_ns;
-    if (sim->answer_head != sim->answer_tail) {
-        const uint64_t due_ns = sim->answers[sim->answer_head & (sim->params.answers_max - 1)].due_ns;
-        if (due_ns < deadline_ns)
-            deadline_ns = due_ns;
-    }
-    return deadline_ns;
-}
-
 /* ---- the background flow ---- */
 
 static void background(struct sim *sim, enum match_verdict verdict)

@@ -96,9 +96,6 @@ void sim_time(struct sim *sim, uint64_t now_ns);
 /* The next answer that has reached the lcore by now_ns; false: none. */
 bool sim_next(struct sim *sim, uint64_t now_ns, struct ouch_answer *ret_answer);
 
-/* When the next request reaches the engine or the next answer the lcore; UINT64_MAX: nothing is in flight. */
-uint64_t sim_deadline_ns(const struct sim *sim);
-
 const struct sim_counters *sim_counters(const struct sim *sim);
 uint32_t sim_open_count(const struct sim *sim); /* resting orders */
 /* Shares that the account is long (short: negative) in a symbol. */

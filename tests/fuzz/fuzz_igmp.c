@@ -8,6 +8,7 @@
 #include "feed/wire.h"
 #include "ring/check.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/igmp_due.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -63,7 +64,7 @@ static uint32_t drain(struct igmp *igmp, uint64_t now_ns)
         CHECK(load_be16(frame + 16) + 14u <= len && frame[22] == 1);
         CHECK(++count <= 4 * GROUPS);
     }
-    CHECK(igmp_deadline_ns(igmp) > now_ns);
+    CHECK(igmp_due_ns(igmp) > now_ns);
     return count;
 }
 
@@ -103,6 +104,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     igmp_leave(&igmp, now_ns + 2 * IGMP_NS_PER_S);
     for (uint32_t i = 0; i < 8 && !igmp_left(&igmp); i++)
         drain(&igmp, now_ns + (3 + i) * IGMP_NS_PER_S);
-    CHECK(igmp_left(&igmp) && igmp_deadline_ns(&igmp) == IGMP_NEVER);
+    CHECK(igmp_left(&igmp) && igmp_due_ns(&igmp) == IGMP_NEVER);
     return 0;
 }

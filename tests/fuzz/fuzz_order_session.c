@@ -9,6 +9,7 @@
 #include "gateway/order/order_session.h"
 #include "ring/check.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/order_session_due.h"
 
 #define START_NS 1000000000000u
 #define TICK_NS  UINT64_C(50000000) /* of an argument that is a time */
@@ -82,7 +83,7 @@ static bool say(uint64_t now_ns, struct outcome *outcome)
 
 static void turn(uint64_t now_ns, uint8_t argument, struct outcome *outcome)
 {
-    const bool due = order_session_deadline_ns(&session) <= now_ns;
+    const bool due = order_session_due_ns(&session) <= now_ns;
     const enum order_session_want want = order_session_want(&session, now_ns);
     bool busy = want != ORDER_SESSION_NOTHING;
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct hist hist, other;
+static struct hist hist;
 
 static uint64_t random_state = 0x2545f4914f6cdd1du;
 
@@ -168,32 +168,4 @@ Test(hist, largest_value_has_a_bucket_and_comes_back)
     cr_assert_eq(hist_quantile(&hist, 0.5), 0);
     cr_assert_eq(hist.bucket[HIST_BUCKETS - 1], 1);
     cr_assert_eq(hist.min, 0);
-}
-
-Test(hist, merging_equals_recording_everything_into_one)
-{
-    static struct hist both;
-    hist_init(&hist);
-    hist_init(&other);
-    hist_init(&both);
-    for (unsigned i = 0; i < 3000; i++) {
-        const uint64_t value = next_value();
-        hist_record(i % 3 == 0 ? &hist : &other, value);
-        hist_record(&both, value);
-    }
-    hist_merge(&hist, &other);
-    cr_assert_eq(memcmp(&hist, &both, sizeof(hist)), 0);
-}
-
-Test(hist, merging_an_empty_histogram_changes_nothing)
-{
-    hist_init(&hist);
-    hist_init(&other);
-    hist_record(&hist, 123);
-    static struct hist before;
-    before = hist;
-    hist_merge(&hist, &other);
-    cr_assert_eq(memcmp(&hist, &before, sizeof(hist)), 0);
-    hist_merge(&other, &hist); /* and into an empty one: min must not stay UINT64_MAX, nor become 0 */
-    cr_assert_eq(memcmp(&hist, &other, sizeof(hist)), 0);
 }

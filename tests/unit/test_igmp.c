@@ -1,4 +1,5 @@
 /* igmp: joins, answers, versions, refresh and leaves in virtual time; a day beside a router that keeps to the RFCs. */
+#include "tests/unit/igmp_due.h"
 #include "tests/unit/igmp_rig.h"
 
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static uint32_t take(uint64_t now_ns)
 static uint32_t pass(uint64_t until_ns)
 {
     uint32_t count = 0;
-    for (uint64_t due_ns; (due_ns = igmp_deadline_ns(&igmp)) <= until_ns;)
+    for (uint64_t due_ns; (due_ns = igmp_due_ns(&igmp)) <= until_ns;)
         while (take(due_ns) > 0)
             count++;
     return count;
@@ -41,7 +42,7 @@ static void joined(const struct igmp_setup *setup, uint32_t source)
     begin(setup, source);
     igmp_join(&igmp, START);
     pass(START + 10 * S);
-    cr_assert_eq(igmp_deadline_ns(&igmp), IGMP_NEVER);
+    cr_assert_eq(igmp_due_ns(&igmp), IGMP_NEVER);
 }
 
 #define HEAR(len, at_ns) igmp_receive(&igmp, packet, len, at_ns)
@@ -55,7 +56,7 @@ Test(igmp, a_join_is_reported_at_once_and_once_more_within_a_second)
     igmp_join(&igmp, START);
     cr_expect_not(igmp_left(&igmp));
     for (uint32_t round = 0; round < 2; round++) {
-        const uint64_t due_ns = igmp_deadline_ns(&igmp);
+        const uint64_t due_ns = igmp_due_ns(&igmp);
         cr_assert(round == 0 ? due_ns == START : due_ns > START && due_ns <= START + 1 * S);
         cr_expect(round == 0 || take(due_ns - 1) == 0);
         cr_assert(take(due_ns) > 0);
@@ -66,7 +67,7 @@ Test(igmp, a_join_is_reported_at_once_and_once_more_within_a_second)
         cr_expect_eq(message.record[1].source_count, 0u);
         cr_expect_eq(take(due_ns), 0u);
     }
-    cr_expect_eq(igmp_deadline_ns(&igmp), IGMP_NEVER);
+    cr_expect_eq(igmp_due_ns(&igmp), IGMP_NEVER);
     cr_expect_eq(igmp.counters.report_count, 2u);
 }
 
@@ -75,14 +76,14 @@ Test(igmp, a_join_may_be_made_again_until_it_leaves)
     const struct igmp_setup setup = rig_setup(0);
     begin(&setup, SOURCE);
     igmp_join(&igmp, START);
-    while (igmp_deadline_ns(&igmp) != IGMP_NEVER)
-        cr_assert(take(igmp_deadline_ns(&igmp)) > 0);
+    while (igmp_due_ns(&igmp) != IGMP_NEVER)
+        cr_assert(take(igmp_due_ns(&igmp)) > 0);
     igmp_join(&igmp, START + 100 * S);
     for (uint32_t round = 0; round < 2; round++) {
-        cr_assert(take(igmp_deadline_ns(&igmp)) > 0);
+        cr_assert(take(igmp_due_ns(&igmp)) > 0);
         cr_expect(message.record[0].type == IGMP_ALLOW && message.record[1].type == IGMP_TO_EX);
     }
-    cr_expect_eq(igmp_deadline_ns(&igmp), IGMP_NEVER);
+    cr_expect_eq(igmp_due_ns(&igmp), IGMP_NEVER);
     igmp_leave(&igmp, START + 200 * S);
     igmp_join(&igmp, START + 200 * S);
     cr_assert(take(START + 200 * S) > 0);
@@ -118,15 +119,15 @@ Test(igmp, version_3_leaves_with_to_in_and_block_repeated_within_100_ms)
     igmp_leave(&igmp, START + 20 * S);
     cr_expect_not(igmp_left(&igmp));
     for (uint32_t i = 0; i < 5; i++) {
-        cr_assert_leq(igmp_deadline_ns(&igmp), START + 20 * S + i * 100 * MS);
-        cr_assert(take(igmp_deadline_ns(&igmp)) > 0);
+        cr_assert_leq(igmp_due_ns(&igmp), START + 20 * S + i * 100 * MS);
+        cr_assert(take(igmp_due_ns(&igmp)) > 0);
         cr_expect(message.record[0].type == IGMP_BLOCK && message.record[0].source[0] == SOURCE);
         cr_expect(message.record[1].type == IGMP_TO_IN && message.record[1].source_count == 0);
     }
     cr_expect(igmp_left(&igmp));
-    cr_expect_eq(igmp_deadline_ns(&igmp), IGMP_NEVER, "and the pending answer is dropped");
+    cr_expect_eq(igmp_due_ns(&igmp), IGMP_NEVER, "and the pending answer is dropped");
     HEAR(rig_query_v3(packet, 0, 10, 2, 125, NULL, 0), START + 30 * S);
-    cr_expect_eq(igmp_deadline_ns(&igmp), IGMP_NEVER, "nothing is answered any more");
+    cr_expect_eq(igmp_due_ns(&igmp), IGMP_NEVER, "nothing is answered any more");
     igmp_leave(&igmp, START + 40 * S);
     cr_expect(igmp_left(&igmp));
 }
@@ -142,15 +143,15 @@ Test(igmp, a_general_query_is_answered_once_at_a_random_time_within_its_response
             setup.seed = seed;
             joined(&setup, SOURCE);
             HEAR(rig_query_v3(packet, 0, codes[c], 2, 125, NULL, 0), START + 100 * S);
-            const uint64_t delay_ns = igmp_deadline_ns(&igmp) - (START + 100 * S);
+            const uint64_t delay_ns = igmp_due_ns(&igmp) - (START + 100 * S);
             cr_assert(delay_ns > 0 && delay_ns < max_ns, "%lu of %lu", (unsigned long)delay_ns, (unsigned long)max_ns);
             cr_assert_leq(delay_ns + (max_ns >= 400 * MS ? 100 * MS : max_ns / 4), max_ns, "not at the very end");
             least_ns = delay_ns < least_ns ? delay_ns : least_ns;
             most_ns = delay_ns > most_ns ? delay_ns : most_ns;
-            cr_assert(take(igmp_deadline_ns(&igmp)) > 0);
+            cr_assert(take(igmp_due_ns(&igmp)) > 0);
             cr_assert(message.record_count == 2 && message.record[0].type == IGMP_IS_IN &&
                       message.record[1].type == IGMP_IS_EX);
-            cr_assert_eq(igmp_deadline_ns(&igmp), IGMP_NEVER);
+            cr_assert_eq(igmp_due_ns(&igmp), IGMP_NEVER);
         }
         cr_expect_lt(least_ns, max_ns / 8);
         cr_expect_gt(most_ns, max_ns / 2);
@@ -163,13 +164,13 @@ Test(igmp, the_earlier_of_two_answers_wins)
     joined(&setup, SOURCE);
     HEAR(rig_query_v3(packet, 0, 255, 2, 125, NULL, 0), START + 20 * S);
     HEAR(rig_query_v3(packet, 0, 1, 2, 125, NULL, 0), START + 21 * S);
-    cr_expect_leq(igmp_deadline_ns(&igmp), START + 21 * S + 100 * MS);
+    cr_expect_leq(igmp_due_ns(&igmp), START + 21 * S + 100 * MS);
     cr_expect_eq(pass(START + 10000 * S), 1u, "one answer for both");
     HEAR(rig_query_v3(packet, 0, 10, 2, 125, NULL, 0), START + 20000 * S);
-    const uint64_t due_ns = igmp_deadline_ns(&igmp);
+    const uint64_t due_ns = igmp_due_ns(&igmp);
     HEAR(rig_query_v3(packet, 0, 255, 2, 125, NULL, 0), START + 20000 * S);
     HEAR(rig_query_v3(packet, GROUP, 255, 2, 125, NULL, 0), START + 20000 * S);
-    cr_expect_eq(igmp_deadline_ns(&igmp), due_ns, "said with everything, earlier");
+    cr_expect_eq(igmp_due_ns(&igmp), due_ns, "said with everything, earlier");
     cr_expect_eq(pass(START + 30000 * S), 1u);
 }
 
@@ -256,16 +257,16 @@ Test(igmp, an_answer_that_is_pending_when_the_version_changes_goes_out_in_the_ne
     const struct igmp_setup setup = rig_setup(0);
     joined(&setup, SOURCE);
     HEAR(rig_query_v3(packet, 0, 100, 2, 125, NULL, 0), START + 20 * S);
-    const uint64_t due_ns = igmp_deadline_ns(&igmp);
+    const uint64_t due_ns = igmp_due_ns(&igmp);
     HEAR(rig_query(packet, 2, GROUP + 5, 10), START + 20 * S); /* of a group that is not ours */
-    cr_expect_eq(igmp_deadline_ns(&igmp), due_ns);
+    cr_expect_eq(igmp_due_ns(&igmp), due_ns);
     cr_expect_eq(pass(START + 30 * S), 2u);
     cr_expect_eq(message.type, 0x16u);
     /* and the other way: a v3 query of 3,174 s leaves answers that are still pending when version 3 comes back */
     HEAR(rig_query_v3(packet, 0, 255, 2, 125, NULL, 0), START + 100 * S);
-    cr_assert_gt(igmp_deadline_ns(&igmp), START + 100 * S);
+    cr_assert_gt(igmp_due_ns(&igmp), START + 100 * S);
     uint8_t types[256] = {0};
-    for (uint64_t at_ns; (at_ns = igmp_deadline_ns(&igmp)) != IGMP_NEVER;)
+    for (uint64_t at_ns; (at_ns = igmp_due_ns(&igmp)) != IGMP_NEVER;)
         while (take(at_ns) > 0)
             types[message.type]++;
     cr_expect_eq(types[0x16] + types[0x22], 2);
@@ -303,7 +304,7 @@ Test(igmp, everything_is_refreshed_while_no_querier_speaks)
     igmp_join(&igmp, START);
     cr_expect_eq(pass(START + 1 * S), 2u);
     for (uint32_t i = 1; i <= 10; i++) {
-        cr_assert_eq(igmp_deadline_ns(&igmp), START + i * 60 * S);
+        cr_assert_eq(igmp_due_ns(&igmp), START + i * 60 * S);
         cr_assert_eq(pass(START + i * 60 * S), 1u);
         cr_expect(message.record_count == 2 && message.record[1].type == IGMP_IS_EX);
     }
@@ -316,14 +317,14 @@ Test(igmp, everything_is_refreshed_while_no_querier_speaks)
     }
     cr_expect_eq(igmp.counters.refresh_count, 10u);
     at_ns -= 125 * S;
-    cr_expect_eq(igmp_deadline_ns(&igmp), at_ns + 250 * S);
+    cr_expect_eq(igmp_due_ns(&igmp), at_ns + 250 * S);
     cr_expect_eq(pass(at_ns + 250 * S), 1u);
     cr_expect_eq(pass(at_ns + 310 * S), 1u);
     /* an older one does not tell its interval: it is taken as it was seen, at least a second */
     HEAR(rig_query(packet, 2, 0, 10), at_ns + 1000 * S);
     HEAR(rig_query(packet, 2, 0, 10), at_ns + 1005 * S);
     pass(at_ns + 1007 * S);
-    cr_expect_eq(igmp_deadline_ns(&igmp), at_ns + 1015 * S);
+    cr_expect_eq(igmp_due_ns(&igmp), at_ns + 1015 * S);
 }
 
 Test(igmp, no_query_puts_the_refresh_off_for_longer_than_a_querier_of_default_settings)
@@ -334,7 +335,7 @@ Test(igmp, no_query_puts_the_refresh_off_for_longer_than_a_querier_of_default_se
     igmp_join(&igmp, START);
     HEAR(rig_query_v3(packet, 0, 255, 7, 255, NULL, 0), START + 1 * S); /* asks again in nine hours, it says */
     pass(START + 2 * S);
-    cr_expect_leq(igmp_deadline_ns(&igmp), START + 251 * S);
+    cr_expect_leq(igmp_due_ns(&igmp), START + 251 * S);
     pass(START + 251 * S);
     cr_expect_eq(igmp.counters.refresh_count, 1u);
 }
@@ -514,7 +515,7 @@ static void day(uint32_t version, uint32_t interval_s, uint32_t response_s, uint
     igmp_join(&igmp, START);
     for (uint64_t now_ns = START; now_ns < START + DAY;) {
         const uint64_t tick_ns = 20 * MS; /* how often a control thread looks */
-        uint64_t next_ns = igmp_deadline_ns(&igmp);
+        uint64_t next_ns = igmp_due_ns(&igmp);
         next_ns = next_ns == IGMP_NEVER ? next_ns : (next_ns + tick_ns - 1) / tick_ns * tick_ns;
         next_ns = router.general_due_ns < next_ns ? router.general_due_ns : next_ns;
         if (router.specific_left > 0 && router.specific_due_ns < next_ns)

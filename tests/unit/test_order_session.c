@@ -2,6 +2,7 @@
 #include "gateway/order/order_session.h"
 
 #include "gateway/order/ouch.h"
+#include "tests/unit/order_session_due.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -359,7 +360,7 @@ static struct rig *rig_up(bool query, uint32_t message_count)
 static void reconnect(struct rig *rig)
 {
     cr_assert_eq(rig->session.state, ORDER_SESSION_DOWN);
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(want(rig), ORDER_SESSION_CONNECT);
     order_session_connected(&rig->session, rig->now_ns);
 }
@@ -418,7 +419,7 @@ static void expect_loss(struct rig *rig, enum order_session_loss loss)
     cr_assert_eq(losses(rig), 1u);
     cr_assert_eq(settle(rig), ORDER_SESSION_DOWN, "not at once");
     rig->server.mute = rig->server.late = false;
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     cr_assert_eq(rig->seen, rig->server.count);
     cr_assert_eq(losses(rig), 1u);
@@ -580,7 +581,7 @@ Test(order_session, messages_that_come_again_are_passed_over)
     cut(rig);
     rig->server.rewind = 20;
     server_publish(&rig->server, 4);
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     cr_assert_eq(rig->session.passed_over_count, 20u);
     cr_assert_eq(rig->seen, rig->server.count);
@@ -604,7 +605,7 @@ Test(order_session, before_messages_that_come_again_the_end_of_the_stream_is_pro
     cut(rig); /* no query was under way, so the next login is for good */
     rig->server.rewind = 20;
     rig->server.login_count = 0;
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     cr_assert_eq(rig->server.login_count, 3u, "refused, probe, for good");
     cr_assert_eq(losses(rig), 1u);
@@ -702,7 +703,7 @@ Test(order_session, a_second_answer_that_was_missed_makes_the_next_login_a_probe
     cut(rig);
     server_answer(&rig->server); /* sequence 7 */
     server_publish(&rig->server, 3);
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     settle(rig);
     cr_assert_eq(rig->seen, 10u);
     cr_assert_eq(rig->session.state, ORDER_SESSION_REPLAY, "sequence 7 is no answer to this login's query");
@@ -768,7 +769,7 @@ Test(order_session, a_probe_that_fails_is_made_again)
 
     for (uint32_t i = 0; i < 2; i++) {
         if (i > 0)
-            rig->now_ns = order_session_deadline_ns(&rig->session);
+            rig->now_ns = order_session_due_ns(&rig->session);
         cr_assert_eq(want(rig), ORDER_SESSION_CONNECT);
         order_session_connected(&rig->session, rig->now_ns);
         say(rig);
@@ -778,7 +779,7 @@ Test(order_session, a_probe_that_fails_is_made_again)
         cr_assert_eq(want(rig), ORDER_SESSION_NOTHING, "with back-off");
     }
     cr_assert_eq(rig->session.loss_count[ORDER_SESSION_LOSS_CLOSED], 2u);
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     free(rig);
 }
@@ -821,7 +822,7 @@ Test(order_session, a_next_number_beyond_the_bound_is_not_believed)
     cr_assert_eq(rig->session.next_user_ref, 0u);
     rig->session.params.user_ref_max = 6000; /* raised: now it is believed */
     rig->server.late = false;
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     free(rig);
 }
@@ -1003,7 +1004,7 @@ Test(order_session, messages_that_are_missing_are_a_loss)
     cr_assert_eq(rig->session.state, ORDER_SESSION_DOWN);
     cr_assert_eq(want(rig), ORDER_SESSION_NOTHING, "with back-off");
     rig->server.skip = 0;
-    rig->now_ns = order_session_deadline_ns(&rig->session);
+    rig->now_ns = order_session_due_ns(&rig->session);
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     cr_assert_eq(rig->seen, rig->server.count);
     free(rig);
@@ -1018,7 +1019,7 @@ Test(order_session, another_session_is_the_end)
             turn(rig);
         } else {
             cut(rig);
-            rig->now_ns = order_session_deadline_ns(&rig->session);
+            rig->now_ns = order_session_due_ns(&rig->session);
         }
         memcpy(rig->server.name, "SESSION002", SOUP_SESSION_LEN);
         cr_assert_eq(want(rig), ORDER_SESSION_CONNECT);
@@ -1034,7 +1035,7 @@ Test(order_session, another_session_is_the_end)
         cut(rig);
         rig->now_ns += 100 * TIMEOUT_NS;
         cr_assert_eq(want(rig), ORDER_SESSION_NOTHING);
-        cr_assert_eq(order_session_deadline_ns(&rig->session), UINT64_MAX);
+        cr_assert_eq(order_session_due_ns(&rig->session), UINT64_MAX);
         free(rig);
     }
 }
@@ -1052,10 +1053,10 @@ Test(order_session, a_stream_that_is_shorter_than_what_was_had_of_it_is_the_end)
         if (i / 2 % 2 == 0)
             rig->server.rewind = MESSAGES_MAX;
         rig->server.count = 10;
-        rig->now_ns = order_session_deadline_ns(&rig->session);
+        rig->now_ns = order_session_due_ns(&rig->session);
         for (uint32_t j = 0; j < 100 && rig->session.state != ORDER_SESSION_ENDED; j++) {
             settle(rig);
-            rig->now_ns = order_session_deadline_ns(&rig->session);
+            rig->now_ns = order_session_due_ns(&rig->session);
         }
         cr_assert_eq(rig->session.state, ORDER_SESSION_ENDED);
         cr_assert_eq(rig->session.loss_count[ORDER_SESSION_LOSS_SHORTER], 1u);
@@ -1085,7 +1086,7 @@ Test(order_session, back_off_doubles_until_its_maximum_and_begins_again_once_up)
             cut(rig);
             rig->server.login_count = 0;
         }
-        cr_assert_eq(order_session_deadline_ns(&rig->session), rig->now_ns + waits_ns[i]);
+        cr_assert_eq(order_session_due_ns(&rig->session), rig->now_ns + waits_ns[i]);
         rig->now_ns += waits_ns[i] - 1;
         cr_assert_eq(want(rig), ORDER_SESSION_NOTHING);
         rig->now_ns++;
@@ -1094,7 +1095,7 @@ Test(order_session, back_off_doubles_until_its_maximum_and_begins_again_once_up)
     cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     for (uint32_t i = 0; i < 2; i++) {
         cut(rig);
-        cr_assert_eq(order_session_deadline_ns(&rig->session), rig->now_ns + RETRY_NS);
+        cr_assert_eq(order_session_due_ns(&rig->session), rig->now_ns + RETRY_NS);
         rig->now_ns += RETRY_NS;
         cr_assert_eq(settle(rig), ORDER_SESSION_UP);
     }
@@ -1107,11 +1108,11 @@ Test(order_session, back_off_goes_on_while_the_session_does_not_get_up)
     struct rig *rig = rig_in(ORDER_SESSION_REPLAY);
 
     cut(rig);
-    cr_assert_eq(order_session_deadline_ns(&rig->session), rig->now_ns + RETRY_NS);
+    cr_assert_eq(order_session_due_ns(&rig->session), rig->now_ns + RETRY_NS);
     rig->now_ns += RETRY_NS;
     cr_assert_eq(settle(rig), ORDER_SESSION_REPLAY);
     cut(rig);
-    cr_assert_eq(order_session_deadline_ns(&rig->session), rig->now_ns + 2 * RETRY_NS);
+    cr_assert_eq(order_session_due_ns(&rig->session), rig->now_ns + 2 * RETRY_NS);
     free(rig);
 }
 
@@ -1153,7 +1154,7 @@ Test(order_session, heartbeats_go_out_while_login_and_query_are_unanswered)
 static void expect_deadline(struct rig *rig, uint64_t wait_ns)
 {
     uint8_t bytes[ORDER_SESSION_SEND_MAX];
-    const uint64_t deadline_ns = order_session_deadline_ns(&rig->session);
+    const uint64_t deadline_ns = order_session_due_ns(&rig->session);
     const char *name = order_session_state_name((enum order_session_state)rig->session.state);
 
     cr_assert_eq(deadline_ns, rig->now_ns + wait_ns, "%s", name);
@@ -1212,32 +1213,32 @@ Test(order_session, what_is_due_at_once_has_no_deadline_ahead)
     struct rig *rig = rig_in(ORDER_SESSION_CONNECTING);
 
     order_session_connected(&rig->session, rig->now_ns);
-    cr_assert_leq(order_session_deadline_ns(&rig->session), rig->now_ns, "login");
+    cr_assert_leq(order_session_due_ns(&rig->session), rig->now_ns, "login");
     say(rig);
     server_hear(&rig->server);
     carry(rig, PIPE_BYTES);
     take(rig);
-    cr_assert_leq(order_session_deadline_ns(&rig->session), rig->now_ns, "close after the probe");
+    cr_assert_leq(order_session_due_ns(&rig->session), rig->now_ns, "close after the probe");
     cut(rig);
-    cr_assert_leq(order_session_deadline_ns(&rig->session), rig->now_ns, "connect again");
+    cr_assert_leq(order_session_due_ns(&rig->session), rig->now_ns, "connect again");
     cr_assert_eq(want(rig), ORDER_SESSION_CONNECT);
     order_session_connected(&rig->session, rig->now_ns);
     say(rig);
     server_hear(&rig->server);
     carry(rig, PIPE_BYTES);
     take(rig);
-    cr_assert_leq(order_session_deadline_ns(&rig->session), rig->now_ns, "query");
+    cr_assert_leq(order_session_due_ns(&rig->session), rig->now_ns, "query");
     settle(rig);
-    cr_assert_gt(order_session_deadline_ns(&rig->session), rig->now_ns);
+    cr_assert_gt(order_session_due_ns(&rig->session), rig->now_ns);
     order_session_stop(&rig->session, rig->now_ns);
-    cr_assert_leq(order_session_deadline_ns(&rig->session), rig->now_ns, "logout");
+    cr_assert_leq(order_session_due_ns(&rig->session), rig->now_ns, "logout");
     settle(rig);
     cut(rig);
-    cr_assert_eq(order_session_deadline_ns(&rig->session), UINT64_MAX, "stopped");
+    cr_assert_eq(order_session_due_ns(&rig->session), UINT64_MAX, "stopped");
     free(rig);
 
     rig = rig_in(ORDER_SESSION_ENDED);
-    cr_assert_eq(order_session_deadline_ns(&rig->session), UINT64_MAX);
+    cr_assert_eq(order_session_due_ns(&rig->session), UINT64_MAX);
     free(rig);
 }
 
