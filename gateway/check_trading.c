@@ -1,6 +1,7 @@
 /* `tickgate check`: what a config says of strategies, orders, risk and kill, as text and as JSON. See check_parts.h. */
 #include "gateway/check_parts.h"
 
+#include "gateway/params.h"
 #include "gateway/plugin.h"
 #include "ring/md_event.h"
 
@@ -27,8 +28,33 @@ static void money_text(uint64_t e4, char ret_text[32])
     snprintf(ret_text, 32, "%" PRIu64 ".%02" PRIu64, e4 / 10000, e4 % 10000 / 100);
 }
 
+/* The numbers that are in force in a scope, by their keys and in their units; what is 0 is off. */
+static void text_limits(const struct risk_limits *limits, enum risk_scope scope, const char *what, FILE *out)
+{
+    const char *separator = " ";
+
+    fprintf(out, "  %s:", what);
+    for (uint32_t i = 0; i < risk_limits_count(); i++) {
+        const uint64_t value = risk_limits_get(limits, i);
+        if (!(risk_limits_row(i)->scopes & scope) || value == 0)
+            continue;
+        fprintf(out, "%s%s %" PRIu64, separator, risk_limits_row(i)->name, value);
+        separator = ", ";
+    }
+    fputc('\n', out);
+}
+
+static void json_limits(struct json *json, const struct risk_limits *limits, enum risk_scope scope)
+{
+    for (uint32_t i = 0; i < risk_limits_count(); i++)
+        if (risk_limits_row(i)->scopes & scope)
+            json_u64(json, risk_limits_row(i)->name, risk_limits_get(limits, i));
+}
+
 void check_strategies_text(const struct config *config, FILE *out)
 {
+    struct risk_limits limits;
+
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         const struct config_strategy *strategy = &config->strategy[i];
         const struct plugin *plugin = plugin_of_strategy(strategy);
@@ -52,6 +78,10 @@ void check_strategies_text(const struct config *config, FILE *out)
         if (plugin)
             fprintf(out, "  plug-in %s, strategy interface %u.%u: %s\n", plugin->path, plugin->ops.abi_major,
                     plugin->ops.abi_minor, plugin->ops.summary);
+        if (strategy->risk.present) {
+            params_strategy_limits(config, i, &limits);
+            text_limits(&limits, RISK_SCOPE_STRATEGY, "limits of its own", out);
+        }
     }
 }
 
@@ -93,6 +123,7 @@ void check_orders_text(const struct config *config, FILE *out)
 {
     const struct config_orders *orders = &config->orders;
     const struct config_risk *risk = &config->risk;
+    struct risk_limits limits;
     char notional[32];
 
     if (!orders->present) {
@@ -116,6 +147,12 @@ void check_orders_text(const struct config *config, FILE *out)
             risk->kill ? "starts with new orders blocked, " : "", risk->limits.order_qty_max, notional,
             risk->limits.collar_bps, risk->limits.rate_per_s, risk->limits.rate_burst, risk->limits.position_max,
             risk->allow_stale ? ", orders on stale instruments pass" : "");
+    params_limits(config, &limits);
+    text_limits(&limits, RISK_SCOPE_LCORE, "all of its limits", out);
+    if (risk->gateway.present) {
+        params_gateway_limits(config, &limits);
+        text_limits(&limits, RISK_SCOPE_GATEWAY, "of all strategy lcores together", out);
+    }
     if (orders->warm_us > 0)
         fprintf(out, "  while idle the way of an order is walked every %u us\n", orders->warm_us);
     if (config->kill.watchdog_ms > 0)
@@ -128,6 +165,8 @@ void check_orders_text(const struct config *config, FILE *out)
 
 void check_strategies_json(struct json *json, const struct config *config)
 {
+    struct risk_limits limits;
+
     json_open(json, "strategies", '[');
     for (uint32_t i = 0; i < config->strategy_count; i++) {
         const struct config_strategy *strategy = &config->strategy[i];
@@ -150,6 +189,14 @@ void check_strategies_json(struct json *json, const struct config *config)
         for (uint32_t j = 0; j < strategy->param_count; j++)
             json_text(json, strategy->param_list[j].key, strategy->param_list[j].value);
         json_close(json, '}');
+        if (strategy->risk.present) {
+            params_strategy_limits(config, i, &limits);
+            json_open(json, "risk", '{');
+            json_limits(json, &limits, RISK_SCOPE_STRATEGY);
+            json_close(json, '}');
+        } else {
+            json_null(json, "risk");
+        }
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -192,6 +239,7 @@ void check_orders_json(struct json *json, const struct config *config)
         [CONFIG_CARRIER_UDP] = "udp", [CONFIG_CARRIER_TCP] = "tcp", [CONFIG_CARRIER_KERNEL] = "kernel"};
     const struct config_orders *orders = &config->orders;
     const struct config_risk *risk = &config->risk;
+    struct risk_limits limits;
     const bool udp = orders->carrier == CONFIG_CARRIER_UDP;
     const bool kernel = orders->carrier == CONFIG_CARRIER_KERNEL;
 
@@ -225,13 +273,19 @@ void check_orders_json(struct json *json, const struct config *config)
     }
     json_open(json, "risk", '{');
     json_bool(json, "kill", risk->kill);
-    json_u64(json, "order_qty_max", risk->limits.order_qty_max);
-    json_u64(json, "order_notional_max", risk->limits.order_notional_max);
-    json_u64(json, "collar_bps", risk->limits.collar_bps);
-    json_u64(json, "rate_per_s", risk->limits.rate_per_s);
-    json_u64(json, "rate_burst", risk->limits.rate_burst);
-    json_u64(json, "position_max", risk->limits.position_max);
+    params_limits(config, &limits);
+    json_limits(json, &limits, RISK_SCOPE_LCORE);
     json_bool(json, "allow_stale", risk->allow_stale);
+    json_text_or_null(json, "reference_file", risk->reference_file);
+    json_text_or_null(json, "positions_file", risk->positions_file);
+    if (risk->gateway.present) {
+        params_gateway_limits(config, &limits);
+        json_open(json, "gateway", '{');
+        json_limits(json, &limits, RISK_SCOPE_GATEWAY);
+        json_close(json, '}');
+    } else {
+        json_null(json, "gateway");
+    }
     json_close(json, '}');
     json_open(json, "kill", '{');
     json_u64(json, "watchdog_ms", config->kill.watchdog_ms);

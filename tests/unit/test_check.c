@@ -1,6 +1,7 @@
 /* gateway/check.c: strategy kinds and parameters are judged by the strategies themselves, and `check` answers with the
  * exit codes of cmd.h. */
 #include "gateway/check.h"
+#include "gateway/check_parts.h"
 #include "gateway/cmd.h"
 #include "gateway/strategy/strategy_table.h"
 
@@ -95,6 +96,34 @@ Test(check, exit_codes_tell_usable_from_not)
     cr_expect_eq(check(path, path, NULL), CMD_USAGE);
     cr_expect_eq(check(gone, NULL, NULL), CMD_USAGE);
     cr_expect_eq(check(json, gone, NULL), CMD_USAGE);
+}
+
+/* Every limit that the example sets, of each scope: what a desk reads before it starts. */
+Test(check, the_limits_of_every_scope_are_told)
+{
+    static const char *const words[] = {
+        "limits of its own: order_qty_max 200, ", "position_max 1000, gross_max 50000000000, loss_max 50000000, ",
+        "all of its limits: order_qty_max 200, ", "position_max 2000, gross_max 50000000000, loss_max 200000000, ",
+        "of all strategy lcores together: position_max 4000, gross_max 80000000000, loss_max 300000000, ",
+        "\"loss_max\":50000000", "\"loss_max\":200000000", "\"loss_max\":300000000", "\"collar_last_bps\":500"};
+    char path[512], *text = NULL;
+    size_t len;
+    struct config *config = shipped("example", path);
+    FILE *out = open_memstream(&text, &len);
+    struct json json;
+
+    check_strategies_text(config, out);
+    check_orders_text(config, out);
+    json_init(&json, out);
+    json_open(&json, NULL, '{');
+    check_strategies_json(&json, config);
+    check_orders_json(&json, config);
+    json_close(&json, '}');
+    fclose(out);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        cr_expect_not_null(strstr(text, words[i]), "'%s' is not in: %s", words[i], text);
+    free(text);
+    config_free(config);
 }
 
 static const char GOOD[] = "gateway: {mode: inline}\n"
