@@ -249,6 +249,8 @@ bool channel_reply(struct channel *channel, const uint8_t *payload, uint32_t pay
 /* May messages of spin `spin` be given now? False: books are still being emptied, a slice with each call; ask again
  * next turn. True for spins that are not wanted any more: their messages are dropped. */
 bool channel_snapshot_ready(struct channel *channel, uint32_t spin);
+/* Are they being emptied? Nobody may read them meanwhile. */
+bool channel_emptying(const struct channel *channel);
 /* Messages of a snapshot, as blocks of {length, message} that fill `len` bytes. True if the cursor has something. */
 bool channel_snapshot(struct channel *channel, uint32_t spin, const uint8_t *blocks, uint32_t len, uint64_t now_ns,
                       uint64_t rx_tsc, struct channel_cursor *ret_cursor);

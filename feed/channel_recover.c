@@ -235,6 +235,11 @@ static bool end_plausible(const struct channel *channel, uint64_t seq)
            (next_ns == 0 || next_ns + CLOCK_SLACK_NS >= channel->snapshot_ns);
 }
 
+bool channel_emptying(const struct channel *channel)
+{
+    return channel->spin_state == SPIN_CLEARING;
+}
+
 bool channel_snapshot_ready(struct channel *channel, uint32_t spin)
 {
     if (channel->spin_state == SPIN_CLEARING) {

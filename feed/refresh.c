@@ -217,6 +217,8 @@ enum refresh_verdict refresh_next(struct refresh *refresh, struct md_event *ret_
     if (go_on(refresh, ret_event))
         return REFRESH_EVENT;
     refresh->part_count = refresh->part_at = 0;
+    if (channel_emptying(refresh->channel))
+        return REFRESH_NOTHING;
     switch ((enum step)refresh->step) {
     case STEP_BEGIN:
         put_market(refresh);

@@ -30,7 +30,7 @@
 
 enum refresh_verdict {
     REFRESH_END = 0, /* that was all */
-    REFRESH_NOTHING, /* no event this time; go on */
+    REFRESH_NOTHING, /* no event this time (books may be being emptied for a snapshot); go on */
     REFRESH_EVENT,
 };
 

@@ -280,3 +280,46 @@ Test(refresh, a_level_too_long_ends_the_depth_and_says_so)
         cr_assert(unreliable == extra && states == 1);
     }
 }
+
+/* A level leads to orders that are not there any more. */
+Test(refresh, waits_while_books_are_being_emptied_for_a_snapshot)
+{
+    const struct channel_params params = {
+        .book = {.instruments_max = 2, .orders_max = 4096, .levels_max = 64},
+        .line_count = 1,
+        .hold_messages = 1024,
+        .first_seq = 1,
+        .index = 1,
+        .recovery = {.snapshot = true, .spin_retry_ns = 1, .spin_retry_max_ns = 1},
+    };
+    const uint64_t symbol = md_symbol("ABC");
+    struct itch_msg add = {.type = ITCH_ADD, .locate = 1};
+    uint32_t turns = 0;
+    struct md_event event;
+
+    free(rig.memory);
+    rig.memory = aligned_alloc(CACHE_LINE_BYTES, (channel_footprint(&params) + CACHE_LINE_BYTES - 1) /
+                                                     CACHE_LINE_BYTES * CACHE_LINE_BYTES);
+    rig.channel = channel_init(rig.memory, &params);
+    for (uint32_t ref = 1; ref <= 640; ref++) {
+        add.add.ref = ref;
+        add.add.side = 'B';
+        add.add.qty = 100;
+        add.add.price = 100 * (1 + ref % 64);
+        add.add.stock = symbol;
+        if (ref == 640) {
+            refresh_begin(&refresh, rig.channel, 1, &symbol, 1);
+            cr_assert(next(&event));
+            rig.seq++; /* a hole */
+        }
+        feed_rig_send(&rig, &add);
+    }
+    while ((void)channel_ask_next(rig.channel, 1000), channel_emptying(rig.channel)) {
+        cr_assert_lt(++turns, 1000u);
+        for (uint32_t i = 0; i < 64; i++)
+            cr_assert_eq(refresh_next(&refresh, &event), REFRESH_NOTHING, "type %u", event.type);
+    }
+    cr_assert_gt(turns, 8u);
+    while (next(&event))
+        cr_assert_neq(event.type, MD_ADD);
+}
