@@ -75,6 +75,12 @@ static inline void health_packet(struct health *health, uint32_t line, uint64_t 
         health_behind(health, line, seen, now_ns);
 }
 
+/* Has any line spoken yet? Before that nobody is silent. Any thread. */
+static inline bool health_heard(const struct health *health)
+{
+    return __atomic_load_n(&health->first_ns, __ATOMIC_RELAXED) != 0;
+}
+
 /* Is the line silent at `now_ns`? One that never spoke is silent when the first packet of another one is silence_ns
  * old. */
 bool health_silent(const struct health *health, uint32_t line, uint64_t now_ns);

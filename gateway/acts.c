@@ -227,6 +227,7 @@ static void status(const struct acts *acts, struct json *reply)
     json_open(reply, "feeds", '{');
     for (uint32_t i = 0; i < config->feed_count; i++) {
         json_open(reply, config->feed[i].name, '{');
+        json_bool(reply, "heard", health_heard(channel_health(topology->channel[i])));
         json_bool(reply, "stale", channel_stale(topology->channel[i]));
         json_u64(reply, "next_seq", __atomic_load_n(&channel_arb(topology->channel[i])->next_seq, __ATOMIC_RELAXED));
         json_close(reply, '}');

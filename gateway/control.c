@@ -200,7 +200,9 @@ static void status_line(const struct control *control)
             frames, events, orders, lost);
     report_ports_status(topology, stderr);
     for (uint32_t i = 0; i < topology->config->feed_count; i++)
-        if (channel_stale(topology->channel[i]))
+        if (!health_heard(channel_health(topology->channel[i])))
+            fprintf(stderr, "; NOTHING has come of feed %s yet", topology->config->feed[i].name);
+        else if (channel_stale(topology->channel[i]))
             fprintf(stderr, "; feed %s is STALE", topology->config->feed[i].name);
     if (control->orders.config && control->orders.session.state != ORDER_SESSION_UP)
         fprintf(stderr, "; the order session is %s",

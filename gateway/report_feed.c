@@ -148,7 +148,8 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
 
     fprintf(out, "\nfeed %s: %" PRIu64 " messages, %" PRIu64 " events, %u live orders, book hash %016" PRIx64 "%s\n",
             feed->name, counters->message_count, counters->event_count, channel_order_count(channel),
-            book_hash(channel_book(channel)), channel_stale(channel) ? ", STALE" : "");
+            book_hash(channel_book(channel)),
+            !health_heard(channel_health(channel)) ? ", NOTHING HAS COME" : channel_stale(channel) ? ", STALE" : "");
     if (feed->books == CONFIG_BOOKS_TRADED)
         fprintf(out, "  books of traded instruments alone: %" PRIu64 " order messages of others passed over\n",
                 counters->untraded_count);
@@ -244,6 +245,7 @@ void report_feed_json(struct json *json, const struct report *report, uint32_t f
     json_u64(json, "untraded", counters->untraded_count);
     json_u64(json, "live_orders", channel_order_count(channel));
     json_text(json, "book_hash", hash);
+    json_bool(json, "heard", health_heard(channel_health(channel)));
     json_bool(json, "stale", channel_stale(channel));
     json_u64(json, "next_seq", arb->next_seq);
     json_u64(json, "holes", arb->hole_count);

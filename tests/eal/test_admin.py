@@ -83,6 +83,7 @@ def commands():
     gateway = Gateway(config_admin())
     g.check("audit log" in gateway.said and "line 4, hash " in gateway.said, "the gateway says the last line of its log when it starts")
     status = admin("status")
+    g.check(status["feeds"] == {"itch": {"heard": False, "stale": False, "next_seq": 1}}, f"status: nothing has come of the feed: {status['feeds']}")
     g.check(status["gateway"] == "admin" and status["pid"] == gateway.process.pid and status["audit"]["seq"] == 4,
             "status: name, pid, four lines in the log")
     changed = admin("set", "rx0", "order_qty_max", "300")

@@ -18,6 +18,7 @@ Test(health, nothing_is_known_before_the_first_packet)
 {
     struct health *health = open_health(2);
     cr_assert_eq(health_deadline_ns(health), UINT64_MAX);
+    cr_assert(!health_heard(health));
     cr_assert(!health_silent(health, 0, UINT64_MAX) && !health_all_silent(health, UINT64_MAX - 1));
     cr_assert_eq(health_margin(health, 0).count, 0u);
     free(health);
@@ -92,6 +93,7 @@ Test(health, silence_of_one_line_and_of_all)
 {
     struct health *health = open_health(2);
     health_packet(health, 0, 1, 1, 1000);
+    cr_assert(health_heard(health));
     cr_assert(!health_silent(health, 1, 1000 + SILENCE_NS - 1), "has never spoken, but there was no time for it");
     cr_assert(health_silent(health, 1, 1000 + SILENCE_NS));
     health_packet(health, 1, 1, 0, 2000);
