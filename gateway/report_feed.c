@@ -108,6 +108,23 @@ static void text_rows(const char *title, const struct report_feed_row *rows, siz
         fputc('\n', out);
 }
 
+/* Why servers were of no help: what the channel cannot know. */
+static void text_servers(const struct recovery_counters *counters, FILE *out)
+{
+    const struct report_feed_row rows[] = {
+        {"requests not sent", NULL, counters->request_error_count},
+        {"replies from elsewhere", NULL, counters->reply_foreign_count},
+        {"replies longer than 2032 bytes", NULL, counters->reply_long_count},
+        {"logins refused (look at username and password)", NULL, counters->spin_verdict[GLIMPSE_REJECTED]},
+        {"connections refused or broken off", NULL, counters->spin_verdict[GLIMPSE_BROKEN]},
+        {"snapshots that stopped for timeout_ms", NULL, counters->spin_verdict[GLIMPSE_TIMEOUT]},
+        {"snapshots that were none", NULL, counters->spin_verdict[GLIMPSE_BAD]},
+    };
+    _Static_assert(RECOVERY_LINK_BYTES == 2032, "as the text says");
+
+    text_rows("  servers: ", rows, sizeof(rows) / sizeof(rows[0]), out);
+}
+
 /* Messages by which the line is behind what any source has shown; one that never said anything has not shown the first
  * that is wanted. */
 static uint64_t lag(const struct channel *channel, uint32_t line)
@@ -162,6 +179,8 @@ void report_feed_text(const struct report *report, uint32_t feed_idx, FILE *out)
             counters->unsequenced_count, orphans(counters));
     report_feed_recovery(channel, rows);
     text_rows("  recovery: ", rows, REPORT_FEED_ROWS, out);
+    if (topology->link[feed_idx])
+        text_servers(&report->control->recovery.feed[feed_idx].counters, out);
     report_feed_noted(channel, noted);
     text_rows("  noted: ", noted, REPORT_FEED_NOTED_ROWS, out);
 }

@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 
 work = g.Work()
@@ -100,3 +102,36 @@ for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     g.check(process.returncode == 0 and '"mode":"inline"' in out, f"run stops cleanly on {stop.name} and prints its report: {err}")
     g.check(not any(map(glob.glob, own)), "no run directory is left behind")
 g.check(made or os.geteuid() != 0, "there was one, while it ran", quiet=True)
+
+# a snapshot server that refuses the login: the report says so in words
+lone = work.path("refused.yaml")
+with open(lone, "w", encoding="ascii") as file, socket.socket() as server:
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    server.settimeout(20)
+    file.write(f"""gateway: {{name: refused, mode: inline, memory: no-huge, memory_mb: 64}}
+lcores: [{{name: rx0, role: rx, cpu: {min(os.sched_getaffinity(0))}}}]
+ports: [{{name: md, device: 'socket,iface=lo,wait=block'}}]
+feeds:
+  - name: itch
+    join: snapshot
+    instruments_max: 64
+    orders_max: 4096
+    levels_max: 1024
+    snapshot: {{servers: [{{address: 127.0.0.1, tcp_port: {server.getsockname()[1]}}}], username: u, password: p}}
+    lines: [{{name: A, port: md, group: 239.192.9.1, udp_port: 26479}}]
+""")
+    file.flush()
+    process = subprocess.Popen([g.TICKGATE, "run", lone], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "armed" not in process.stderr.readline() and process.poll() is None:
+        pass
+    feed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    feed.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+    feed.sendto(b"SESSION001" + struct.pack(">QH", 1000, 0), ("239.192.9.1", 26479)) # a heartbeat: much came before
+    client, _ = server.accept()
+    client.recv(100)
+    client.sendall(b"\0\2JA")
+    client.recv(100) # its end
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    g.check("servers: logins refused (look at username and password) 1" in out, f"a refused login is told {err}")
