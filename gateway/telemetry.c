@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <rte_telemetry.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct topology *shown;
 static const struct control *shown_control;
@@ -20,10 +21,15 @@ static uint64_t load(const uint64_t *counter)
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-/* The number behind the command, "/tickgate/rx,1"; none means 0. */
+/* The number behind the command, "/tickgate/rx,1"; none means 0. What is no number is nobody's: to answer a name with
+ * the first of them would be a wrong answer. */
 static uint32_t index_of(const char *params)
 {
-    return params ? (uint32_t)strtoul(params, NULL, 10) : 0;
+    const size_t len = params ? strlen(params) : 0;
+
+    if (len == 0)
+        return 0;
+    return len <= 3 && strspn(params, "0123456789") == len ? (uint32_t)strtoul(params, NULL, 10) : UINT32_MAX;
 }
 
 static int rx_show(const char *command, const char *params, struct rte_tel_data *data)
@@ -62,6 +68,7 @@ static int feed_show(const char *command, const char *params, struct rte_tel_dat
     rte_tel_data_add_dict_string(data, "name", shown->config->feed[idx].name);
     rte_tel_data_add_dict_u64(data, "messages", load(&counters->message_count));
     rte_tel_data_add_dict_u64(data, "untraded", load(&counters->untraded_count));
+    rte_tel_data_add_dict_u64(data, "is_heard", health_heard(channel_health(channel)));
     rte_tel_data_add_dict_u64(data, "is_stale", channel_stale(channel));
     rte_tel_data_add_dict_u64(data, "next_seq", load(&channel_arb(channel)->next_seq));
     rte_tel_data_add_dict_u64(data, "newest_seq", load(&channel_arb(channel)->newest_seq));

@@ -60,7 +60,9 @@ g.check(answers["/tickgate/strategies"]["orders"] > 0 and answers["/tickgate/rx"
 g.check(answers["/tickgate/answers"]["positions_unknown"] == answers["/tickgate/answers"]["overflow_cancels"] == 0, "what the venue answered")
 g.check(answers["/tickgate/journal"]["causes_lost"] == answers["/tickgate/journal"]["records_lost"] == 0, "what the journal has")
 for command in ("rx", "ports", "feeds", "strategies", "answers", "latency"):
-    g.check(told.ask(f"/tickgate/{command},7") is None, f"there is no {command} 7", quiet=True)
+    for nobody in ("7", "told", "-1", "4294967296", "0,1", "0x0", " 0"):
+        g.check(told.ask(f"/tickgate/{command},{nobody}") is None, f"there is no {command} {nobody}", quiet=True)
+    g.check(told.ask(f"/tickgate/{command},0") is not None, f"there is {command} 0", quiet=True)
 gateway.terminate()
 g.check(gateway.wait(timeout=60) is not None, "it ends", quiet=True)
 
