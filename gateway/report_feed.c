@@ -65,7 +65,7 @@ void report_feed_noted(struct channel *channel, struct report_feed_row ret_rows[
         {"other session", "other_session", load(&counters->other_session_count)},
         {"itch short", "message_short", load(&counters->itch[ITCH_SHORT])},
         {"itch unknown", "unknown_types", load(&counters->itch[ITCH_UNKNOWN])},
-        {"locate range", "locate_range", load(&counters->locate_range_count)},
+        {"stock locate too high (raise instruments_max)", "locate_range", load(&counters->locate_range_count)},
         {"price range", "price_range", load(&counters->price_range_count)},
         {"side neither B nor S", "bad_side", load(&counters->side_count)},
         {"hold overflow", "hold_overflow", load(&counters->held_overflow_count)},
