@@ -237,6 +237,9 @@ static bool post(struct risk *risk, enum risk_post_what what, uint32_t scope, co
     post->scope = scope;
     if (limits)
         risk->shown[scope] = post->limits = *limits;
+    for (uint32_t i = 0; limits && scope == RISK_LCORE && i < RISK_STRATEGIES_MAX; i++)
+        if ((risk->limited >> i & 1) == 0) /* the owner's; it changes with a post alone, and the last one is taken */
+            risk->shown[RISK_STRATEGY(i)] = *limits;
     __atomic_store_n(&post->posted, post->posted + 1, __ATOMIC_RELEASE); /* paired with: risk_take_post */
     return true;
 }

@@ -172,6 +172,22 @@ Test(acts, a_limit_of_a_strategy_is_its_own)
     cr_assert_eq(lcores[0].risk.limits.order_qty_max, 100u);
 }
 
+/* Until it has some: then they begin with what is in force, not with what the config said in the morning. */
+Test(acts, a_strategy_without_limits_of_its_own_has_those_of_its_lcore)
+{
+    done_is("set quoter order_qty_max 30", "\"new\":30");
+    take_all();
+    done_is("set trade0 rate_per_s 1000", "\"old\":10,\"new\":1000");
+    take_all();
+    done_is("limits taker", "\"rate_per_s\":1000,");
+    done_is("set taker collar_bps 40", "\"old\":50,\"new\":40");
+    take_all();
+    cr_assert_eq(lcores[0].risk.strategy[0].limits.rate_per_s, 1000u, "an act about a collar is about that alone");
+    cr_assert_eq(lcores[0].risk.strategy[0].limits.collar_bps, 40u);
+    done_is("limits quoter", "\"rate_per_s\":10,");
+    done_is("limits probe", "\"rate_per_s\":10,");
+}
+
 Test(acts, a_strategy_with_an_account_has_limits_on_what_it_holds)
 {
     lcores[0].market.account.shared = 1u << 1;

@@ -793,3 +793,23 @@ Test(risk_rules, the_control_thread_sees_what_is_held)
     cr_assert(risk->now.gross == 100 * 100 && risk->now.net_long == 10000 && risk->now.net_short == 5000);
     cr_assert(risk->now.profit == 1000 && risk->now.realised == 0 && risk->now.open_count == 1);
 }
+
+Test(risk_rules, a_strategy_without_limits_of_its_own_shows_those_of_its_lcore)
+{
+    struct risk_limits lcore = *risk_shown(risk, RISK_LCORE), its = lcore, parts = lcore;
+
+    its.order_qty_max = 2;
+    parts.order_qty_max = 3;
+    risk_limit_strategy(risk, 1, &its);
+    risk_limit_share(risk, &parts);
+    lcore.order_qty_max = 4;
+    cr_assert(risk_post_limits(risk, RISK_LCORE, &lcore));
+    cr_assert_eq(risk_shown(risk, RISK_STRATEGY(0))->order_qty_max, 4u);
+    cr_assert_eq(risk_shown(risk, RISK_STRATEGY(1))->order_qty_max, 2u);
+    cr_assert_eq(risk_shown(risk, RISK_STRATEGY(RISK_STRATEGIES_MAX - 1))->order_qty_max, 4u);
+    cr_assert_eq(risk_shown(risk, RISK_GATEWAY)->order_qty_max, 3u);
+    risk_take(risk);
+    its.order_qty_max = 5;
+    cr_assert(risk_post_limits(risk, RISK_STRATEGY(1), &its));
+    cr_assert_eq(risk_shown(risk, RISK_STRATEGY(0))->order_qty_max, 4u);
+}
