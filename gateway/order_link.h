@@ -47,6 +47,10 @@ struct order_link {
                                          * reader: owner; relaxed, it only grows */
     uint32_t sent_ref CK_CC_CACHELINE;  /* newest new order; writer: owner, reader: control thread; relaxed, but see
                                          * order_link_heard */
+    uint32_t heard;                     /* answers that the owner has taken, modulo 2^32; owner only */
+    uint64_t asked;                     /* requests of strategies behind which the venue says something (new orders,
+                                         * replaces, cancels of all that is left) << 32 | `heard` at the newest of
+                                         * them; writer: owner, reader: control thread; relaxed */
     ck_ring_t ring CK_CC_CACHELINE;
     struct order_news news[ORDER_LINK_NEWS];
 };
@@ -59,6 +63,11 @@ bool order_link_tell(struct order_link *link, const struct order_news *news);
 uint32_t order_link_room(const struct order_link *link);
 /* Control thread: has the owner taken all that it was told? Then what it sent before is seen in `sent_ref`. */
 bool order_link_heard(const struct order_link *link);
+/* Owner: a request has gone out that the venue does not pass over in silence. */
+static inline void order_link_asked(struct order_link *link)
+{
+    __atomic_store_n(&link->asked, ((link->asked >> 32) + 1) << 32 | link->heard, __ATOMIC_RELAXED);
+}
 /* Owner. */
 bool order_link_hear(struct order_link *link, struct order_news *ret_news);
 

@@ -129,6 +129,7 @@ static void hear(struct strategy_lcore *lcore, const struct order_news *news)
 {
     switch (news->type) {
     case ORDER_NEWS_ANSWER:
+        lcore->link->heard++;
         answer(lcore, &news->answer);
         break;
     case ORDER_NEWS_BREAK:

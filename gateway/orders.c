@@ -273,7 +273,7 @@ static void give(struct orders *orders, uint64_t now_ns)
     }
     tell(orders, &news);
     orders->begun = true;
-    orders->answered_ns = 0;
+    orders->answered_ns = orders->asked_ns = 0;
     orders->answered_ref = orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
 }
 
@@ -312,6 +312,7 @@ static void message(struct orders *orders, const struct order_session_message *m
     const enum answer_verdict verdict = answer_apply(&orders->book, &orders->positions, &news.answer, 0,
                                                      &orders->answers, events, &event_count);
     orders->counters.unreadable_count += type == OUCH_EXECUTED && verdict == ANSWER_UNKNOWN_ORDER;
+    orders->told_count += !orders->owner_lost;
     tell(orders, &news);
 }
 
@@ -553,23 +554,50 @@ void orders_return(struct orders *orders)
     orders->aside = false;
 }
 
-/* Orders without any answer for so long: the connection is worth nothing. */
+static bool late(uint64_t since_ns, uint64_t patience_ns, uint64_t now_ns)
+{
+    return since_ns != 0 && now_ns - since_ns >= patience_ns;
+}
+
+/* New orders: each has an answer of its own. */
+static void watch_new(struct orders *orders, uint64_t now_ns)
+{
+    orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
+    if (!unanswered(orders))
+        orders->answered_ns = 0;
+    else if (orders->answered_ns == 0)
+        orders->answered_ns = now_ns;
+}
+
+/* Replaces and cancels: the venue may pass one over because its order is done, but it says so behind it. What was said
+ * before the owner asked, and had not reached it, counts as said behind it. */
+static void watch_asked(struct orders *orders, uint64_t now_ns)
+{
+    const uint64_t asked = __atomic_load_n(&orders->link->asked, __ATOMIC_RELAXED);
+    const bool more = (uint32_t)(asked >> 32) != orders->asked_count;
+
+    if (!orders->begun || orders->told_count != orders->asked_told)
+        orders->asked_ns = 0;
+    if (orders->begun && more && (uint32_t)asked == orders->told_count && orders->asked_ns == 0)
+        orders->asked_ns = now_ns;
+    orders->asked_count = (uint32_t)(asked >> 32);
+    orders->asked_told = orders->told_count;
+}
+
+/* Requests without an answer for so long: the connection is worth nothing. */
 static void watch_answers(struct orders *orders, uint64_t now_ns)
 {
     const uint64_t patience_ns = config_of(orders)->answer_timeout_ms * MS_NS;
 
-    orders->sent_ref = __atomic_load_n(&orders->link->sent_ref, __ATOMIC_RELAXED);
-    if (patience_ns == 0 || !unanswered(orders)) {
-        orders->answered_ns = 0;
-        return;
-    }
-    if (orders->answered_ns == 0)
-        orders->answered_ns = now_ns;
-    if (now_ns - orders->answered_ns < patience_ns)
+    watch_new(orders, now_ns);
+    watch_asked(orders, now_ns);
+    if (patience_ns == 0 ||
+        (!late(orders->answered_ns, patience_ns, now_ns) && !late(orders->asked_ns, patience_ns, now_ns)))
         return;
     orders->counters.late_count++;
-    fprintf(stderr, "tickgate: order session: no answer to orders up to %u for %u ms (orders.answer_timeout_ms): the "
-                    "connection is taken up anew\n", orders->sent_ref, config_of(orders)->answer_timeout_ms);
+    fprintf(stderr, "tickgate: order session: no answer to what was sent, orders up to %u, for %u ms "
+                    "(orders.answer_timeout_ms): the connection is taken up anew\n", orders->owner->open.next_ref - 1,
+            config_of(orders)->answer_timeout_ms);
     abort_line(orders, now_ns);
 }
 

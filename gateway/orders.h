@@ -66,6 +66,9 @@ struct orders {
     uint32_t said;               /* a bit for each way of losing a connection that was said since the session was up */
     uint32_t sent_ref, answered_ref; /* newest new order; newest that was answered */
     uint64_t answered_ns;        /* since when answered_ref has been behind without change; 0 = it is not behind */
+    uint32_t told_count;         /* answers that the owner was told, modulo 2^32 */
+    uint32_t asked_count, asked_told; /* requests of the owner, and the above, as far as they were looked at */
+    uint64_t asked_ns;           /* since when nothing at all was said behind a request; 0 = it is not so */
     enum orders_stop stop;
     uint64_t stop_ns;
     struct open_orders book;

@@ -183,8 +183,11 @@ static uint32_t enter(struct strategy_lcore *lcore, const struct order_intent *w
     if (orig)
         open_replace_sent(orig, order);
     open_own(&lcore->open, &lcore->market, order);
-    if (lcore->link && wire->action == ORDER_NEW)
-        __atomic_store_n(&lcore->link->sent_ref, user_ref, __ATOMIC_RELAXED);
+    if (lcore->link) {
+        if (wire->action == ORDER_NEW)
+            __atomic_store_n(&lcore->link->sent_ref, user_ref, __ATOMIC_RELAXED);
+        order_link_asked(lcore->link);
+    }
     return user_ref;
 }
 
@@ -263,6 +266,8 @@ static enum risk_verdict submit(struct strategy_lcore *lcore, struct submit_queu
         /* where nobody answers the reservation stays until its time is over */
         if (lcore->answered)
             open_cancel_sent(order, intent->qty);
+        if (lcore->link && intent->qty == 0)
+            order_link_asked(lcore->link);
         sent(lcore, intent->orig_ref, strategy, cause, tx_tsc);
         return RISK_PASS;
     }

@@ -27,6 +27,7 @@
 static struct {
     int listener, client;
     bool logged_in, mute; /* mute: its stream grows, the client does not get it */
+    bool deaf;            /* requests are passed over */
     char reject;          /* a login is rejected with this letter; 0 = is not */
     uint32_t count, next, heard_len;
     uint32_t open, next_ref; /* orders; next UserRefNum */
@@ -75,6 +76,8 @@ static void venue_request(const uint8_t *message, uint32_t len)
     struct ouch_enter enter;
     struct ouch_cancel cancel;
 
+    if (venue.deaf)
+        return;
     if (ouch_decode_query(message, len) == 0) {
         venue_say((struct ouch_answer){.type = OUCH_QUERY_ANSWER, .user_ref = venue.next_ref});
     } else if (ouch_decode_enter(message, len, &enter) == 0) {
@@ -168,6 +171,7 @@ static void owner_enter(void)
     owner_send(message, ouch_encode_enter(&enter, message));
     owner.open.count++; /* nobody looks at more than their number */
     link_to_owner->sent_ref = enter.user_ref;
+    order_link_asked(link_to_owner);
 }
 
 static void owner_cancel_newest(void)
@@ -176,6 +180,18 @@ static void owner_cancel_newest(void)
     uint8_t message[OUCH_MESSAGE_MAX];
 
     owner_send(message, ouch_encode_cancel(&cancel, message));
+    order_link_asked(link_to_owner);
+}
+
+static void owner_replace_newest(void)
+{
+    const struct ouch_replace replace = {.orig_user_ref = link_to_owner->sent_ref,
+                                         .user_ref = owner.open.next_ref++, .qty = 100, .price = 10000, .tif = '0',
+                                         .display = 'Y', .iso = 'N'};
+    uint8_t message[OUCH_MESSAGE_MAX];
+
+    owner_send(message, ouch_encode_replace(&replace, message));
+    order_link_asked(link_to_owner);
 }
 
 static void owner_hear(void)
@@ -193,8 +209,9 @@ static void owner_hear(void)
             send_log_end(&link_to_owner->log);
         } else if (news.type == ORDER_NEWS_CANCEL_ALL) {
             owner_knows.cancels = true;
-        } else if (news.type == ORDER_NEWS_ANSWER && news.answer.type == OUCH_CANCELED) {
-            owner.open.count--;
+        } else if (news.type == ORDER_NEWS_ANSWER) {
+            link_to_owner->heard++;
+            owner.open.count -= news.answer.type == OUCH_CANCELED;
         }
     }
 }
@@ -238,7 +255,7 @@ static void start(void)
     config.orders = (struct config_orders){.present = true, .carrier = CONFIG_CARRIER_KERNEL, .peer_ip = LOOPBACK,
                                            .peer_port = ntohs(address.sin_port), .username = "desk",
                                            .heartbeat_ms = 1000, .timeout_ms = 60000, .login_timeout_ms = 30000,
-                                           .retry_ms = 1, .retry_max_ms = 1, .answer_timeout_ms = 30000,
+                                           .retry_ms = 1, .retry_max_ms = 1, .answer_timeout_ms = 200,
                                            .refs_file = refs_path, .refs_headroom = 1000, .refs_leap_max = 1000};
     owner.name = "trade0";
     owner.path = &path;
@@ -317,6 +334,54 @@ Test(orders, a_stop_does_not_wait_for_ever_for_a_venue_that_is_gone_and_says_wha
     UNTIL(orders_stopped(&orders));
     cr_assert_stderr_eq_str("tickgate: order session: closed: it is taken up again\n"
                             "tickgate: the venue has not confirmed that all orders are cancelled: 1 may be open\n");
+}
+
+/* --- what is not answered */
+
+/* The venue is there, and does nothing: an order that was to be replaced would wait for ever. */
+Test(orders, a_replace_and_a_cancel_that_nobody_answers_are_the_end_of_the_connection)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        UNTIL(owner_knows.begun);
+        owner_enter();
+        UNTIL(orders.book.inherited_count == i + 1);
+        step();
+        venue.deaf = true;
+        i == 0 ? owner_replace_newest() : owner_cancel_newest();
+        UNTIL(!owner_knows.begun);
+        cr_assert_eq(orders.counters.late_count, i + 1);
+        venue.deaf = false;
+    }
+}
+
+/* An order that was done before its replace came there has no other answer than that; so has one of which the owner had
+ * not heard that it is done, when it asked. */
+Test(orders, the_end_of_its_order_answers_a_replace)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        UNTIL(owner_knows.begun);
+        owner_enter();
+        UNTIL(orders.book.inherited_count == 1 && link_to_owner->heard == orders.told_count);
+        venue.deaf = true;
+        if (i == 0)
+            owner_replace_newest();
+        const uint32_t told_count = orders.told_count;
+        venue_say((struct ouch_answer){
+            .type = OUCH_EXECUTED, .user_ref = link_to_owner->sent_ref, .qty = 100, .price = 10000, .match = 77});
+        for (uint32_t steps = 0; orders.told_count == told_count; steps++) {
+            cr_assert_lt(steps, STEPS_MAX);
+            step();
+        }
+        step();
+        if (i == 1)
+            owner_replace_newest();
+        for (uint32_t steps = 0; steps < 20000; steps++)
+            step();
+        owner_hear();
+        cr_assert(owner_knows.begun && orders.book.inherited_count == 0);
+        cr_assert_eq(orders.counters.late_count, 0u);
+        venue.deaf = false;
+    }
 }
 
 /* --- what is said */
