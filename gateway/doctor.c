@@ -208,7 +208,7 @@ static int config_take(const char *path, struct config **ret_config)
     const int error = config_load(path, ret_config, &findings);
 
     for (uint32_t i = 0; i < findings.count && error; i++)
-        fprintf(stderr, "%s%s\n", findings.finding[i].warning ? "warning: " : "", findings.finding[i].text);
+        fprintf(stderr, "%s\n", findings.finding[i].text);
     if (error && findings.error_count == 0)
         fprintf(stderr, "tickgate: %s: %s\n", path, strerror(-error));
     return error;

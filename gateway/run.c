@@ -256,7 +256,7 @@ static struct config *config_take(const struct options *options)
     if (error == 0)
         error = config_check_host(config, &findings) | check_strategies(config, &findings);
     for (uint32_t i = 0; i < findings.count; i++)
-        fprintf(stderr, "%s%s\n", findings.finding[i].warning ? "warning: " : "", findings.finding[i].text);
+        fprintf(stderr, "%s\n", findings.finding[i].text);
     if (error == 0)
         return config;
     if (findings.error_count == 0)

@@ -89,6 +89,12 @@ with open("/dev/full", "w", encoding="ascii") as full:
         g.check(done.returncode == 1 and done.stderr.count("the output could not be written completely") == 1,
                 f"{' '.join(arguments)[:40]} to a full disk: exit 1, and said once", quiet=True)
 
+doubted = work.path("doubted.yaml")
+with open(config, encoding="ascii") as file, open(doubted, "w", encoding="ascii") as copy:
+    copy.write(file.read() + "faults: {lines: [{line: A, loss: 1}]}\n")
+said = tickgate("run", doubted, "--duration", "0.01").stderr
+g.check(f"{doubted}:" in said and said.count("warning: ") == 1, f"a warning is called one once: {said.strip()}", quiet=True)
+
 made = False
 for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     process = subprocess.Popen([g.TICKGATE, "run", config, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
