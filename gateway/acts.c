@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LATER_MAX_NS      UINT64_C(1000000000) /* an lcore whose turn takes longer has stopped turning, or has no CPU */
@@ -23,6 +24,14 @@ struct scope {
     uint32_t idx;                 /* in its gate: RISK_LCORE, RISK_STRATEGY(i) */
     const char *name;
 };
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 static const char *kind_name(enum risk_scope kind)
 {
@@ -217,7 +226,7 @@ static void status(const struct acts *acts, struct json *reply)
 
     json_text(reply, "gateway", config->gateway.name);
     json_i64(reply, "pid", getpid());
-    json_f64(reply, "up_s", (double)(audit_wall_ns() - acts->begin_ns) / 1e9);
+    json_f64(reply, "up_s", (double)(monotonic_ns() - acts->begin_ns) / 1e9);
     if (acts->orders->config) {
         json_text(reply, "session", order_session_state_name((enum order_session_state)acts->orders->session.state));
         json_u64(reply, "open", acts->orders->book.inherited_count);
@@ -663,14 +672,14 @@ int acts_open(struct acts *acts, struct topology *topology, const struct orders 
     acts->topology = topology;
     acts->orders = orders;
     acts->kill = kill;
-    acts->begin_ns = audit_wall_ns();
+    acts->begin_ns = monotonic_ns();
     if (topology->config->risk.gateway.present) {
         acts->shares = params_gateway_shares(topology->config);
         params_gateway_limits(topology->config, &acts->gateway);
     }
     if (!config->present)
         return 0;
-    int error = audit_open(&acts->audit, config->audit_file, acts->begin_ns, ret_error);
+    int error = audit_open(&acts->audit, config->audit_file, audit_wall_ns(), ret_error);
     if (error)
         return error;
     if (acts->audit.torn_len > 0)

@@ -17,7 +17,7 @@ struct acts {
     uint64_t kill_count, confirm_count; /* of which the log says */
     struct audit audit;
     struct admin admin;
-    uint64_t begin_ns;             /* wall clock */
+    uint64_t begin_ns;             /* monotonic: the wall clock may be set meanwhile */
     struct risk_limits gateway;    /* of the whole gateway, divided ... */
     uint32_t shares;               /* ... among so many lcores; 0: the config has none */
     bool begun;                    /* the log says that it started */
