@@ -43,7 +43,7 @@ void report_feed_recovery(const struct channel *channel, struct report_feed_row 
         {"spliced", "spliced", load(&counters->spliced_count)},
         {"books contradicted", "contradicted", load(&counters->contradicted_count)},
         {"snapshot messages", "snapshot_messages", load(&counters->snapshot_message_count)},
-        {"window overflows", "overflows", load(&counters->overflow_count)},
+        {"older messages pushed out (raise hold_messages)", "overflows", load(&counters->overflow_count)},
         {"packets not kept", "unkept", load(&counters->unkept_count)},
         {"packets too far ahead", "far", load(&counters->far_count)},
     };
