@@ -20,6 +20,7 @@ FLOOD = os.environ["FLOOD"]
 FULL = "--full" in sys.argv
 LINE_RATE, FLOOD_RATE, SECONDS = (10000, 200000, 10) if FULL else (1000, 20000, 3)
 STRANGER = "203.0.113.5"
+AWAY_S = 0.5
 
 
 def config(work, name, guard):
@@ -54,6 +55,11 @@ def arp_answered():
     return False
 
 
+def missing(said):
+    """More came while the gateway was away than its buffers hold: not on a host that is too busy to flood."""
+    return said["per_s"] * AWAY_S > 2 * 2048
+
+
 def flooded(work, guard, kind):
     name = f"flood-{'guard' if guard else 'bare'}-{kind}"
     gateway = n.gateway_start(config(work, name, "true" if guard else "false"))
@@ -68,15 +74,15 @@ def flooded(work, guard, kind):
     answered = arp_answered() if guard else None
     if not guard: # away for longer than its buffers last
         gateway.send_signal(signal.SIGSTOP)
-        time.sleep(0.5)
+        time.sleep(AWAY_S)
         gateway.send_signal(signal.SIGCONT)
     said = json.loads(harm.communicate(timeout=60)[0])
     end = desk.finish()
-    if not guard:
-        for status in gateway.stderr:
-            if "; port a has MISSED" in status:
-                print("ok:", status.strip())
-                break
+    if not guard and missing(said):
+        lines = [next(line for line in gateway.stderr if " events lost" in line)]
+        while "; port a has MISSED" not in lines[-1] and len(lines) < 20:
+            lines.append(next(line for line in gateway.stderr if " events lost" in line))
+        g.check("; port a has MISSED" in lines[-1], f"{name}: {lines[-1].strip()}")
     report = n.gateway_stop(gateway)
     bridge.finish()
     feed, rx = report["feeds"][0], report["rx"][0]
@@ -108,7 +114,7 @@ def bare(work, kind):
     g.check(frames["everything"] >= said["sent"], f"no guard, {kind}: the driver gave all of it to tickgate")
     g.check(rx["frames"] + port["missed"] > said["sent"],
             f"no guard, {kind}: the lcore took {rx['frames']} frames, {port['missed']} were missed, {line['lost']} messages lost on A")
-    g.check(port["rx_descriptors"] == 2048 and "instead of 64" in port["note"] and port["missed"] > 0 and
+    g.check(port["rx_descriptors"] == 2048 and "instead of 64" in port["note"] and (port["missed"] > 0 or not missing(said)) and
             0 <= frames["everything"] - port["rx_frames"] - port["missed"] <= 2048,
             f"no guard, {kind}: of {frames['everything']} frames {port['rx_frames']} came and {port['missed']} are counted as missed")
 
