@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LINES_MAX 128u
-#define LINE_SLOTS 256u /* at most half full, so that a search ends soon */
+#define LINES_MAX 144u  /* of all feeds of a config, and an address of each for answers to its requests */
+#define LINE_SLOTS 256u /* little more than half full at most, so that a search ends soon */
 
 struct line {
     uint32_t group;        /* host byte order; 0 = slot free */

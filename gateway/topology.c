@@ -72,6 +72,8 @@ static int servers_build(struct topology *topology, uint32_t feed_idx, struct rx
     return 0;
 }
 
+_Static_assert(CONFIG_FEEDS_MAX * (CONFIG_LINES_MAX + 1) <= LINES_MAX, "all of a config have room on one lcore");
+
 static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx *rx, int node,
                          char ret_error[TOPOLOGY_ERROR_MAX])
 {
@@ -95,9 +97,8 @@ static int channel_build(struct topology *topology, uint32_t feed_idx, struct rx
     struct channel *channel = channel_init(memory, &params);
     for (uint32_t i = 0; i < feed->line_count; i++) {
         const struct config_line *line = &feed->line_list[i];
-        if (!line_add(&rx->lines, line->group, line->udp_port, line->source, channel, (uint8_t)i))
-            return topology_fail(ret_error, -EINVAL, "feed %s, line %s: too many lines on one lcore", feed->name,
-                                 line->name);
+        /* no more than lines of a config, and none of them twice */
+        CHECK(line_add(&rx->lines, line->group, line->udp_port, line->source, channel, (uint8_t)i));
         line_find(&rx->lines, line->group, line->udp_port)->verify = feed->checksum == CONFIG_CHECKSUM_VERIFY;
     }
     const int error = topology->options.replay ? 0 : servers_build(topology, feed_idx, rx, channel, node, ret_error);
