@@ -69,12 +69,12 @@ static bool session_believed(struct channel *channel, const struct mold_packet *
     return false;
 }
 
-/* A packet of the session before: late, or repeated. Where it speaks and ours says nothing for silence_ns, we have left
- * it for a session that there was not, and it goes on. */
-static bool session_left(const struct channel *channel, const struct mold_packet *packet, bool end, uint64_t now_ns)
+/* A packet of the session before: late, or repeated. Where it has messages and ours says nothing for silence_ns, we
+ * have left it for a session that there was not, and it goes on. Its heartbeats may come all night. */
+static bool session_left(const struct channel *channel, const struct mold_packet *packet, uint64_t now_ns)
 {
     return channel->old_session_known && memcmp(packet->session, channel->old_session, MOLD_SESSION_LEN) == 0 &&
-           (end || !health_all_silent(&channel->health, now_ns));
+           (packet->count == 0 || !health_all_silent(&channel->health, now_ns));
 }
 
 /* A packet of another session than the current one. False: of the one before, or not to be believed: dropped. Otherwise
@@ -82,7 +82,7 @@ static bool session_left(const struct channel *channel, const struct mold_packet
 static __attribute__((noinline)) bool session_begin(struct channel *channel, struct channel_cursor *cursor,
                                                    const struct mold_packet *packet, bool end)
 {
-    if (session_left(channel, packet, end, cursor->now_ns)) {
+    if (session_left(channel, packet, cursor->now_ns)) {
         count(&channel->counters.old_session_count);
         return false;
     }

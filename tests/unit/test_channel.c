@@ -1221,6 +1221,7 @@ Test(channel, a_session_that_was_left_for_one_that_is_silent_goes_on)
     rig.now_ns += 1;
     expire(&rig, rig.now_ns);
     cr_assert(!send_control(&rig, 0, session_a, 4, MOLD_COUNT_END), "its end is no going on");
+    cr_assert(!send_control(&rig, 0, session_a, 4, 0), "nor a heartbeat");
     cr_assert(send_range(&rig, 0, session_a, 4, 1));
     cr_assert_eq(memcmp(channel_session(rig.channel), session_a, MOLD_SESSION_LEN), 0);
     cr_assert_eq(channel_arb(rig.channel)->next_seq, 1u, "what came before is missing");
