@@ -114,14 +114,16 @@ static int tcp_open(struct orders *orders, const struct orders_setup *setup, uin
 
 static int book_open(struct orders *orders, const struct reference_file *daily, char ret_error[ORDERS_ERROR_MAX])
 {
-    void *memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(ORDERS_BOOK_MAX));
+    const uint32_t owner_max = orders->config->orders.open_orders_max;
+    const uint32_t orders_max = owner_max > ORDERS_BOOK_MIN ? owner_max : ORDERS_BOOK_MIN; /* powers of two, both */
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(orders_max));
 
     if (!memory) {
         snprintf(ret_error, ORDERS_ERROR_MAX, "no memory for the orders of the session");
         return -ENOMEM;
     }
     /* No order is of this life for it: all are found by what the venue says of them. */
-    open_init(&orders->book, memory, ORDERS_BOOK_MAX, UINT32_MAX, 0);
+    open_init(&orders->book, memory, orders_max, UINT32_MAX, 0);
     market_init(&orders->positions, NULL, NULL, 0);
     if (daily)
         reference_file_carry(daily, &orders->positions);

@@ -22,7 +22,7 @@
 #include "gateway/tcp_line.h"
 
 #define ORDERS_ERROR_MAX 512u
-#define ORDERS_BOOK_MAX 65536u  /* open orders of the book of record */
+#define ORDERS_BOOK_MIN 65536u  /* open orders that the book of record has room for, at least: more than an owner has */
 
 struct orders_counters {
     uint64_t break_count;        /* connections that were lost while they were the owner's */

@@ -73,7 +73,7 @@ struct market_channel {
 /* Shares of a symbol whose instrument no event has defined yet: what orders of earlier lives of the gateway bought,
  * sold and still have open. Moved into the instrument when the first event names it; from then on it is the home of the
  * symbol's orders that were entered here, whatever becomes of its name. */
-#define MARKET_CARRIED_MAX 2048u /* a power of two */
+#define MARKET_CARRIED_MAX 16384u /* more symbols than an exchange lists; a power of two */
 struct market_carried {
     uint64_t symbol;        /* 0 = free */
     int64_t position;

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REFERENCE_ROWS_MAX      65536u
-#define REFERENCE_POSITIONS_MAX 1024u /* half of what a lcore carries before instruments are defined */
+#define REFERENCE_POSITIONS_MAX 1024u /* far less than a lcore carries before instruments are defined */
 #define REFERENCE_DATE_LEN      10u   /* YYYY-MM-DD */
 #define REFERENCE_SHARES_MAX    2147483647
 

@@ -1024,16 +1024,24 @@ static void check(struct walk *w)
     for (uint32_t ref = w->venue_oldest; ref < w->venue_next_ref; ref++)
         if (w->booked[ref].live)
             venue_qty[w->booked[ref].instrument][w->booked[ref].side == 'B'] += w->booked[ref].qty;
+    const struct market_carried *carried[INSTRUMENTS] = {NULL}; /* the slots that are taken lie anywhere */
+    for (uint32_t i = 0, found = 0; i < MARKET_CARRIED_MAX && found < rig->market.carried_count; i++) {
+        const struct market_carried *slot = &rig->market.carried[i];
+        for (uint32_t j = 0; slot->symbol != 0 && !slot->home && j < INSTRUMENTS; j++)
+            if (slot->symbol == symbol_of(j)) {
+                carried[j] = slot;
+                found++;
+            }
+    }
     for (uint32_t i = 0; i < INSTRUMENTS; i++) {
         const struct market_instrument *instrument = its(rig, i);
         int64_t position = instrument->position;
         uint64_t buys = instrument->open_buy_qty, sells = instrument->open_sell_qty;
-        for (uint32_t j = 0; j < MARKET_CARRIED_MAX && rig->market.carried_count > 0; j++)
-            if (rig->market.carried[j].symbol == symbol_of(i) && !rig->market.carried[j].home) {
-                position += rig->market.carried[j].position;
-                buys += rig->market.carried[j].open_buy_qty;
-                sells += rig->market.carried[j].open_sell_qty;
-            }
+        if (carried[i]) {
+            position += carried[i]->position;
+            buys += carried[i]->open_buy_qty;
+            sells += carried[i]->open_sell_qty;
+        }
         cr_assert(buys == table_qty[i][1] && sells == table_qty[i][0], "%u: reserved %lu %lu, open %lu %lu", i, buys,
                   sells, table_qty[i][1], table_qty[i][0]);
         cr_assert_eq(position, w->position[i]);

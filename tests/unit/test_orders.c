@@ -336,6 +336,43 @@ Test(orders, a_stop_does_not_wait_for_ever_for_a_venue_that_is_gone_and_says_wha
                             "tickgate: the venue has not confirmed that all orders are cancelled: 1 may be open\n");
 }
 
+/* --- the book of record */
+
+/* A day's symbols: where there were no room for one, its first fill would be one of no order, and kill for good. */
+Test(orders, the_book_of_record_has_room_for_every_symbol_of_an_exchange)
+{
+    struct order_event events[ANSWER_EVENTS_MAX];
+    struct market_carried carried;
+    uint32_t event_count, count = 0;
+
+    for (uint32_t i = 1; i <= 12000; i++) {
+        struct ouch_answer answer = {.type = OUCH_ACCEPTED, .user_ref = i, .side = 'B', .qty = 100, .price = 10000,
+                                     .state = 'L', .symbol = SYMBOL + ((uint64_t)i << 24)};
+        cr_assert_eq(answer_apply(&orders.book, &orders.positions, &answer, 0, &orders.answers, events, &event_count),
+                     ANSWER_INHERITED, "symbol %u", i);
+        answer = (struct ouch_answer){.type = OUCH_EXECUTED, .user_ref = i, .qty = 100, .price = 10000};
+        cr_assert_eq(answer_apply(&orders.book, &orders.positions, &answer, 0, &orders.answers, events, &event_count),
+                     ANSWER_INHERITED);
+    }
+    while (orders_position(&orders, count, &carried)) {
+        cr_assert_eq(carried.position, 100);
+        count++;
+    }
+    cr_assert_eq(count, 12000u);
+}
+
+Test(orders, the_book_of_record_has_room_for_what_its_owner_may_have_open)
+{
+    char error[ORDERS_ERROR_MAX];
+    const struct orders_setup setup = {.owner = &owner, .link = link_to_owner};
+
+    cr_assert_eq(orders.book.mask + 1, ORDERS_BOOK_MIN);
+    orders_close(&orders);
+    config.orders.open_orders_max = 2 * ORDERS_BOOK_MIN;
+    cr_assert_eq(orders_open(&orders, &config, &setup, now_ns, error), 0, "%s", error);
+    cr_assert_eq(orders.book.mask + 1, 2 * ORDERS_BOOK_MIN);
+}
+
 /* --- what is not answered */
 
 /* The venue is there, and does nothing: an order that was to be replaced would wait for ever. */
