@@ -67,7 +67,8 @@ void strategy_turn_end(struct strategy_lcore *lcore, bool busy)
         order_owner_round(lcore);
     if (UNLIKELY(lcore->cancelling != ORDER_OWNER_CANCEL_NONE))
         order_owner_sweep(lcore);
-    risk_take(&lcore->risk);
+    if (UNLIKELY(risk_posted(&lcore->risk)))
+        risk_turn(&lcore->risk, &lcore->market);
     if (lcore->sink && lcore->sink->wire)
         order_sink_drain(lcore->sink);
     if (!busy) {

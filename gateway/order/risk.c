@@ -97,6 +97,12 @@ void risk_frame(struct risk *risk, const struct market *market, uint64_t before_
         show(risk, total);
 }
 
+void risk_turn(struct risk *risk, const struct market *market)
+{
+    risk_take_post(risk);
+    watch(risk, market);
+}
+
 /* Has time been steady for long enough? */
 static bool steady(struct risk *risk, uint64_t now_ns)
 {

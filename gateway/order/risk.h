@@ -210,6 +210,9 @@ static inline void risk_take(struct risk *risk)
         risk_take_post(risk);
 }
 
+/* Owner: take what was posted, at the end of a turn. What was forgiven is open behind it, also while no frame comes. */
+void risk_turn(struct risk *risk, const struct market *market);
+
 /* A frame has begun: market->now_ns is its time, `before_ns` that of the one before, 0 = none. Looks for jumps of time
  * and at losses, and tells the control thread what is held and open. */
 void risk_frame(struct risk *risk, const struct market *market, uint64_t before_ns);

@@ -357,6 +357,26 @@ Test(risk_rules, a_loss_closes_the_gate_until_it_is_armed_again)
     cr_assert_eq(risk_lost(risk), 1u << RISK_LCORE, "without an order too: the control thread sees it");
 }
 
+/* A feed may be silent when an operator acts. */
+Test(risk_rules, what_is_forgiven_is_open_and_a_limit_that_is_reached_closes_without_a_frame)
+{
+    trade(100);
+    risk->limits.loss_max = 1000;
+    account_trade(market, abc, 0, 'B', 100, 100);
+    trade(80);
+    cr_assert_eq(probe('B', ASK, 1), RISK_LOSS);
+    cr_assert(risk_post_rearm(risk, RISK_LCORE));
+    cr_assert_neq(risk_lost(risk), 0u);
+    risk_turn(risk, market);
+    cr_assert(risk_post_taken(risk) && risk_lost(risk) == 0);
+    trade(75);
+    struct risk_limits limits = risk->limits;
+    limits.loss_max = 500;
+    cr_assert(risk_post_limits(risk, RISK_LCORE, &limits));
+    risk_turn(risk, market);
+    cr_assert_eq(risk_lost(risk), 1u << RISK_LCORE);
+}
+
 Test(risk_rules, a_scope_that_is_armed_again_is_open_though_its_limit_is_switched_off_at_once)
 {
     trade(100);
