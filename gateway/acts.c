@@ -2,7 +2,7 @@
 #include "gateway/acts.h"
 
 #include "gateway/params.h"
-#include "gateway/report_kill.h"
+#include "gateway/report/report_kill.h"
 
 #include <errno.h>
 #include <inttypes.h>

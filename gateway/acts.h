@@ -5,7 +5,7 @@
 #ifndef GATEWAY_ACTS_H
 #define GATEWAY_ACTS_H
 
-#include "gateway/admin.h"
+#include "gateway/admin/admin.h"
 #include "gateway/kill.h"
 #include "gateway/orders.h"
 #include "gateway/topology.h"

@@ -4,7 +4,7 @@
 #include "gateway/crash.h"
 #include "gateway/log.h"
 #include "gateway/order/ouch.h"
-#include "gateway/report_ports.h"
+#include "gateway/report/report_ports.h"
 #include "gateway/topology_parts.h"
 
 #include <errno.h>

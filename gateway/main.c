@@ -1,7 +1,7 @@
 /* tickgate: one binary, one sub-command at a time. */
-#include "gateway/cmd.h"
+#include "gateway/cmd/cmd.h"
+#include "gateway/cmd/firewall.h"
 #include "gateway/crash.h"
-#include "gateway/firewall.h"
 #include "gateway/hooks/hooks.h"
 
 #include <errno.h>

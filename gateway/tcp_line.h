@@ -20,7 +20,7 @@
 #ifndef GATEWAY_TCP_LINE_H
 #define GATEWAY_TCP_LINE_H
 
-#include "gateway/stack.h"
+#include "gateway/port/stack.h"
 #include "ring/send_log.h"
 
 struct pbuf;

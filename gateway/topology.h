@@ -5,13 +5,13 @@
 #define GATEWAY_TOPOLOGY_H
 
 #include "config/config.h"
-#include "gateway/eal.h"
-#include "gateway/membership.h"
-#include "gateway/port.h"
+#include "gateway/port/eal.h"
+#include "gateway/port/membership.h"
+#include "gateway/port/port.h"
+#include "gateway/port/request_tx.h"
+#include "gateway/port/stack.h"
 #include "gateway/reference_file.h"
-#include "gateway/request_tx.h"
 #include "gateway/rx_loop.h"
-#include "gateway/stack.h"
 #include "gateway/strategy_loop.h"
 #include "gateway/xdp/xdp_guard.h"
 

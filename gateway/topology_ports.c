@@ -2,7 +2,7 @@
  * interfaces, and on which NUMA node their frames came to lie. */
 #include "gateway/topology_parts.h"
 
-#include "gateway/device.h"
+#include "gateway/port/device.h"
 
 #include <errno.h>
 #include <rte_mempool.h>

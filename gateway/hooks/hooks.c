@@ -2,7 +2,7 @@
  * of this kind are younger than Debian's libbpf and headers. */
 #include "gateway/hooks/hooks.h"
 
-#include "gateway/cmd.h"
+#include "gateway/cmd/cmd.h"
 #include "gateway/hooks/hooks_object.h" /* made by clang and embed.py at build time */
 
 #include <bpf/bpf.h>

@@ -29,7 +29,7 @@ const char *hooks_name(uint32_t hook);
  * -ENOSPC: HOOKS_PORTS_MAX are entered. */
 int hooks_ports_add(struct hooks_ports *ports, const char *text, bool dropping);
 
-/* The sub-command; see gateway/cmd.h. */
+/* The sub-command; see gateway/cmd/cmd.h. */
 int cmd_hooks(int argc, char **argv);
 
 #endif

@@ -1,5 +1,5 @@
 /* In the place of hooks.c where the build had no clang or libbpf. */
-#include "gateway/cmd.h"
+#include "gateway/cmd/cmd.h"
 #include "gateway/hooks/hooks.h"
 
 #include <stdio.h>

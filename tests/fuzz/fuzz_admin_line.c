@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/admin_line.h"
+#include "gateway/admin/admin_line.h"
 #include "ring/check.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -3,7 +3,7 @@
  * answered afterwards.
  *
  *   {version u8} then steps of {pause u8 in 100 ms, flags u8 (bit 0: checksums are made right), len u16, bytes} */
-#include "gateway/igmp.h"
+#include "gateway/port/igmp.h"
 
 #include "feed/wire.h"
 #include "ring/check.h"

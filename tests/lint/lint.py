@@ -35,7 +35,12 @@ RULES = {
     "gateway/venue/": (r"(ring|feed|gateway/order|gateway/venue)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), PURE_CALLS),
     "gateway/capture/": (r"(ring|feed|gateway/capture)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+"),
     "gateway/xdp/": (r"(config|gateway/xdp)/", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+|clock_gettime"),
-    "gateway/": (r"(ring|feed|config|gateway)/", lambda h: False, None),
+    "gateway/hooks/": (r"gateway/(hooks/|cmd/cmd\.h)", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+"),
+    "gateway/port/": (r"(ring|feed|config|gateway/port)/", lambda h: False, None),
+    "gateway/admin/": (r"(config|gateway/admin)/|gateway/json\.h", lambda h: re.fullmatch(f"{DPDK}|{CK}", h), r"rte_\w+|ck_\w+"),
+    "gateway/": (r"(ring|feed|config)/|gateway/(?!cmd/)", lambda h: False, None),
+    "gateway/cmd/": (r"(ring|feed|config|gateway)/", lambda h: False, None),
+    "gateway/main": (r"gateway/", lambda h: False, None),
     "tests/": (r"(ring|feed|config|gateway|tests|tools)/", lambda h: False, None),
     "tools/": (r"(ring|feed|config|gateway|tools)/", lambda h: False, None),
 }

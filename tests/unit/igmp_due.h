@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_IGMP_DUE_H
 #define TESTS_UNIT_IGMP_DUE_H
 
-#include "gateway/igmp.h"
+#include "gateway/port/igmp.h"
 
 static inline uint64_t igmp_sooner(uint64_t a, uint64_t b)
 {

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_IGMP_RIG_H
 #define TESTS_UNIT_IGMP_RIG_H
 
-#include "gateway/igmp.h"
+#include "gateway/port/igmp.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

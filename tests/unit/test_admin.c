@@ -1,6 +1,6 @@
 /* admin: who may speak, that nobody can keep another out or the control thread waiting, and what is done about the
  * file. */
-#include "gateway/admin.h"
+#include "gateway/admin/admin.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

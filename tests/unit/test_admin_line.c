@@ -1,6 +1,6 @@
 /* admin_line: lines are found whatever pieces they come in, each command takes its own words, and a kill always
  * kills. */
-#include "gateway/admin_line.h"
+#include "gateway/admin/admin_line.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* aside: what is wanted is kept with a reference of its own, in order; all else, and what finds no room, is not. */
-#include "gateway/aside.h"
+#include "gateway/port/aside.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

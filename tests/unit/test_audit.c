@@ -1,5 +1,5 @@
 /* audit: a line is on disk before anybody acts on it, and nothing can be done to a log without its being seen. */
-#include "gateway/audit.h"
+#include "gateway/admin/audit.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
-/* gateway/check.c: strategy kinds and parameters are judged by the strategies themselves, and `check` answers with the
- * exit codes of cmd.h. */
-#include "gateway/check.h"
-#include "gateway/check_parts.h"
-#include "gateway/cmd.h"
+/* gateway/cmd/check.c: strategy kinds and parameters are judged by the strategies themselves, and `check` answers with
+ * the exit codes of cmd.h. */
+#include "gateway/cmd/check.h"
+#include "gateway/cmd/check_parts.h"
+#include "gateway/cmd/cmd.h"
 #include "gateway/strategy/strategy_table.h"
 
 #include <criterion/criterion.h>

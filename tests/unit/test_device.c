@@ -1,5 +1,5 @@
 /* gateway/device: what is wrong on a host, in one sentence, before DPDK is asked. PCI devices in a made-up sysfs. */
-#include "gateway/device.h"
+#include "gateway/port/device.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* doctor: hosts made of files. On the good one nothing is to be done; on the bad one everything is, each with why and
  * fix; where nothing is told, nothing is claimed; and what a hostile tree says is only ever text. */
-#include "gateway/doctor.h"
-#include "gateway/doctor_nic.h"
+#include "gateway/cmd/doctor.h"
+#include "gateway/cmd/doctor_nic.h"
 
 #include "tests/unit/sysfile_rig.h"
 

@@ -1,6 +1,6 @@
 /* gateway/firewall_rules: what a config becomes, and what is read from nft's listing, however it looks. What the
  * kernel makes of the rules is in tests/e2e/test_firewall.py. */
-#include "gateway/firewall_rules.h"
+#include "gateway/cmd/firewall_rules.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* gateway/port_link: what counts as a loss, and what is told of it. */
-#include "gateway/port_link.h"
+#include "gateway/port/port_link.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* request_tx: every frame is what an independent, plain reading of the RFCs says it is. */
-#include "gateway/request_tx.h"
+#include "gateway/port/request_tx.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

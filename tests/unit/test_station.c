@@ -1,5 +1,5 @@
 /* station: answers to ARP and pings for our address, to one station, bounded; nothing is passed on, hostile or not. */
-#include "gateway/station.h"
+#include "gateway/port/station.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

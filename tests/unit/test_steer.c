@@ -1,6 +1,6 @@
 /* steer: the filter is as narrow as the device allows, and every rule is validated before it is made. The device is
  * played by the functions below, which the linker puts in the place of DPDK's. */
-#include "gateway/steer.h"
+#include "gateway/port/steer.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
