@@ -450,7 +450,7 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         }
         if (control->report_s > 0 && now_ns >= report_due_ns) {
             status_line(control);
-            report_due_ns += (uint64_t)control->report_s * 1000000000u;
+            report_due_ns = now_ns + (uint64_t)control->report_s * 1000000000u; /* one, however long we stood still */
         }
         if (control->loader && topology_finished(topology))
             break;
