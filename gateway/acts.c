@@ -658,10 +658,24 @@ static int begin_write(struct acts *acts)
         scope_limits_text(acts, &scope, text, sizeof(text));
         error = write_down(acts, "gateway", what, NULL, text, "done");
     }
-    if (error == 0 && acts->kill->cause == KILL_CONFIG)
-        error = write_down(acts, "gateway", "kill", NULL, "risk.kill of the config", "done");
+    if (error == 0 && acts->kill->state != KILL_ARMED) /* no act of its own: that is whoever killed */
+        error = write_down(acts, "gateway", "start killed", NULL,
+                           acts->kill->cause == KILL_CONFIG ? "risk.kill of the config" : acts->kill->who, "done");
     acts->kill_count = acts->kill->counters.kill_count;
     return error;
+}
+
+/* A kill holds until somebody arms, however many lives of the process that takes. */
+static void stay_killed(struct acts *acts)
+{
+    char who[KILL_WHO_MAX];
+
+    if (acts->audit.kill_seq == 0 || acts->kill->state != KILL_ARMED)
+        return;
+    snprintf(who, sizeof(who), "line %" PRIu64 " of the audit log, %s", acts->audit.kill_seq, acts->audit.kill_time);
+    kill_request(acts->kill, KILL_EARLIER, who, monotonic_ns());
+    fprintf(stderr, "tickgate: nobody has armed it since; `tickgate admin %s arm` does\n",
+            acts->topology->config->admin.socket);
 }
 
 int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders, struct kill *kill,
@@ -690,6 +704,7 @@ int acts_open(struct acts *acts, struct topology *topology, const struct orders 
     error = admin_open(&acts->admin, config, &acts->audit, acts_do, acts, ret_error);
     if (error)
         return error;
+    stay_killed(acts);
     error = begin_write(acts);
     acts->begun = error == 0;
     if (error)

@@ -20,7 +20,7 @@ const char *kill_cause_name(enum kill_cause cause)
     static const char *const names[KILL_CAUSE_COUNT] = {
         [KILL_CAUSE_NONE] = "none",       [KILL_CONFIG] = "config",         [KILL_COMMAND] = "command",
         [KILL_SIGNAL] = "signal",         [KILL_LOSS_LIMIT] = "loss_limit", [KILL_WATCHDOG] = "watchdog",
-        [KILL_UNDECODABLE] = "undecodable",
+        [KILL_UNDECODABLE] = "undecodable", [KILL_EARLIER] = "earlier_kill",
     };
 
     return (unsigned)cause < KILL_CAUSE_COUNT ? names[cause] : "unknown";

@@ -43,6 +43,7 @@ enum kill_cause {
     KILL_WATCHDOG,     /* an lcore has made no turn for watchdog_ns */
     KILL_UNDECODABLE,  /* the venue said something of an order that could not be read, or that the owner had no room
                         * for: positions are not known */
+    KILL_EARLIER,      /* it was killed in an earlier life, and nobody has armed it since: the audit log says so */
     KILL_CAUSE_COUNT
 };
 

@@ -50,6 +50,16 @@ static void hash_of(const char before[AUDIT_HASH_LEN + 1], const char *bytes, si
 
 /* --- reading */
 
+/* Is the line about that act, and was it done? Quotes of a text are escaped, so only our own are found. */
+static bool is_done(const char *line, size_t len, const char *what)
+{
+    static const char done[] = ",\"result\":\"done\"" HASH_KEY;
+    char key[32];
+    const int key_len = snprintf(key, sizeof(key), "\",\"what\":\"%s\",", what);
+
+    return memmem(line, len, key, (size_t)key_len) && memmem(line, len, done, sizeof(done) - 1);
+}
+
 /* One line, with its newline. NULL: it follows from what was scanned before and is added to it; otherwise what is
  * wrong. */
 static const char *line_take(struct audit_scan *scan, const char *line, size_t len)
@@ -74,6 +84,12 @@ static const char *line_take(struct audit_scan *scan, const char *line, size_t l
         memcpy(scan->first_time, time, AUDIT_TIME_LEN);
     memcpy(scan->hash, hash, sizeof(hash));
     scan->seq++;
+    if (is_done(line, len, "kill")) {
+        scan->kill_seq = scan->seq;
+        memcpy(scan->kill_time, scan->last_time, AUDIT_TIME_LEN);
+    } else if (is_done(line, len, "arm")) {
+        scan->kill_seq = 0;
+    }
     scan->len += (off_t)len;
     return NULL;
 }
@@ -349,6 +365,8 @@ int audit_open(struct audit *audit, const char *path, uint64_t wall_ns, char ret
     audit->len = scan.len;
     audit->torn_len = scan.torn_len;
     memcpy(audit->hash, scan.hash, sizeof(audit->hash));
+    audit->kill_seq = scan.kill_seq;
+    memcpy(audit->kill_time, scan.kill_time, sizeof(audit->kill_time));
     if (status.st_size == 0)
         error = folder_sync(path);
     if (error == 0 && verdict == AUDIT_TORN)

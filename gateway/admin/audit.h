@@ -37,6 +37,8 @@ struct audit {
     uint64_t seq;                  /* of the last line, 0 = none yet */
     off_t len;                     /* of the lines that are whole and on disk */
     char hash[AUDIT_HASH_LEN + 1]; /* of the last line */
+    uint64_t kill_seq;             /* as audit_open found it: as in audit_scan */
+    char kill_time[AUDIT_TIME_LEN + 1];
     uint64_t failed_count;         /* lines that could not be written */
     uint64_t unlogged_count;       /* acts since the last line that took effect without a line of their own: kills */
     off_t torn_len;                /* of the unfinished line that audit_open has cut off, 0 = none */
@@ -61,6 +63,8 @@ struct audit_scan {
     off_t torn_len; /* bytes of the unfinished one behind them */
     char hash[AUDIT_HASH_LEN + 1];
     char first_time[AUDIT_TIME_LEN + 1], last_time[AUDIT_TIME_LEN + 1];
+    uint64_t kill_seq; /* of the newest act "kill" that no "arm" follows, 0 = none: it outlives the process */
+    char kill_time[AUDIT_TIME_LEN + 1];
     uint64_t damaged_line; /* from 1 */
     const char *why;       /* a clause about that line */
 };

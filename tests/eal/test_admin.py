@@ -244,6 +244,14 @@ def other_users():
     gateway = Gateway(config_admin(group="daemon"))
     g.check("permissions" in admin("status", expect=2, prefix=nobody), "group daemon: nobody is kept out")
     g.check(admin("kill", prefix=member)["by"].startswith("uid:65534,"), "group daemon: a member may")
+    gateway.process.kill()
+    gateway.wait()
+    gateway = Gateway(config_admin())
+    g.check("killed by earlier_kill (line " in gateway.said and admin("status")["kill"]["state"] != "armed" and arm()["new"] == "armed",
+            "a kill holds in the next life, behind a kill -9 too, until somebody arms")
+    gateway.stop()
+    gateway = Gateway(config_admin())
+    g.check("earlier_kill" not in gateway.said and admin("status")["kill"]["state"] == "armed", "then no longer")
     g.check(gateway.stop() == 0, "clean stop", quiet=True)
 
 

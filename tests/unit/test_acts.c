@@ -20,6 +20,22 @@ static struct acts acts;
 static struct kill killing;
 static char error[TOPOLOGY_ERROR_MAX];
 
+/* A life of the process, gates open. */
+static void live(void)
+{
+    acts_init(&acts);
+    static const struct kill_params params = {.repeat_ns = 1000, .confirm_ns = 1000000};
+    kill_init(&killing, &params, false, 1);
+    for (uint32_t i = 0; i < 2; i++)
+        kill_lcore_add(&killing, &(struct kill_lcore){.name = lcores[i].name,
+                                                      .turn_count = &lcores[i].turn_count,
+                                                      .risk = &lcores[i].risk,
+                                                      .line = &lcores[i].kill,
+                                                      .open_count = &lcores[i].open.count,
+                                                      .inherited_count = &lcores[i].open.inherited_count});
+    cr_assert_eq(acts_open(&acts, &topology, &orders, &killing, error), 0, "%s", error);
+}
+
 static void start(void)
 {
     static char config_path[] = "/dev/null";
@@ -41,17 +57,7 @@ static void start(void)
     lcores[1].name = "trade1";
     lcores[1].strategy_count = 1;
     lcores[1].strategy[0].name = "probe";
-    acts_init(&acts);
-    static const struct kill_params params = {.repeat_ns = 1000, .confirm_ns = 1000000};
-    kill_init(&killing, &params, false, 1);
-    for (uint32_t i = 0; i < 2; i++)
-        kill_lcore_add(&killing, &(struct kill_lcore){.name = lcores[i].name,
-                                                      .turn_count = &lcores[i].turn_count,
-                                                      .risk = &lcores[i].risk,
-                                                      .line = &lcores[i].kill,
-                                                      .open_count = &lcores[i].open.count,
-                                                      .inherited_count = &lcores[i].open.inherited_count});
-    cr_assert_eq(acts_open(&acts, &topology, &orders, &killing, error), 0, "%s", error);
+    live();
 }
 
 static void end(void)
@@ -389,6 +395,27 @@ Test(acts, a_kill_is_never_refused)
     log_works();
     done_is("arm", "\"new\":\"armed\"");
     cr_assert_not_null(strstr(log_text(), "\"what\":\"unlogged acts\",\"old\":null,\"new\":\"2\""));
+}
+
+Test(acts, a_kill_holds_in_the_next_life_until_somebody_arms)
+{
+    done_is("kill", "\"by\":\"uid:0,pid:7\"");
+    acts_close(&acts, "done");
+    for (uint32_t i = 0; i < 2; i++) { /* and in the one behind it */
+        live();
+        cr_assert(killed(0) && killed(1));
+        cr_assert_not_null(
+            strstr(log_text(), "\"what\":\"start killed\",\"old\":null,\"new\":\"line 7 of the audit log, 2"));
+        done_is("status", "\"cause\":\"earlier_kill\"");
+        acts_close(&acts, "done");
+    }
+    live();
+    turn();
+    done_is("arm", "\"new\":\"armed\"");
+    acts_close(&acts, "done");
+    live();
+    cr_assert(!killed(0) && !killed(1));
+    done_is("status", "\"state\":\"armed\"");
 }
 
 Test(acts, a_kill_that_nobody_commanded_is_written_down_once)

@@ -140,6 +140,31 @@ Test(audit, a_line_is_json_with_the_hash_of_itself_and_of_the_line_before)
     cr_assert_str_eq(scan.last_time, "2026-01-05T14:30:01.999999999Z");
 }
 
+Test(audit, a_kill_holds_until_an_arm_that_was_done)
+{
+    const struct audit_act refused = {.who = "uid:0,pid:7", .what = "arm", .result = "refused: orders are open"};
+    const char *const lies = "\",\"what\":\"arm\",\"result\":\"done\",\"hash\":\"";
+
+    open_log();
+    cr_assert_eq(audit.kill_seq, 0u);
+    cr_assert_eq(act("start killed", NULL, "risk.kill of the config"), 0);
+    cr_assert_eq(act("set taker kill", "1", "2"), 0);
+    audit_close(&audit);
+    open_log();
+    cr_assert_eq(audit.kill_seq, 0u, "no act of that name");
+    cr_assert_eq(act("kill", "armed", lies), 0);
+    cr_assert_eq(audit_write(&audit, &refused, TIME_NS), 0);
+    cr_assert_eq(act("stop", NULL, lies), 0);
+    audit_close(&audit);
+    open_log();
+    cr_assert_eq(audit.kill_seq, 3u);
+    cr_assert_str_eq(audit.kill_time, "2026-01-05T14:30:00.000000001Z");
+    cr_assert_eq(act("arm", "killed", "armed"), 0);
+    audit_close(&audit);
+    open_log();
+    cr_assert_eq(audit.kill_seq, 0u);
+}
+
 Test(audit, an_empty_log_is_whole_and_a_second_life_goes_on_where_the_first_ended)
 {
     open_log();
