@@ -388,6 +388,7 @@ bool admin_step(struct admin *admin, uint64_t now_ns)
         return false;
     for (uint32_t i = 0; i < ACCEPTS_A_STEP && accept_one(admin, now_ns); i++)
         busy = true;
+    refusals_write(admin, now_ns); /* whoever is answered below can read of them */
     const uint32_t first = admin->first;
     for (uint32_t i = first; i < first + ADMIN_CLIENTS_MAX; i++) {
         struct admin_client *client = &admin->client[i % ADMIN_CLIENTS_MAX];
@@ -396,7 +397,6 @@ bool admin_step(struct admin *admin, uint64_t now_ns)
         busy = true;
         admin->first = (i + 1) % ADMIN_CLIENTS_MAX; /* whoever waits for the same thing gets it in turn */
     }
-    refusals_write(admin, now_ns);
     return busy;
 }
 

@@ -236,10 +236,10 @@ def other_users():
     gateway = Gateway(config_admin(mode="0666"))
     before = len(audit_lines())
     g.check("may not speak" in admin("kill", expect=1, prefix=nobody)["error"], "mode 0666: nobody is told that he may not speak, exit 1")
+    g.check(admin("status")["admin"]["refused_peers"] == 1, "it is counted", quiet=True)
     lines = audit_lines()[before:]
     g.check([(line["what"], line["who"][:10], line["result"][:7]) for line in lines] == [("connect", "uid:65534,", "refused")],
             f"and it is in the log: {lines}")
-    g.check(admin("status")["admin"]["refused_peers"] == 1, "and counted", quiet=True)
     gateway.stop()
     gateway = Gateway(config_admin(group="daemon"))
     g.check("permissions" in admin("status", expect=2, prefix=nobody), "group daemon: nobody is kept out")
