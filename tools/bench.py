@@ -164,6 +164,8 @@ def run_all(options, directory, names, fastest_ns):
         fastest_ns = min([fastest_ns, *([before_ns] if before_ns else []), *probes.get(name, [])])
         if code != 0:
             print(f"bench: {name}: " + ("skipped" if code == 77 else f"failed, exit code {code}: {' '.join(command)}"), file=sys.stderr)
+            with open(log, encoding="utf-8", errors="replace") as file:
+                print("".join(file.readlines()[-3:]), end="", file=sys.stderr) # why, where it said so
             os.unlink(log)
     with open(os.path.join(directory, "host.json"), "w") as file:
         json.dump({**host_of(options), "command": command_of(options), "probes": probes, "waited": waited}, file)
