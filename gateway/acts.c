@@ -1,6 +1,7 @@
 /* See acts.h. */
 #include "gateway/acts.h"
 
+#include "gateway/clock.h"
 #include "gateway/params.h"
 #include "gateway/report/report_kill.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LATER_MAX_NS      UINT64_C(1000000000) /* an lcore whose turn takes longer has stopped turning, or has no CPU */
@@ -24,14 +24,6 @@ struct scope {
     uint32_t idx;                 /* in its gate: RISK_LCORE, RISK_STRATEGY(i) */
     const char *name;
 };
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static const char *kind_name(enum risk_scope kind)
 {
@@ -226,7 +218,7 @@ static void status(const struct acts *acts, struct json *reply)
 
     json_text(reply, "gateway", config->gateway.name);
     json_i64(reply, "pid", getpid());
-    json_f64(reply, "up_s", (double)(monotonic_ns() - acts->begin_ns) / 1e9);
+    json_f64(reply, "up_s", (double)(clock_monotonic_ns() - acts->begin_ns) / 1e9);
     if (acts->orders->config) {
         json_text(reply, "session", order_session_state_name((enum order_session_state)acts->orders->session.state));
         json_u64(reply, "open", acts->orders->book.inherited_count);
@@ -673,9 +665,12 @@ static void stay_killed(struct acts *acts)
     if (acts->audit.kill_seq == 0 || acts->kill->state != KILL_ARMED)
         return;
     snprintf(who, sizeof(who), "line %" PRIu64 " of the audit log, %s", acts->audit.kill_seq, acts->audit.kill_time);
-    kill_request(acts->kill, KILL_EARLIER, who, monotonic_ns());
-    fprintf(stderr, "tickgate: nobody has armed it since; `tickgate admin %s arm` does\n",
-            acts->topology->config->admin.socket);
+    kill_request(acts->kill, KILL_EARLIER, who, clock_monotonic_ns());
+    if (acts->topology->config->admin.socket)
+        fprintf(stderr, "tickgate: nobody has armed it since; `tickgate admin %s arm` does\n",
+                acts->topology->config->admin.socket);
+    else
+        fprintf(stderr, "tickgate: nobody has armed it since, and nobody can: add admin.socket to the config\n");
 }
 
 int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders, struct kill *kill,
@@ -686,7 +681,7 @@ int acts_open(struct acts *acts, struct topology *topology, const struct orders 
     acts->topology = topology;
     acts->orders = orders;
     acts->kill = kill;
-    acts->begin_ns = monotonic_ns();
+    acts->begin_ns = clock_monotonic_ns();
     if (topology->config->risk.gateway.present) {
         acts->shares = params_gateway_shares(topology->config);
         params_gateway_limits(topology->config, &acts->gateway);

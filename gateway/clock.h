@@ -17,6 +17,7 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <x86intrin.h>
 
 #define CLOCK_RATE_SOURCE "CLOCK_MONOTONIC_RAW"
@@ -107,6 +108,16 @@ struct clock {
 #define CLOCK_FENCE_LOAD() ck_pr_fence_load()
 #define CLOCK_FENCE_STORE() ck_pr_fence_store()
 #endif
+
+/* For waiting and deadlines off the hot path: nobody sets it. Of the vDSO, so no system call; also in signal handlers.
+ * Any thread. */
+static inline uint64_t clock_monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 /* Plain rdtsc: the cheapest; neighbouring instructions may move across it, some ten ns of fuzz. For stamping. */
 static inline uint64_t clock_tsc(void)

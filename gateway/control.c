@@ -28,14 +28,6 @@
 #define MS_NS UINT64_C(1000000)
 #define START_DELAY_MS 20u /* between arming and the first frame of a paced replay: threads are up by then */
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int control_init(struct control *control)
 {
     struct sigaction hangup;
@@ -95,7 +87,8 @@ static void journal_write(struct control *control, const struct strategy_lcore *
     }
     /* An order that news of another order led to has no tick behind it. */
     const bool known = record->event_seq > 0 && cause_find(&rx->causes, record->event_seq, &cause);
-    control->cause_lost_count += record->event_seq > 0 && !known;
+    __atomic_store_n(&control->cause_lost_count, control->cause_lost_count + (record->event_seq > 0 && !known),
+                     __ATOMIC_RELAXED); /* telemetry reads it */
     const uint8_t *message = order_frame_message(record->frame, &message_len);
     fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32, record->now_ns,
             record->strategy < lcore->strategy_count ? lcore->strategy[record->strategy].name : "tickgate",
@@ -141,7 +134,7 @@ static bool records_write(struct control *control)
         struct strategy_lcore *lcore = control->topology->strategies[i];
         while (lcore->sink && count < RECORDS_A_STEP && order_sink_take(lcore->sink, &record)) {
             count++;
-            control->record_count++;
+            __atomic_store_n(&control->record_count, control->record_count + 1, __ATOMIC_RELAXED); /* likewise */
             if (control->orders_out && control->orders_error == 0 && record.fill_qty == 0)
                 control->orders_error =
                     capture_out_write(control->orders_out, record.now_ns, record.frame, record.frame_len);
@@ -168,7 +161,7 @@ static bool signalled(struct control *control)
     while (read(control->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGUSR1) {
             snprintf(who, sizeof(who), "signal:SIGUSR1,uid:%u,pid:%u", info.ssi_uid, info.ssi_pid);
-            kill_request(&control->kill, KILL_SIGNAL, who, monotonic_ns());
+            kill_request(&control->kill, KILL_SIGNAL, who, clock_monotonic_ns());
         } else if (info.ssi_signo == SIGUSR2) {
             fprintf(stderr, "tickgate: SIGUSR2 does nothing: SIGUSR1 kills, and a signal never arms\n");
         } else if (info.ssi_signo == SIGHUP && stop_asked(control)) {
@@ -271,7 +264,7 @@ static int session_open(struct control *control, char ret_error[TOPOLOGY_ERROR_M
         return 0;
     const struct orders_setup setup = {.owner = owner, .link = owner->link, .stack = topology->stack,
                                        .daily = &topology->daily};
-    return orders_open(&control->orders, topology->config, &setup, monotonic_ns(), ret_error);
+    return orders_open(&control->orders, topology->config, &setup, clock_monotonic_ns(), ret_error);
 }
 
 /* --- the kill */
@@ -302,7 +295,7 @@ static void kill_open(struct control *control)
                                        .repeat_ns = config->repeat_ms * MS_NS,
                                        .confirm_ns = config->confirm_ms * MS_NS};
 
-    kill_init(&control->kill, &params, topology->config->risk.kill, monotonic_ns());
+    kill_init(&control->kill, &params, topology->config->risk.kill, clock_monotonic_ns());
     for (uint32_t i = 0; i < topology->strategies_count; i++)
         kill_strategies_add(&control->kill, topology->strategies[i], topology_orders_owner(topology));
     for (uint32_t i = 0; i < topology->rx_count && topology->config->gateway.mode == CONFIG_TWO_CORE; i++)
@@ -414,17 +407,17 @@ int control_run(struct control *control, char ret_error[TOPOLOGY_ERROR_MAX])
         error = topology_arm(topology, ret_error);
     if (error)
         return error;
-    membership_join(&topology->membership, monotonic_ns());
+    membership_join(&topology->membership, clock_monotonic_ns());
     if (!control->loader) {
         fprintf(stderr, "tickgate: armed; SIGINT or SIGTERM stops it\n");
         log_open();
     }
     watch_begin(control);
-    const uint64_t begin_ns = monotonic_ns();
+    const uint64_t begin_ns = clock_monotonic_ns();
     uint64_t clock_due_ns = begin_ns, link_due_ns = begin_ns;
     uint64_t report_due_ns = begin_ns + (uint64_t)control->report_s * 1000000000u;
     for (;;) {
-        const uint64_t now_ns = monotonic_ns();
+        const uint64_t now_ns = clock_monotonic_ns();
         if (crash_said())
             dying(control, now_ns);
         if (control->signal_nr == 0)

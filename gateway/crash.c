@@ -1,6 +1,7 @@
 /* See crash.h. What runs in the handler calls nothing but write(2), tgkill(2) and the vDSO's clock. */
 #include "gateway/crash.h"
 
+#include "gateway/clock.h"
 #include "gateway/kill.h"
 #include "gateway/plugin.h"
 
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -109,14 +109,6 @@ size_t crash_text(const char *lcore_name, const struct strategy_lcore *strategie
     return at;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now); /* of the vDSO: no system call */
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void words_say(void)
 {
     if (!__atomic_exchange_n(&words_taken, true, __ATOMIC_RELAXED))
@@ -133,9 +125,9 @@ static void on_fault(int signal_nr, siginfo_t *info, void *context)
                            (uintptr_t)user->uc_mcontext.gregs[REG_RIP], words);
     /* The connection first: whoever reads stderr may keep a writer waiting. */
     __atomic_store_n(&said, 1u, __ATOMIC_RELEASE); /* paired with: crash_said */
-    const uint64_t begin_ns = now_ns();
+    const uint64_t begin_ns = clock_monotonic_ns();
     while (thread_lcore && !__atomic_load_n(&answered, __ATOMIC_ACQUIRE) && /* paired with: crash_answer */
-           now_ns() - begin_ns < PATIENCE_NS)
+           clock_monotonic_ns() - begin_ns < PATIENCE_NS)
         __builtin_ia32_pause();
     words_say();
     /* The handler is gone by now (SA_RESETHAND): a fault comes again when we return, with registers and stack as they

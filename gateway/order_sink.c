@@ -18,7 +18,7 @@ void order_sink_init(struct order_sink *sink, struct rte_ring *wire, bool record
 static void push(struct order_sink *sink, struct order_record *record)
 {
     if (!ck_ring_enqueue_spsc_order_record(&sink->ring, sink->record, record))
-        sink->lost_count++;
+        __atomic_store_n(&sink->lost_count, sink->lost_count + 1, __ATOMIC_RELAXED); /* telemetry reads it */
 }
 
 static void push_framed(struct order_sink *sink, struct order_record *record, const uint8_t *frame, uint32_t frame_len)

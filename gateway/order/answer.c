@@ -481,7 +481,8 @@ enum answer_verdict answer_apply(struct open_orders *open, struct market *market
                          .events = ret_events};
     const enum answer_verdict verdict = apply(&a);
 
-    counters->verdict[verdict]++;
+    __atomic_store_n(&counters->verdict[verdict], counters->verdict[verdict] + 1,
+                     __ATOMIC_RELAXED); /* the control thread reads it */
     *ret_event_count = a.event_count;
     return verdict;
 }

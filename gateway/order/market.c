@@ -201,7 +201,8 @@ bool market_carry(struct market *market, uint64_t symbol, int64_t position, int3
     struct market_carried *carried = symbol != 0 ? carried_slot(market, symbol) : NULL;
 
     if (!carried) {
-        market->carried_full_count++;
+        __atomic_store_n(&market->carried_full_count, market->carried_full_count + 1,
+                         __ATOMIC_RELAXED); /* telemetry reads it */
         return false;
     }
     if (carried->symbol == 0) {

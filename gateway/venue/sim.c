@@ -692,7 +692,9 @@ static void make_room(struct sim *sim, uint32_t channel)
     if (LIKELY(spare_count(sim) > 0) || match_client_count(sim->channel[channel].match) == 0)
         return;
     cancel_all(sim, channel);
-    sim->counters.overflow_cancel_count += open_count - sim->open_count;
+    __atomic_store_n(&sim->counters.overflow_cancel_count,
+                     sim->counters.overflow_cancel_count + (open_count - sim->open_count),
+                     __ATOMIC_RELAXED); /* telemetry reads it */
 }
 
 /* The first half of a replace whose second does not follow is a plain delete. */
