@@ -342,6 +342,7 @@ static void client_read(void)
     }
 }
 
+/* Before an answer leaves, it is in the log: whoever acts on it may look there. */
 static void client_write(void)
 {
     while (orders.client >= 0) {
@@ -351,6 +352,8 @@ static void client_write(void)
         }
         if (orders.out_len == 0)
             return;
+        if (orders.log)
+            fflush(orders.log);
         const ssize_t sent = send(orders.client, orders.out + orders.out_at, orders.out_len - orders.out_at,
                                   MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent <= 0) {

@@ -1,6 +1,8 @@
 """Running tickgate in tests: configs from text, captures from feedgen, reports as JSON. Standard library only."""
+import atexit
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -145,6 +147,17 @@ def replay(config, captures, *options, expect=0, env=None):
 def hashes(report):
     strategies = report["strategies"][0]
     return strategies["events"][0]["hash"], strategies["events"][0]["count"], strategies["order_hash"], strategies["orders"]
+
+
+def end_children():
+    """What a test that failed has left running: it would go on for ever, and whoever reads our output would wait for it."""
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children", encoding="ascii") as file:
+            for pid in file.read().split():
+                os.kill(int(pid), signal.SIGKILL)
+
+
+atexit.register(end_children)
 
 
 def check(condition, text, quiet=False):
