@@ -80,9 +80,10 @@ static void journal_write(struct control *control, const struct strategy_lcore *
 
     if (record->fill_qty > 0) {
         md_symbol_text(record->fill_symbol, symbol);
-        fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32 " fill %s %c %" PRIu32 " @ %" PRId32 " left=%" PRIu32
-                "\n", record->now_ns, lcore->strategy[record->strategy].name, record->user_ref, symbol,
-                record->fill_side, record->fill_qty, record->fill_price, record->fill_left_qty);
+        fprintf(control->journal, "%" PRIu64 " %s ref=%" PRIu32 " %s %s %c %" PRIu32 " @ %" PRId32 " left=%" PRIu32
+                "\n", record->now_ns, lcore->strategy[record->strategy].name, record->user_ref,
+                record->fill_broken ? "broken" : "fill", symbol, record->fill_side, record->fill_qty,
+                record->fill_price, record->fill_left_qty);
         return;
     }
     /* An order that news of another order led to has no tick behind it. */

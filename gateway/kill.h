@@ -41,8 +41,8 @@ enum kill_cause {
     KILL_SIGNAL,       /* SIGUSR1 */
     KILL_LOSS_LIMIT,   /* the gate of an lcore says so */
     KILL_WATCHDOG,     /* an lcore has made no turn for watchdog_ns */
-    KILL_UNDECODABLE,  /* the venue said something of an order that could not be read, or that the owner had no room
-                        * for: positions are not known */
+    KILL_UNDECODABLE,  /* the venue said something of an order or a trade that could not be read, is not known, or that
+                        * the owner had no room for: positions are not known */
     KILL_EARLIER,      /* it was killed in an earlier life, and nobody has armed it since: the audit log says so */
     KILL_CAUSE_COUNT
 };
@@ -107,7 +107,7 @@ struct kill_look {
     bool owner_lost;           /* it will not be given one any more */
     bool in_flight;            /* orders of the owner have no answer yet */
     uint32_t open_count;       /* of the book of record */
-    uint64_t unreadable_count; /* answers about orders that could not be decoded, or that the owner had no room for */
+    uint64_t unreadable_count; /* answers that leave positions unknown: see KILL_UNDECODABLE */
     uint64_t full_count;       /* orders that found no room in the book of record */
 };
 

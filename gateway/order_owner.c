@@ -13,7 +13,7 @@ static void act(struct strategy_lcore *lcore, const struct order_event *events, 
 
     submit_begin(&queue);
     for (uint32_t i = 0; i < event_count; i++) {
-        if (events[i].type == ORDER_FILLED && lcore->sink)
+        if ((events[i].type == ORDER_FILLED || events[i].type == ORDER_BROKEN) && lcore->sink)
             submit_fill_note(lcore, &events[i]);
         submit_news(lcore, &queue, &events[i]);
     }

@@ -13,7 +13,7 @@
 #define ORDER_SINK_RECORDS 65536u  /* records on their way to the control thread: a power of two */
 #define ORDER_SINK_FRAME_MAX 112u
 
-/* One order on the wire, and why; or what was executed of one: then fill_qty is not 0, and there is no frame. */
+/* One order on the wire, and why; or what was executed of one, or broken: then fill_qty is not 0, there is no frame. */
 struct order_record {
     uint64_t now_ns;      /* decision time */
     uint64_t event_seq;   /* ring sequence of the event that caused it: the rx lcore's causes know the feed's */
@@ -24,7 +24,8 @@ struct order_record {
     uint8_t strategy;     /* index on its lcore */
     uint8_t frame_len;
     uint8_t fill_side;    /* as the order's */
-    uint8_t reserved[3];
+    bool fill_broken;     /* an execution is taken back */
+    uint8_t reserved[2];
     uint32_t fill_qty, fill_left_qty;
     int32_t fill_price;
     uint64_t fill_symbol;

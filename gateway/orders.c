@@ -1,6 +1,8 @@
 /* See orders.h. */
 #include "gateway/orders.h"
 
+#include "gateway/order/trades.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -118,13 +120,18 @@ static int book_open(struct orders *orders, const struct reference_file *daily, 
     const uint32_t orders_max = owner_max > ORDERS_BOOK_MIN ? owner_max : ORDERS_BOOK_MIN; /* powers of two, both */
     void *memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(orders_max));
 
-    if (!memory) {
+    struct trades *trades = calloc(1, sizeof(*trades));
+
+    if (!memory || !trades) {
+        free(memory);
+        free(trades);
         snprintf(ret_error, ORDERS_ERROR_MAX, "no memory for the orders of the session");
         return -ENOMEM;
     }
     /* No order is of this life for it: all are found by what the venue says of them. */
     open_init(&orders->book, memory, orders_max, UINT32_MAX, 0);
     market_init(&orders->positions, NULL, NULL, 0);
+    orders->positions.trades = trades;
     if (daily)
         reference_file_carry(daily, &orders->positions);
     return 0;
@@ -192,6 +199,7 @@ void orders_close(struct orders *orders)
     if (orders->refs_open)
         refs_close(&orders->refs, orders->stop == ORDERS_STOPPED ? orders->owner->open.next_ref : 0);
     free(orders->book.slots);
+    free(orders->positions.trades);
     orders->config = NULL;
 }
 
@@ -285,7 +293,26 @@ static void give(struct orders *orders, uint64_t now_ns)
 static bool moves_orders(uint8_t type)
 {
     return type == OUCH_ACCEPTED || type == OUCH_REPLACED || type == OUCH_EXECUTED || type == OUCH_CANCELED ||
-           type == OUCH_AIQ_CANCELED || type == OUCH_MODIFIED;
+           type == OUCH_AIQ_CANCELED || type == OUCH_MODIFIED || type == OUCH_BROKEN;
+}
+
+/* A desk has to hear of it: somebody may have hedged what is not held any more. */
+static void say_broken(struct orders *orders, const struct ouch_answer *answer, enum answer_verdict verdict)
+{
+    uint32_t cursor = 0;
+    const struct trades_entry *trade = trades_next(orders->positions.trades, answer->user_ref, answer->match, &cursor);
+    char symbol[9];
+
+    fprintf(stderr, "tickgate: the venue breaks trade %" PRIu64 " of order %u (%c): ", answer->match, answer->user_ref,
+            answer->reason >= ' ' && answer->reason <= '~' ? answer->reason : '?');
+    if (verdict == ANSWER_UNKNOWN_TRADE || !trade) {
+        fputs("it is not known here, so positions are not known\n", stderr);
+        return;
+    }
+    md_symbol_text(trade->order.symbol, symbol);
+    fprintf(stderr, "%s %u %s at %" PRId32 ": %s\n", trade->order.side == 'B' ? "bought" : "sold", trade->order.qty,
+            symbol, trade->order.price,
+            verdict == ANSWER_IMPOSSIBLE ? "it was broken before" : "positions are without it now");
 }
 
 static void message(struct orders *orders, const struct order_session_message *message)
@@ -307,13 +334,12 @@ static void message(struct orders *orders, const struct order_session_message *m
         orders->answered_ref = news.answer.user_ref;
         orders->answered_ns = 0;
     }
-    if (type == OUCH_BROKEN)
-        fprintf(stderr, "tickgate: the venue breaks trade %" PRIu64 " of order %u (%c): positions still count it, here "
-                        "and in the gate\n", news.answer.match, news.answer.user_ref,
-                news.answer.reason >= ' ' && news.answer.reason <= '~' ? news.answer.reason : '?');
     const enum answer_verdict verdict = answer_apply(&orders->book, &orders->positions, &news.answer, 0,
                                                      &orders->answers, events, &event_count);
-    orders->counters.unreadable_count += type == OUCH_EXECUTED && verdict == ANSWER_UNKNOWN_ORDER;
+    orders->counters.unreadable_count +=
+        (type == OUCH_EXECUTED && verdict == ANSWER_UNKNOWN_ORDER) || verdict == ANSWER_UNKNOWN_TRADE;
+    if (type == OUCH_BROKEN)
+        say_broken(orders, &news.answer, verdict);
     orders->told_count += !orders->owner_lost;
     tell(orders, &news);
 }

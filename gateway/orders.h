@@ -28,8 +28,8 @@ struct orders_counters {
     uint64_t break_count;        /* connections that were lost while they were the owner's */
     uint64_t answer_count;
     uint64_t malformed_count;    /* sequenced messages that are no OUCH answers: passed over */
-    uint64_t unreadable_count;   /* of them those about what is open or was executed, and executions of no order that
-                                  * is open: positions are not known any more */
+    uint64_t unreadable_count;   /* of them those about what is open or was executed; executions of no order that is
+                                  * open, breaks of no known trade: positions are not known any more */
     uint64_t reject_count;       /* of the venue: the book of record knows orders from Accepted on */
     uint64_t late_count;         /* connections aborted because an order had no answer in time */
     uint64_t owner_lost_count;   /* times that the owner hung: at most one */

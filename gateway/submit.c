@@ -72,6 +72,7 @@ void submit_fill_note(struct strategy_lcore *lcore, const struct order_event *ev
                                         .user_ref = event->user_ref,
                                         .strategy = event->strategy,
                                         .fill_side = event->side,
+                                        .fill_broken = event->type == ORDER_BROKEN,
                                         .fill_qty = event->qty,
                                         .fill_left_qty = event->left_qty,
                                         .fill_price = event->price,

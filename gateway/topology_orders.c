@@ -5,6 +5,8 @@
  *   kernel       the owner alone: no port */
 #include "gateway/topology_parts.h"
 
+#include "gateway/order/trades.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -107,7 +109,8 @@ static int path_build(struct topology *topology, struct strategy_lcore *lcore, u
     lcore->path = place_alloc(&topology->place, sizeof(*lcore->path), node);
     lcore->sink = place_alloc(&topology->place, sizeof(*lcore->sink), node);
     lcore->link = session ? place_alloc(&topology->place, sizeof(*lcore->link), node) : NULL;
-    if (!lcore->path || !lcore->sink || (session && !lcore->link))
+    lcore->market.trades = session ? place_alloc(&topology->place, sizeof(struct trades), node) : NULL;
+    if (!lcore->path || !lcore->sink || (session && (!lcore->link || !lcore->market.trades)))
         return topology_no_memory(ret_error, "orders of lcore", lcore->name, sizeof(*lcore->sink));
     *lcore->path = (struct order_path){.carrier = session ? orders->carrier : CONFIG_CARRIER_UDP,
                                        .slow_allowed = orders->slow_path == CONFIG_SLOW_PATH_SEND,

@@ -37,8 +37,9 @@ enum order_event_type {
     ORDER_CANCEL_REJECTED = 8,  /* the order goes on */
     ORDER_CANCEL_PENDING = 9,   /* the venue will cancel when it may */
     ORDER_RESTATED = 10,        /* priority, side, quantity or display was changed by the venue: `qty` is open now */
-    ORDER_BROKEN = 11,          /* the venue breaks a trade of it: position is not changed here, a human has to look.
-                                 * Of an order that is done nobody hears it */
+    ORDER_BROKEN = 11,          /* the venue breaks a trade: `qty` at `price` was told as filled and is taken back; the
+                                 * gate's position has followed, the order does not trade it again. Most often it is
+                                 * done since: this comes after its end */
     ORDER_UNKNOWN = 12,         /* the session broke: whether it trades is not known; its reservation stays */
 };
 

@@ -211,6 +211,44 @@ void desk_news(struct desk *desk, const struct match_news *news, uint64_t now_ns
         fill(desk, news->taker, news, 'R');
 }
 
+/* The i-th message that was said. */
+static struct ouch_answer said_at(const struct desk *desk, uint32_t i)
+{
+    struct ouch_answer answer;
+
+    CHECK(ouch_decode_answer(desk->bytes + desk->sequenced[i].at, desk->sequenced[i].len, &answer) == 0);
+    return answer;
+}
+
+static bool is_broken(const struct desk *desk, const struct ouch_answer *executed, uint32_t i)
+{
+    while (++i < desk->sequenced_count) {
+        const struct ouch_answer answer = said_at(desk, i);
+        if (answer.type == OUCH_BROKEN && answer.match == executed->match && answer.user_ref == executed->user_ref)
+            return true;
+    }
+    return false;
+}
+
+bool desk_break(struct desk *desk, uint64_t now_ns)
+{
+    for (uint32_t i = desk->sequenced_count; i-- > 0;) {
+        const struct ouch_answer executed = said_at(desk, i);
+        if (executed.type != OUCH_EXECUTED || is_broken(desk, &executed, i))
+            continue;
+        const struct desk_order *order = &order_find(desk, executed.user_ref)->told;
+        const struct ouch_answer broken = {
+            .type = OUCH_BROKEN, .user_ref = executed.user_ref, .match = executed.match, .reason = 'E'};
+        position_add(desk, order->symbol, is_buy(order->side) ? -(int64_t)executed.qty : (int64_t)executed.qty,
+                     (int64_t)executed.price);
+        desk->now_ns = now_ns;
+        desk->counters.broken_count++;
+        say(desk, &broken);
+        return true;
+    }
+    return false;
+}
+
 static void canceled(struct desk *desk, struct order *order, uint32_t qty, uint8_t reason)
 {
     const struct ouch_answer answer = {

@@ -49,7 +49,7 @@ struct desk_counters {
     uint64_t enter_count, replace_count, cancel_count, modify_count, query_count; /* requests that were well formed */
     uint64_t malformed_count;        /* requests that were not: dropped */
     uint64_t repeated_count;         /* UserRefNum not above all before: ignored, as the protocol has it */
-    uint64_t accepted_count, rejected_count, fill_count, canceled_count;
+    uint64_t accepted_count, rejected_count, fill_count, canceled_count, broken_count;
     uint64_t disconnect_cancel_count; /* orders that a disconnect cancelled */
 };
 
@@ -72,6 +72,10 @@ uint64_t desk_deadline_ns(const struct desk *desk); /* when desk_send may have s
 
 /* A change in the engine: fills of the account's orders become answers. */
 void desk_news(struct desk *desk, const struct match_news *news, uint64_t now_ns);
+
+/* The newest execution that is not broken yet is broken: its shares and cash go back, the client is told. False: there
+ * is none. */
+bool desk_break(struct desk *desk, uint64_t now_ns);
 
 const struct desk_counters *desk_counters(const struct desk *desk);
 uint64_t desk_next_seq(const struct desk *desk); /* of the next sequenced message */

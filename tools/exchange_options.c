@@ -59,7 +59,8 @@ static const char *const help =
     "  --port memif[:SOCKET]       both lines go out over a DPDK port (net_memif, role server) in place of sockets,\n"
     "                              and orders come in by it, as datagrams of OUCH without answers; stamps are the\n"
     "                              TSC's\n"
-    "                              Lines \"disconnect\" and \"reset\" on stdin close the client's connection\n"
+    "                              Lines \"disconnect\" and \"reset\" on stdin close the client's connection, a line\n"
+    "                              \"break\" breaks its newest trade, a further one the trade before\n"
     "  --help                      this text\n\n"
     "exit code: 0 good, 1 a socket or file cannot be used, 2 arguments are wrong\n";
 

@@ -403,6 +403,11 @@ bool exchange_orders_command(const char *line, uint64_t now_ns)
     const bool reset = strcmp(line, "reset") == 0;
 
     orders.now_ns = now_ns;
+    if (strcmp(line, "break") == 0) {
+        printf("{\"event\":\"order_broken\",\"done\":%s}\n", desk_break(orders.desk, now_ns) ? "true" : "false");
+        client_write();
+        return true;
+    }
     if (!reset && strcmp(line, "disconnect") != 0)
         return false;
     client_close(reset);
@@ -435,13 +440,13 @@ void exchange_orders_report(void)
     for (uint32_t i = 0; i < desk_order_count(orders.desk); i++)
         open += desk_order_at(orders.desk, i)->open_qty > 0;
     printf(",\"orders\":{\"enters\":%" PRIu64 ",\"replaces\":%" PRIu64 ",\"cancels\":%" PRIu64 ",\"accepted\":%" PRIu64
-           ",\"rejected\":%" PRIu64 ",\"fills\":%" PRIu64 ",\"canceled\":%" PRIu64 ",\"disconnect_cancels\":%" PRIu64
-           ",\"repeated\":%" PRIu64 ",\"malformed\":%" PRIu64 ",\"logins\":%" PRIu64 ",\"next_seq\":%" PRIu64
-           ",\"open\":%" PRIu32 ",",
+           ",\"rejected\":%" PRIu64 ",\"fills\":%" PRIu64 ",\"broken\":%" PRIu64 ",\"canceled\":%" PRIu64
+           ",\"disconnect_cancels\":%" PRIu64 ",\"repeated\":%" PRIu64 ",\"malformed\":%" PRIu64 ",\"logins\":%" PRIu64
+           ",\"next_seq\":%" PRIu64 ",\"open\":%" PRIu32 ",",
            counters->enter_count, counters->replace_count, counters->cancel_count, counters->accepted_count,
-           counters->rejected_count, counters->fill_count, counters->canceled_count, counters->disconnect_cancel_count,
-           counters->repeated_count, counters->malformed_count, counters->login_count, desk_next_seq(orders.desk),
-           open);
+           counters->rejected_count, counters->fill_count, counters->broken_count, counters->canceled_count,
+           counters->disconnect_cancel_count, counters->repeated_count, counters->malformed_count,
+           counters->login_count, desk_next_seq(orders.desk), open);
     report_symbols("positions", desk_position);
     report_symbols("cash", desk_cash);
     printf("\"orders\":[");

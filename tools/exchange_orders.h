@@ -28,7 +28,8 @@ void exchange_orders_fds(struct pollfd ret_fds[EXCHANGE_ORDERS_FDS]);
 void exchange_orders_step(const struct pollfd fds[EXCHANGE_ORDERS_FDS], uint64_t now_ns);
 uint64_t exchange_orders_deadline_ns(void);
 
-/* "disconnect": the client's connection is closed; "reset": with RST. False: no such command. */
+/* "disconnect": the client's connection is closed; "reset": with RST; "break": its newest trade is broken, then the one
+ * before it. False: no such command. */
 bool exchange_orders_command(const char *line, uint64_t now_ns);
 /* ,"orders":{...} of the last line. */
 void exchange_orders_report(void);

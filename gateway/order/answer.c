@@ -3,6 +3,8 @@
  * the open orders is what their instruments have reserved, whatever the venue says. */
 #include "gateway/order/answer.h"
 
+#include "gateway/order/trades.h"
+
 /* One answer on its way. */
 struct applying {
     struct open_orders *open;
@@ -40,7 +42,7 @@ static void change(struct market *market, const struct open_order *order, int64_
     struct market_instrument *instrument = market_find(market, order->channel, order->instrument);
     CHECK(instrument);
     if (position != 0)
-        account_trade(market, instrument, open_strategy(order), order->side,
+        account_trade(market, instrument, open_strategy(order), position > 0 ? 'B' : 'S',
                       (uint32_t)(position > 0 ? position : -position), price);
     if (open_qty != 0)
         account_reserve(market, instrument, open_strategy(order), order->side, open_qty, price);
@@ -254,6 +256,8 @@ static enum answer_verdict executed(struct applying *a, struct open_order *order
     a->counters->fill_count++;
     a->counters->fill_qty += qty;
     change(a->market, order, is_buy(order->side) ? (int64_t)qty : -(int64_t)qty, price_of(a->answer->price), 0);
+    if (a->market->trades)
+        trades_note(a->market->trades, order, a->answer->match, qty, price_of(a->answer->price));
     set_qty(a->market, order, order->qty - open_qty);
     struct order_event event = news(order, ORDER_FILLED, qty, a->now_ns);
     event.price = price_of(a->answer->price);
@@ -267,6 +271,33 @@ static enum answer_verdict executed(struct applying *a, struct open_order *order
     else
         go_on(order);
     return qty > live_qty ? ANSWER_EXCESS : ANSWER_APPLIED;
+}
+
+/* All executions of the order under this number, at most some parts of one cross. Its order may be done long since. */
+static enum answer_verdict broken(struct applying *a)
+{
+    const struct ouch_answer *answer = a->answer;
+    const struct open_order *open = open_find(a->open, answer->user_ref), *order = NULL;
+    struct trades_entry *entry;
+    uint32_t cursor = 0, qty = 0;
+    bool known = false;
+
+    while (a->market->trades && (entry = trades_next(a->market->trades, answer->user_ref, answer->match, &cursor))) {
+        known = true;
+        if (entry->broken)
+            continue;
+        entry->broken = true;
+        order = &entry->order;
+        qty += order->qty;
+        change(a->market, order, is_buy(order->side) ? -(int64_t)order->qty : (int64_t)order->qty, order->price, 0);
+    }
+    if (!order)
+        return known ? ANSWER_IMPOSSIBLE : ANSWER_UNKNOWN_TRADE;
+    struct order_event event = news(order, ORDER_BROKEN, qty, a->now_ns);
+    event.code = answer->reason;
+    event.left_qty = open ? open->qty : 0;
+    tell(a, order, &event);
+    return order->inherited ? ANSWER_INHERITED : ANSWER_APPLIED;
 }
 
 /* Canceled and AIQ Canceled: the quantity is what was taken off. Only the first answers a cancel that waits. */
@@ -406,8 +437,7 @@ static enum answer_verdict not_open(struct applying *a)
     case OUCH_REPLACED:
         return inherit(a);
     case OUCH_REJECTED:
-    case OUCH_CANCEL_REJECT:
-    case OUCH_BROKEN: /* too late to change anything, for an order that was */
+    case OUCH_CANCEL_REJECT: /* too late to change anything, for an order that was */
         return user_ref != 0 && user_ref < a->open->next_ref ? ANSWER_APPLIED : ANSWER_UNKNOWN_ORDER;
     default:
         return ANSWER_UNKNOWN_ORDER;
@@ -425,9 +455,6 @@ static enum answer_verdict about_order(struct applying *a, struct open_order *or
         return executed(a, order);
     case OUCH_REJECTED:
         return rejected(a, order);
-    case OUCH_BROKEN:
-        tell_of(a, order, ORDER_BROKEN, 0);
-        return ANSWER_APPLIED;
     default:
         return LIKELY(order->accepted) ? told(a, order) : ANSWER_IMPOSSIBLE;
     }
@@ -459,6 +486,8 @@ static enum answer_verdict apply(struct applying *a)
     if (answer->type == OUCH_SYSTEM || answer->type == OUCH_QUERY_ANSWER)
         return ANSWER_SESSION;
     count_reason(answer, a->counters);
+    if (answer->type == OUCH_BROKEN)
+        return broken(a);
     struct open_order *order = open_find(a->open, answer->user_ref);
     if (order)
         return about_order(a, order);
@@ -533,6 +562,7 @@ const char *answer_verdict_name(enum answer_verdict verdict)
         [ANSWER_INHERITED] = "inherited",
         [ANSWER_SESSION] = "session",
         [ANSWER_UNKNOWN_ORDER] = "unknown_order",
+        [ANSWER_UNKNOWN_TRADE] = "unknown_trade",
         [ANSWER_EXCESS] = "excess",
         [ANSWER_IMPOSSIBLE] = "impossible",
         [ANSWER_FULL] = "full",

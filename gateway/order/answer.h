@@ -13,11 +13,14 @@
  *
  * A venue ignores a replace of an order that is done, without an answer ("OUCH 5.0", 2.2): so when the old order is
  * done by anything but Replaced, the new one is released with it. Should the venue reject it all the same, nothing is
- * left to change: rejects and broken trades of numbers that were given out and are done are applied without news.
+ * left to change: a reject of a number that was given out and is done is applied without news.
  *
  * An answer may come in any state in which the venue can give it, so a fill is booked in PENDING_CANCEL too; one that
  * cannot be right (an execution of more than is open, an unknown order) is counted by reason and changes what it safely
- * can: position always follows an execution whose order is known. */
+ * can: position always follows an execution whose order is known.
+ *
+ * A trade that the venue breaks is booked back at its price, for whom it was booked, whatever has become of its order
+ * (trades.h): position, cash and profit are then as if it had not been. The order does not get its shares back. */
 #ifndef GATEWAY_ORDER_ANSWER_H
 #define GATEWAY_ORDER_ANSWER_H
 
@@ -34,9 +37,10 @@ enum answer_verdict {
                            * no strategy hears of it */
     ANSWER_SESSION,       /* about the session: system event, answer to a query */
     ANSWER_UNKNOWN_ORDER, /* no such order: nothing changed */
+    ANSWER_UNKNOWN_TRADE, /* breaks an execution that is not known (any more): nothing changed, the position is wrong */
     ANSWER_EXCESS,        /* executes or cancels more than is open: clamped, position follows the whole execution */
-    ANSWER_IMPOSSIBLE,    /* in a state or with a value that the protocol does not allow (accepted twice): not
-                           * applied */
+    ANSWER_IMPOSSIBLE,    /* in a state or with a value that the protocol does not allow (accepted twice, broken
+                           * twice): not applied */
     ANSWER_FULL,          /* an order of an earlier life that there is no room for: its later fills will be unknown */
     ANSWER_VERDICT_COUNT
 };

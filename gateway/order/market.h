@@ -83,6 +83,7 @@ struct market_carried {
     struct market_instrument *home; /* NULL = not defined yet */
 };
 
+struct trades;
 struct market {
     struct market_channel channel[MARKET_CHANNELS_MAX];
     uint32_t channel_count;
@@ -95,6 +96,7 @@ struct market {
     uint32_t carried_count; /* without a home; 0: nothing to look for when an instrument is defined */
     uint64_t carried_full_count; /* symbols that there was no room for: their positions are not known */
     uint64_t out_of_range_count; /* events that name no instrument of ours: a mistake of the producer */
+    struct trades *trades;  /* executions that a venue may yet break; NULL: none are kept */
 };
 
 /* Bytes for the instruments of all channels. */

@@ -14,7 +14,7 @@ void report_orders_text(const struct orders *orders, FILE *out);
 void report_orders_json(struct json *json, const struct orders *orders);
 
 /* What a strategy lcore made of the answers: counters, in one list, any thread; its positions and what it has open. */
-#define REPORT_ORDERS_LCORE_ROWS 12u
+#define REPORT_ORDERS_LCORE_ROWS 13u
 void report_orders_lcore_rows(const struct strategy_lcore *lcore,
                               struct report_orders_row ret_rows[REPORT_ORDERS_LCORE_ROWS]);
 void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out);

@@ -287,6 +287,7 @@ static void on_order(void *state, const struct order_event *event, struct strate
         quote->state = QUOTE_UNKNOWN;
         break;
     case ORDER_BROKEN:
+        instrument->position -= event->tag == BUY ? (int64_t)event->qty : -(int64_t)event->qty;
         instrument->broken = true;
         instrument->quote[BUY].want_price = instrument->quote[SELL].want_price = 0;
         break;

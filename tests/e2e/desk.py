@@ -161,7 +161,7 @@ def states_agree(desk_end, report, text):
     g.check(lcore["positions"] == venue_positions, f"{text}: positions of the strategy lcore are the venue's")
     g.check(report["session"]["next_seq"] == venue["next_seq"], f"{text}: {venue['next_seq'] - 1} sequenced messages on both sides")
     g.check(venue["open"] == 0 and lcore["answers"]["open"] == 0 and report["session"]["open"] == 0, f"{text}: nothing is open on either side")
-    for key in ("unknown_order", "excess", "impossible", "full"):
+    for key in ("unknown_order", "unknown_trade", "excess", "impossible", "full"):
         g.check(lcore["answers"][key] == 0, f"{text}: no answer was {key}", quiet=True)
 
 

@@ -91,6 +91,8 @@ def killed(work):
     time.sleep(3) # it trades
     first.kill()
     first.communicate()
+    desk.tell("break") # the second life hears of the trade, and that it is none
+    desk.wait("order_broken")
     second = n.gateway_start(path)
     desk.wait("order_login") # the venue has seen the new connection: the old one is gone
     desk.wait("order_login") # the first one was the probe
@@ -112,6 +114,23 @@ def killed(work):
     states_agree(end, report, "killed")
     g.check(report["strategies"][0]["answers"]["inherited"] > 0,
             f"killed: {report['strategies'][0]['answers']['inherited']} answers about orders of the first life were applied")
+
+
+def broken_trades(work):
+    """The venue breaks trades while more are made: positions and cash on both sides are then as if they had not been."""
+    def middle(desk):
+        time.sleep(1.4) # there are some
+        for _ in range(5):
+            time.sleep(0.3)
+            desk.tell("break")
+            g.check(desk.wait("order_broken")["done"], "broken trades: there was one", quiet=True)
+    report, end, desk, _, _ = run(work, "broken", middle=middle)
+    states_agree(end, report, "broken trades")
+    lcore, venue = report["strategies"][0], end["orders"]
+    g.check(report["session"]["counters"]["broken_trades"] == venue["broken"] == 5 and lcore["answers"]["fills"] == venue["fills"],
+            f"broken trades: {venue['broken']} of {venue['fills']}")
+    g.check(lcore["account"]["cash"] == sum(venue["cash"].values()), f"broken trades: the cash is the venue's, {lcore['account']['cash'] / 10000:.2f}")
+    g.check(report["session"]["counters"]["unreadable"] == 0 and report["kill"]["state"] == "armed", "broken trades: and nothing was killed", quiet=True)
 
 
 def stopped_in_a_break(work):
@@ -188,4 +207,4 @@ def hung(work):
 
 if __name__ == "__main__":
     main((lambda work: trade(work, "af_packet"), lambda work: trade(work, "af_xdp"), lambda work: trade(work, "socket", "kernel"),
-          harmed_path, disconnect, killed, stopped_in_a_break, hung))
+          harmed_path, disconnect, broken_trades, killed, stopped_in_a_break, hung))

@@ -4,6 +4,7 @@
 #include "gateway/submit.h"
 
 #include "gateway/order/ouch.h"
+#include "gateway/order/trades.h"
 #include "tests/eal/eal_fixture.h"
 
 #include <rte_eth_ring.h>
@@ -491,6 +492,36 @@ static void own_turn(void)
         order_owner_round(lcore);
     if (lcore->cancelling != ORDER_OWNER_CANCEL_NONE)
         order_owner_sweep(lcore);
+}
+
+Test(submit, a_broken_trade_is_heard_of_and_noted_after_its_order_is_done)
+{
+    static struct order_sink sink;
+    static struct trades trades;
+    struct order_record record;
+
+    order_sink_init(&sink, NULL, true);
+    lcore->sink = &sink;
+    lcore->market.trades = &trades;
+    lcore->answered = true;
+    lcore->link = lcore->path->link = aligned_alloc(64, (sizeof(*lcore->link) + 63) / 64 * 64);
+    order_link_init(lcore->link, UINT32_MAX);
+    news_send((struct order_news){.type = ORDER_NEWS_BEGIN, .epoch = 1, .value = 1});
+    turn();
+    wish(buy(100));
+    event_send(MD_ADD, 1, 1);
+    answer_send(OUCH_ACCEPTED, 1, 100);
+    answer_send(OUCH_EXECUTED, 1, 100);
+    cr_assert(abc()->position == 100 && lcore->open.count == 0);
+    answer_send(OUCH_BROKEN, 1, 0);
+    cr_assert_eq(abc()->position, 0);
+    const struct order_event *event = &heard[heard_count - 1];
+    cr_assert(event->type == ORDER_BROKEN && event->qty == 100 && event->price == 1000200 && event->left_qty == 0);
+    cr_assert(order_sink_take(&sink, &record) && record.fill_qty == 0);
+    cr_assert(order_sink_take(&sink, &record) && record.fill_qty == 100 && !record.fill_broken);
+    cr_assert(order_sink_take(&sink, &record) && record.fill_qty == 100 && record.fill_broken);
+    cr_assert(record.fill_side == 'B' && record.fill_price == 1000200 && record.fill_symbol == md_symbol("ABC"));
+    free(lcore->link);
 }
 
 /* Rounds of the kill: each cancels what may be cancelled then, the new order of a replace in flight too; none goes on

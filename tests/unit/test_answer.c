@@ -2,6 +2,8 @@
  * naive ledger on random histories with crossings, breaks and restarts. */
 #include "gateway/order/answer.h"
 
+#include "gateway/order/trades.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ struct rig {
     struct order_event events[ANSWER_EVENTS_MAX];
     uint32_t event_count;
     void *market_memory, *open_memory;
+    struct trades *trades;
 };
 
 static const char *const symbol_text[INSTRUMENTS] = {"ABC", "XYZ", "LONGNAME"};
@@ -41,8 +44,11 @@ static void begin(struct rig *rig, uint32_t first_ref)
     if (!rig->open_memory) {
         rig->market_memory = aligned_alloc(CACHE_LINE_BYTES, market_footprint(counts, 2));
         rig->open_memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(TABLE));
+        rig->trades = malloc(sizeof(*rig->trades));
     }
+    memset(rig->trades, 0, sizeof(*rig->trades));
     market_init(&rig->market, rig->market_memory, counts, 2);
+    rig->market.trades = rig->trades;
     open_init(&rig->open, rig->open_memory, TABLE, first_ref, 0);
 }
 
@@ -60,6 +66,7 @@ static void rig_close(struct rig *rig)
 {
     free(rig->market_memory);
     free(rig->open_memory);
+    free(rig->trades);
     free(rig);
 }
 
@@ -420,7 +427,7 @@ Test(answer, replaced_in_state_dead_ends_both)
     rig_close(rig);
 }
 
-Test(answer, what_the_venue_restates_is_news_and_a_broken_trade_changes_no_position)
+Test(answer, what_the_venue_restates_is_news)
 {
     struct rig *rig = rig_open();
     const uint32_t ref = live(rig, 0, 'S', 100);
@@ -438,16 +445,96 @@ Test(answer, what_the_venue_restates_is_news_and_a_broken_trade_changes_no_posit
     RESERVED(rig, 0, 0u, 50u);
     cr_assert_eq(give(rig, OUCH_MODIFIED, ref, 20, 0), ANSWER_IMPOSSIBLE, "a sell does not become a buy");
     RESERVED(rig, 0, 0u, 50u);
-    cr_assert_eq(give(rig, OUCH_BROKEN, ref, 0, 'E'), ANSWER_APPLIED);
-    EVENT(rig, 0, ORDER_BROKEN, ref, 0u, 50u);
-    cr_assert(rig->events[0].code == 'E' && its(rig, 0)->position == -40);
     apply(rig, (struct ouch_answer){.type = OUCH_MODIFIED, .user_ref = ref, .side = 'S'});
     EVENT(rig, 0, ORDER_RELEASED, ref, 50u, 0u);
-    cr_assert_eq(give(rig, OUCH_BROKEN, ref, 0, 'E'), ANSWER_APPLIED, "of an order that is done");
-    cr_assert(rig->event_count == 0 && rig->counters.broken_count == 2);
-    cr_assert_eq(give(rig, OUCH_BROKEN, 77, 0, 'E'), ANSWER_UNKNOWN_ORDER);
-    cr_assert_eq(rig->counters.broken_count, 3u);
     RESERVED(rig, 0, 0u, 0u);
+    rig_close(rig);
+}
+
+static enum answer_verdict fill(struct rig *rig, uint32_t user_ref, uint32_t qty, uint64_t price, uint64_t match)
+{
+    return apply(rig, (struct ouch_answer){.type = OUCH_EXECUTED, .user_ref = user_ref, .qty = qty, .price = price,
+                                           .match = match});
+}
+
+static enum answer_verdict unfill(struct rig *rig, uint32_t user_ref, uint64_t match)
+{
+    return apply(rig, (struct ouch_answer){.type = OUCH_BROKEN, .user_ref = user_ref, .match = match, .reason = 'E'});
+}
+
+static int64_t cash(const struct rig *rig)
+{
+    return (int64_t)rig->market.account.lcore.cash;
+}
+
+Test(answer, a_broken_trade_goes_out_of_position_and_cash_again)
+{
+    struct rig *rig = rig_open();
+    struct account_share *shares = calloc(1, account_footprint(8));
+    account_strategy(&rig->market, 3, shares);
+    account_reserve_share(&rig->market, its(rig, 0), 3, ACCOUNT_SELL, 100);
+    const uint32_t ref = live(rig, 0, 'T', 100);
+    fill(rig, ref, 40, 10, 501);
+    fill(rig, ref, 20, 12, 502);
+    cr_assert(its(rig, 0)->position == -60 && cash(rig) == 640);
+    cr_assert_eq(unfill(rig, ref, 501), ANSWER_APPLIED);
+    EVENT(rig, 0, ORDER_BROKEN, ref, 40u, 40u);
+    cr_assert(rig->events[0].code == 'E' && rig->events[0].price == 10 && rig->events[0].side == 'T');
+    cr_assert(its(rig, 0)->position == -20 && cash(rig) == 240 && rig->market.account.strategy[3].cash == 240);
+    cr_assert_eq(account_share_of(&rig->market, 3, its(rig, 0))->position, -20);
+    RESERVED(rig, 0, 0u, 40u);
+    cr_assert_eq(open_find(&rig->open, ref)->filled_qty, 60u, "the order does not get its shares back");
+    cr_assert_eq(unfill(rig, ref, 501), ANSWER_IMPOSSIBLE, "it is broken once");
+    cr_assert_eq(its(rig, 0)->position, -20);
+    fill(rig, ref, 40, 9, 503);
+    cr_assert_eq(state_of(rig, ref), OPEN_FREE);
+    cr_assert_eq(unfill(rig, ref, 503), ANSWER_APPLIED, "of an order that is done");
+    EVENT(rig, 0, ORDER_BROKEN, ref, 40u, 0u);
+    cr_assert_eq(unfill(rig, ref, 502), ANSWER_APPLIED);
+    cr_assert(its(rig, 0)->position == 0 && cash(rig) == 0 && account_profit(&rig->market.account.lcore) == 0);
+    cr_assert(rig->market.account.strategy[3].cash == 0 && account_profit(&rig->market.account.strategy[3]) == 0);
+    cr_assert_eq(rig->counters.broken_count, 4u);
+    free(shares);
+    rig_close(rig);
+}
+
+Test(answer, a_broken_trade_is_known_by_its_order_and_its_number)
+{
+    struct rig *rig = rig_open();
+    const uint32_t buy = live(rig, 0, 'B', 100), sale = live(rig, 0, 'S', 100);
+    fill(rig, buy, 30, 10, 7); /* with ourselves: both have the number */
+    fill(rig, sale, 30, 10, 7);
+    cr_assert_eq(unfill(rig, buy, 8), ANSWER_UNKNOWN_TRADE);
+    cr_assert_eq(unfill(rig, 77, 7), ANSWER_UNKNOWN_TRADE);
+    cr_assert_eq(rig->event_count, 0u);
+    cr_assert_eq(its(rig, 0)->position, 0);
+    cr_assert_eq(unfill(rig, sale, 7), ANSWER_APPLIED);
+    cr_assert_eq(its(rig, 0)->position, 30);
+    fill(rig, buy, 10, 11, 9); /* parts of one cross */
+    fill(rig, buy, 5, 11, 9);
+    cr_assert_eq(unfill(rig, buy, 9), ANSWER_APPLIED);
+    EVENT(rig, 0, ORDER_BROKEN, buy, 15u, 55u);
+    cr_assert(its(rig, 0)->position == 30 && cash(rig) == -300);
+    rig->market.trades = NULL;
+    cr_assert_eq(unfill(rig, buy, 7), ANSWER_UNKNOWN_TRADE, "where none are kept");
+    rig_close(rig);
+}
+
+/* As the book of record has all orders, and the owner those of earlier lives. */
+Test(answer, a_broken_trade_of_an_earlier_life_follows_the_symbol)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    begin(rig, 1000);
+    apply(rig, accept_of(0, 5, 'B', 100));
+    cr_assert_eq(fill(rig, 5, 100, 10, 1), ANSWER_INHERITED);
+    apply(rig, accept_of(0, 6, 'S', 30));
+    fill(rig, 6, 30, 13, 2);
+    cr_assert_eq(unfill(rig, 6, 2), ANSWER_INHERITED, "no instrument has the symbol yet");
+    cr_assert_eq(rig->event_count, 0u);
+    define(rig, 0);
+    cr_assert(its(rig, 0)->position == 100 && cash(rig) == -1000);
+    cr_assert_eq(unfill(rig, 5, 1), ANSWER_INHERITED, "now one has");
+    cr_assert(its(rig, 0)->position == 0 && cash(rig) == 0);
     rig_close(rig);
 }
 
@@ -750,11 +837,14 @@ struct walk {
     uint32_t answer_count, delivered;
     struct booked booked[DAY_REFS];
     uint32_t venue_next_ref, venue_oldest;
-    int64_t venue_position[INSTRUMENTS]; /* with all answers */
+    int64_t venue_position[INSTRUMENTS], venue_broken[INSTRUMENTS]; /* traded, broken, with all answers */
     struct known known[DAY_REFS];
     uint32_t known_oldest, known_end, live_open;
     int64_t position[INSTRUMENTS], told_position[INSTRUMENTS], inherited_position[INSTRUMENTS];
     uint64_t verdicts[ANSWER_VERDICT_COUNT], types[256], events[16], reasons[16];
+    struct traded { uint32_t ref, qty, price; bool broken; } traded[DAY_ANSWERS]; /* by match number */
+    uint32_t traded_count;
+    int64_t cash, broken[INSTRUMENTS]; /* as the answers that were delivered have it */
 };
 
 static void say(struct walk *w, struct ouch_answer answer)
@@ -777,7 +867,22 @@ static void venue_fill(struct walk *w, uint32_t ref, uint32_t qty)
     order->executed_qty += qty;
     order->live = order->qty > 0;
     w->venue_position[order->instrument] += order->side == 'B' ? qty : -(int64_t)qty;
-    say_of(w, OUCH_EXECUTED, ref, qty, 0);
+    const uint32_t price = 900 + random_below(200);
+    w->traded[w->traded_count] = (struct traded){.ref = ref, .qty = qty, .price = price};
+    say(w, (struct ouch_answer){.type = OUCH_EXECUTED, .user_ref = ref, .qty = qty, .price = price,
+                                .match = w->traded_count++});
+}
+
+static void venue_break(struct walk *w, uint32_t match)
+{
+    struct traded *trade = &w->traded[match];
+    const struct booked *order = &w->booked[trade->ref];
+
+    if (match >= w->traded_count || trade->broken)
+        return;
+    trade->broken = true;
+    w->venue_broken[order->instrument] += order->side == 'B' ? trade->qty : -(int64_t)trade->qty;
+    say(w, (struct ouch_answer){.type = OUCH_BROKEN, .user_ref = trade->ref, .reason = 'E', .match = match});
 }
 
 static void venue_cut(struct walk *w, uint8_t type, uint32_t ref, uint32_t qty, uint16_t reason)
@@ -925,7 +1030,7 @@ static void venue_live(struct walk *w)
     else if (dice < 90)
         say_of(w, OUCH_RESTATED, ref, 0, 'R');
     else if (dice < 93)
-        say_of(w, OUCH_BROKEN, percent(50) ? ref : 1 + random_below(w->venue_next_ref - 1), 0, 'E');
+        venue_break(w, random_below(w->traded_count + 1));
 }
 
 /* The naive ledger. */
@@ -935,6 +1040,15 @@ static void close_known(struct walk *w, uint32_t ref)
     for (uint32_t i = ref + 1; i < w->known_end; i++)
         if (w->known[i].open && w->known[i].waiting && w->known[i].orig_ref == ref)
             w->known[i].open = false;
+}
+
+static void note_traded(struct walk *w, const struct known *order, int64_t qty, int64_t price, int64_t times)
+{
+    const int64_t bought = (order->side == 'B' ? qty : -qty) * times;
+
+    w->position[order->instrument] += bought;
+    w->inherited_position[order->instrument] += order->sent ? 0 : bought;
+    w->cash -= bought * price;
 }
 
 static void note_answer(struct walk *w, const struct ouch_answer *answer)
@@ -960,9 +1074,7 @@ static void note_answer(struct walk *w, const struct ouch_answer *answer)
             close_known(w, answer->user_ref);
         break;
     case OUCH_EXECUTED:
-        w->position[order->instrument] += order->side == 'B' ? answer->qty : -(int64_t)answer->qty;
-        if (!order->sent)
-            w->inherited_position[order->instrument] += order->side == 'B' ? answer->qty : -(int64_t)answer->qty;
+        note_traded(w, order, answer->qty, (int64_t)answer->price, 1);
         order->executed_qty += answer->qty;
         __attribute__((fallthrough));
     case OUCH_CANCELED:
@@ -970,6 +1082,10 @@ static void note_answer(struct walk *w, const struct ouch_answer *answer)
         order->qty -= answer->qty;
         if (order->qty == 0)
             close_known(w, answer->user_ref);
+        break;
+    case OUCH_BROKEN:
+        note_traded(w, order, w->traded[answer->match].qty, w->traded[answer->match].price, -1);
+        w->broken[order->instrument] += (order->side == 'B' ? 1 : -1) * (int64_t)w->traded[answer->match].qty;
         break;
     case OUCH_MODIFIED:
         order->qty = answer->qty;
@@ -1049,8 +1165,9 @@ static void check(struct walk *w)
         cr_assert_eq(buys, ledger_qty(w, i, true), "instrument %u: %lu, ledger %lu", i, buys, ledger_qty(w, i, true));
         cr_assert_eq(sells, ledger_qty(w, i, false));
         if (w->known_end > 1 && w->live_open) { /* never can the venue go beyond what is reserved here */
-            cr_assert_geq(position + (int64_t)buys, w->venue_position[i] + (int64_t)venue_qty[i][1]);
-            cr_assert_leq(position - (int64_t)sells, w->venue_position[i] - (int64_t)venue_qty[i][0]);
+            const int64_t traded = position + w->broken[i]; /* what is broken meanwhile nobody can reserve */
+            cr_assert_geq(traded + (int64_t)buys, w->venue_position[i] + (int64_t)venue_qty[i][1]);
+            cr_assert_leq(traded - (int64_t)sells, w->venue_position[i] - (int64_t)venue_qty[i][0]);
         }
     }
 }
@@ -1060,13 +1177,19 @@ static void hear(struct walk *w, const struct order_event *event)
 {
     struct known *order = &w->known[event->user_ref];
 
-    cr_assert(order->sent && !order->ended, "%u: event %u after its end", event->user_ref, event->type);
+    cr_assert(order->sent && (!order->ended || event->type == ORDER_BROKEN), "%u: event %u after its end",
+              event->user_ref, event->type);
     cr_assert(event->strategy == 3 && event->channel == channel_of[order->instrument]);
     w->events[event->type]++;
     if (event->type == ORDER_RELEASED)
         w->reasons[event->reason]++;
     if (event->type == ORDER_FILLED)
         w->told_position[order->instrument] += event->side == 'B' ? event->qty : -(int64_t)event->qty;
+    if (event->type == ORDER_BROKEN) {
+        w->told_position[order->instrument] -= event->side == 'B' ? event->qty : -(int64_t)event->qty;
+        cr_assert(!order->ended || event->left_qty == 0);
+        return;
+    }
     if (event->type == ORDER_REPLACED) {
         cr_assert_not(w->known[event->orig_ref].ended);
         w->known[event->orig_ref].ended = true;
@@ -1215,6 +1338,8 @@ static void restart(struct walk *w)
     memset(w->position, 0, sizeof(w->position));
     memset(w->told_position, 0, sizeof(w->told_position));
     memset(w->inherited_position, 0, sizeof(w->inherited_position));
+    memset(w->broken, 0, sizeof(w->broken));
+    w->cash = 0;
     w->known_oldest = w->known_end = 1;
     w->delivered = w->live_open = 0;
     for (uint32_t i = 0; i < INSTRUMENTS; i++) { /* the market is heard of while the day is replayed */
@@ -1275,8 +1400,9 @@ static void day(struct walk *w, uint64_t seed)
     }
     for (uint32_t i = 0; i < INSTRUMENTS; i++) {
         cr_assert(its(w->rig, i)->open_buy_qty == 0 && its(w->rig, i)->open_sell_qty == 0);
-        cr_assert_eq(its(w->rig, i)->position, w->venue_position[i]);
+        cr_assert_eq(its(w->rig, i)->position, w->venue_position[i] - w->venue_broken[i]);
     }
+    cr_assert_eq(cash(w->rig), w->cash);
     for (uint32_t ref = 1; ref < w->known_end; ref++)
         cr_assert(!w->known[ref].sent || w->known[ref].ended, "%u has no end", ref);
 }

@@ -228,6 +228,27 @@ Test(desk, a_resting_order_is_filled_by_the_flow_and_sells_go_short)
     nothing();
 }
 
+Test(desk, trades_are_broken_newest_first)
+{
+    open_desk();
+    log_in(1);
+    cr_assert_not(desk_break(desk, now_ns));
+    enter(1, 'T', 100, 50000, '0');
+    match_add(match, 7, 2001, 'B', 50000, 60);
+    match_add(match, 7, 2002, 'B', 50000, 30);
+    answer(OUCH_ACCEPTED, 1);
+    const uint64_t first = answer(OUCH_EXECUTED, 1).match, second = answer(OUCH_EXECUTED, 1).match;
+    cr_assert(desk_break(desk, now_ns));
+    const struct ouch_answer broken = answer(OUCH_BROKEN, 1);
+    cr_assert(broken.match == second && broken.reason == 'E');
+    cr_assert(desk_position(desk, SYMBOL) == -60 && desk_cash(desk, SYMBOL) == 60 * 50000);
+    cr_assert(desk_break(desk, now_ns));
+    cr_assert_eq(answer(OUCH_BROKEN, 1).match, first);
+    cr_assert(desk_position(desk, SYMBOL) == 0 && desk_cash(desk, SYMBOL) == 0);
+    cr_assert_not(desk_break(desk, now_ns));
+    cr_assert_eq(desk_counters(desk)->broken_count, 2u);
+}
+
 Test(desk, orders_of_the_account_trade_with_each_other)
 {
     open_desk();

@@ -447,8 +447,22 @@ Test(orders, why_a_session_does_not_come_up_is_said_once_and_names_the_fix)
         "tickgate: order session: ended by the venue: no more orders until a restart\n");
 }
 
-/* Most often its order is done, so no strategy hears of it. */
-Test(orders, a_broken_trade_is_said_and_counted)
+static int64_t position_held(void)
+{
+    struct market_carried carried;
+
+    return orders_position(&orders, 0, &carried) ? carried.position : 0;
+}
+
+static uint64_t unreadable(void)
+{
+    struct kill_look look;
+
+    orders_look(&orders, &look);
+    return look.unreadable_count;
+}
+
+Test(orders, a_broken_trade_goes_out_of_the_book_of_record_and_is_said)
 {
     cr_redirect_stderr();
     UNTIL(owner_knows.begun);
@@ -456,11 +470,33 @@ Test(orders, a_broken_trade_is_said_and_counted)
     venue.next_ref = 2;
     UNTIL(orders.book.inherited_count == 1);
     venue_say((struct ouch_answer){.type = OUCH_EXECUTED, .user_ref = 1, .qty = 100, .price = 10000, .match = 77});
+    UNTIL(orders.answers.fill_count == 1);
+    cr_assert_eq(position_held(), 100);
     venue_say((struct ouch_answer){.type = OUCH_BROKEN, .user_ref = 1, .match = 77, .reason = 'E'});
-    UNTIL(orders.answers.broken_count == 1);
+    venue_say((struct ouch_answer){.type = OUCH_BROKEN, .user_ref = 1, .match = 77, .reason = 'E'});
+    UNTIL(orders.answers.broken_count == 2);
     cr_assert_eq(orders.book.inherited_count, 0u);
-    cr_assert_stderr_eq_str("tickgate: the venue breaks trade 77 of order 1 (E): positions still count it, here and in "
-                            "the gate\n");
+    cr_assert_eq(position_held(), 0);
+    cr_assert_eq(unreadable(), 0u);
+    cr_assert_stderr_eq_str(
+        "tickgate: the venue breaks trade 77 of order 1 (E): bought 100 IPA at 10000: positions are without it now\n"
+        "tickgate: the venue breaks trade 77 of order 1 (E): bought 100 IPA at 10000: it was broken before\n");
+}
+
+/* What a break of an unknown trade leaves is not known; nor what one leaves that cannot be read. */
+Test(orders, a_broken_trade_that_is_not_known_or_cannot_be_read_kills)
+{
+    cr_redirect_stderr();
+    UNTIL(owner_knows.begun);
+    venue_say((struct ouch_answer){.type = OUCH_BROKEN, .user_ref = 1, .match = 78, .reason = 'C'});
+    UNTIL(orders.answers.broken_count == 1);
+    cr_assert_eq(unreadable(), 1u);
+    venue_say((struct ouch_answer){.type = OUCH_BROKEN, .user_ref = 1, .match = 78, .reason = 'C'});
+    venue.len[venue.count - 1]--;
+    UNTIL(orders.counters.malformed_count == 1);
+    cr_assert_eq(unreadable(), 2u);
+    cr_assert_stderr_eq_str(
+        "tickgate: the venue breaks trade 78 of order 1 (C): it is not known here, so positions are not known\n");
 }
 
 /* An earlier life had more open than this one has room for: their fills would move no position of the gate. */
