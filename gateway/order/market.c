@@ -293,7 +293,7 @@ void market_apply(struct market *market, const struct md_event *event)
     case MD_EXECUTE:
     case MD_TRADE:
     case MD_CROSS:
-        if (event->price != MD_PRICE_NONE && event->price > 0 && (event->flags & MD_HIDDEN) == 0)
+        if (event->price > 0 && (event->flags & MD_HIDDEN) == 0) /* MD_PRICE_NONE is less */
             instrument->last_price = event->price;
         break;
     case MD_STATE:

@@ -779,8 +779,9 @@ Test(channel_recover, a_snapshot_of_more_orders_than_there_were_messages_is_not_
     send_to(&rig, 0, 111, 201);
     const uint32_t spin = spin_wanted(&rig);
     snapshot_give(&rig, spin, 5001);
-    cr_assert_geq(channel_order_count(rig.channel), 201u);
-    snapshot_end(&rig, spin, 201, false);
+    const uint32_t order_count = channel_order_count(rig.channel);
+    cr_assert_geq(order_count, 201u);
+    snapshot_end(&rig, spin, order_count, false); /* the messages below it are one less */
     cr_assert_eq(channel_counters(rig.channel)->spin_old_count, 1u);
     cr_assert_eq(channel_counters(rig.channel)->spliced_count, 0u);
     free(rig.memory);
@@ -991,6 +992,129 @@ Test(channel_recover, the_end_of_the_input_ends_a_spin_too)
     cr_assert_eq(channel_deadline_ns(rig.channel), UINT64_MAX);
     cr_assert(!channel_recovering(rig.channel));
     cr_assert(channel_stale(rig.channel));
+    free(rig.memory);
+}
+
+/* ---- what one recovery leaves behind for the next ---- */
+
+Test(channel_recover, patience_with_a_server_begins_anew_with_each_snapshot)
+{
+    struct rig rig = rig_open(&default_params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 201);
+    uint32_t spin = spin_wanted(&rig);
+    for (uint32_t i = 0; i < 3; i++) {
+        channel_snapshot_lost(rig.channel, spin, rig.now_ns);
+        spin = spin_wanted(&rig);
+    }
+    snapshot_give(&rig, spin, 151);
+    snapshot_end(&rig, spin, 151, true);
+    expect_whole(&rig, 201);
+    send_to(&rig, 0, 211, 301);
+    spin = spin_wanted(&rig);
+    channel_snapshot_lost(rig.channel, spin, rig.now_ns);
+    rig.now_ns += RETRY_NS - 1;
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+    rig.now_ns += 1;
+    cr_assert_eq(ask(&rig).type, CHANNEL_ASK_SPIN, "not four times as late, as the last one of the hole before");
+    free(rig.memory);
+}
+
+Test(channel_recover, after_a_late_join_small_holes_are_retransmitted)
+{
+    struct channel_params params = default_params;
+    params.recovery.join_snapshot = true;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 5001, 5011);
+    const uint32_t spin = spin_wanted(&rig);
+    snapshot_give(&rig, spin, 5006);
+    snapshot_end(&rig, spin, 5006, true);
+    send_to(&rig, 0, 5021, 5031);
+    cr_assert_gt(answer_all(&rig, 64), 0u);
+    expect_whole(&rig, 5031);
+    cr_assert_eq(channel_counters(rig.channel)->spin_count, 1u);
+    free(rig.memory);
+}
+
+/* The snapshot ends in front of a hole that comes at once, while it is still a late join. */
+Test(channel_recover, a_snapshot_that_ends_in_front_of_a_small_hole_has_that_one_retransmitted)
+{
+    struct channel_params params = default_params;
+    params.recovery.join_snapshot = true;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 5001, 5011);
+    const uint32_t spin = spin_wanted(&rig);
+    send_to(&rig, 0, 5021, 5031);
+    snapshot_give(&rig, spin, 5006);
+    snapshot_end(&rig, spin, 5006, true);
+    cr_assert_gt(answer_all(&rig, 64), 0u);
+    expect_whole(&rig, 5031);
+    cr_assert_eq(channel_counters(rig.channel)->spin_count, 1u);
+    free(rig.memory);
+}
+
+Test(channel_recover, what_a_session_has_lost_is_not_the_loss_of_the_next)
+{
+    struct channel_params params = default_params;
+    params.recovery = (struct channel_recovery){.snapshot = false};
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 111, 121);
+    rig.now_ns += REORDER_NS;
+    rig.last_seq = 110;
+    send_to(&rig, 0, 131, 141);
+    cr_assert_eq(rig.last_seq, 120u, "the first hole is passed, the second is waited for");
+    control_to(&rig, 0, "SESSION  B", 1, 0);
+    control_to(&rig, 0, "SESSION  B", 6, 0);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    const uint32_t len = packet_write(payload, 1, 5);
+    mold_encode_header(payload, "SESSION  B", 1, 5);
+    rig.last_seq = 0;
+    cr_assert(channel_receive(rig.channel, 1, payload, len, rig.now_ns, 0, &cursor));
+    drain(&rig, &cursor);
+    cr_assert_eq(channel_counters(rig.channel)->filled_line_count, 1u);
+    free(rig.memory);
+}
+
+Test(channel_recover, a_message_that_was_kept_names_the_line_that_brought_it)
+{
+    struct rig rig = rig_open(&default_params);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 1, 111, 121);
+    cr_assert(channel_receive(rig.channel, 0, payload, packet_write(payload, 101, 10), rig.now_ns, 0, &cursor));
+    for (uint64_t seq = 101; seq < 121;) {
+        cr_assert(channel_next(rig.channel, &cursor));
+        if (cursor.message)
+            cr_assert_eq(cursor.line, seq++ < 111 ? 0u : 1u);
+    }
+    cr_assert(!channel_next(rig.channel, &cursor));
+    free(rig.memory);
+}
+
+Test(channel_recover, what_cannot_be_kept_and_has_no_snapshot_is_given_up_not_asked_for)
+{
+    struct channel_params params = default_params;
+    params.recovery.snapshot = false;
+    params.hold_messages = 256;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 0, 351, 357);
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    const uint32_t len = packet_write(payload, 357, 2); /* one more than there is room for */
+    rig.last_seq = 350;
+    cr_assert(channel_receive(rig.channel, 0, payload, len, rig.now_ns, 0, &cursor));
+    drain(&rig, &cursor);
+    go_on(&rig);
+    cr_assert_eq(channel_counters(rig.channel)->unkept_count, 1u);
+    cr_assert_eq(channel_counters(rig.channel)->given_up_count, 1u);
+    cr_assert_eq(channel_retransmit(rig.channel)->request_count, 0u, "more of what comes would have to be forgotten");
+    cr_assert_eq(rig.last_seq, 356u);
+    answer_all(&rig, 64);
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 359u, "what was not kept is asked for");
     free(rig.memory);
 }
 

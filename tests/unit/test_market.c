@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const uint32_t counts[2] = {4, 2};
 
@@ -248,6 +249,78 @@ Test(market, collars_and_releases_are_kept_while_they_are_known)
     market_drop(market);
 }
 
+Test(market, the_last_price_is_of_trades_that_were_shown)
+{
+    static const enum md_type types[] = {MD_EXECUTE, MD_TRADE, MD_CROSS};
+    struct market *market = market_make();
+    struct market_instrument *instrument = market_find(market, 0, 1);
+    cr_assert_eq(instrument->last_price, MD_PRICE_NONE);
+    for (size_t i = 0; i < 3; i++) {
+        struct md_event event = {.type = (uint8_t)types[i], .instrument = 1, .price = 1000 + (int32_t)i};
+        market_apply(market, &event);
+        cr_assert_eq(instrument->last_price, event.price);
+        event.price += 5;
+        event.flags = MD_HIDDEN;
+        market_apply(market, &event);
+        event.flags = 0;
+        event.price = 0;
+        market_apply(market, &event);
+        event.price = MD_PRICE_NONE;
+        market_apply(market, &event);
+        cr_assert_eq(instrument->last_price, 1000 + (int32_t)i);
+        event.price = 1;
+        market_apply(market, &event);
+        cr_assert_eq(instrument->last_price, 1, "the least price there is");
+    }
+    market_drop(market);
+}
+
+/* All that can be said of an instrument is said; then its channel begins anew. */
+Test(market, a_forgotten_instrument_is_as_one_that_was_never_heard_of)
+{
+    static const enum md_type anew[] = {MD_SESSION, MD_RESET};
+    struct market *market = market_make();
+    const struct market_instrument fresh = *market_find(market, 0, 1);
+    struct market_instrument *instrument = market_find(market, 0, 1);
+    for (size_t i = 0; i < 2; i++) {
+        for (uint8_t type = MD_DEFINE; type < MD_TYPE_COUNT; type++) {
+            const struct md_event event = {.type = type, .instrument = 1, .side = '1', .price = 5, .ref = 7,
+                                           .qty = 9, .bid_price = 3, .bid_qty = 4, .ask_price = 5, .ask_qty = 6,
+                                           .flags = MD_UNTRADABLE};
+            market_apply(market, &event);
+        }
+        instrument->tick = REFERENCE_TICK_SIZE;
+        instrument->reference = REFERENCE_RESTRICTED;
+        instrument->tick_size = instrument->close_price = 500;
+        instrument->lot = 100;
+        cr_assert_neq(memcmp(instrument, &fresh, sizeof(fresh)), 0);
+        cr_assert_neq(market->channel[0].known[0], 0u);
+        send(market, anew[i], 0, MD_INSTRUMENT_NONE, 0, 0);
+        cr_assert_eq(memcmp(instrument, &fresh, sizeof(fresh)), 0);
+        cr_assert_eq(market->channel[0].known[0], 0u, "it is not walked again");
+    }
+    market_drop(market);
+}
+
+Test(market, memory_may_hold_anything_at_first)
+{
+    struct market clean, used;
+    const size_t bytes = market_footprint(counts, 2);
+    void *zeros = aligned_alloc(64, bytes), *dirt = aligned_alloc(64, bytes);
+    memset(zeros, 0, bytes);
+    memset(dirt, 0xa5, bytes);
+    market_init(&clean, zeros, counts, 2);
+    market_init(&used, dirt, counts, 2);
+    for (uint16_t i = 0; i < 2; i++) {
+        cr_assert_eq(clean.channel[i].known[0], used.channel[i].known[0]);
+        for (uint16_t j = 0; j < counts[i]; j++)
+            cr_assert_eq(memcmp(market_find(&clean, i, j), market_find(&used, i, j), sizeof(struct market_instrument)),
+                         0);
+    }
+    free(zeros);
+    free(dirt);
+}
+
 Test(market, nothing_is_forgotten_to_be_forgotten)
 {
     static const uint32_t many[2] = {200, 129};
@@ -393,6 +466,10 @@ Test(market, what_is_carried_moves_in_with_the_name_and_stays_there)
     for (uint32_t i = 0; i < MARKET_CARRIED_MAX; i++)
         position += market->carried[i].symbol == abc ? market->carried[i].position : 0;
     cr_assert_eq(position, 975, "nowhere twice");
+    for (uint32_t i = 0; i < MARKET_CARRIED_MAX; i++)
+        if (market->carried[i].symbol == abc)
+            cr_assert(market->carried[i].cost == 0 && market->carried[i].open_buy_qty == 0 &&
+                      market->carried[i].open_sell_qty == 0);
     send(market, MD_DEFINE, 0, 2, 0, abc); /* on another channel: the shares are where they were first wanted */
     send(market, MD_DEFINE, 1, 0, 0, abc);
     cr_assert(other->position == 0 && other->open_buy_qty == 0 && instrument->position == 975);
