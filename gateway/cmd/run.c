@@ -52,8 +52,8 @@ static const char *const replay_help =
     "  --fault-seed N   seed of the faults, a whole number, instead of the config's\n"
     "  --json           print the report as JSON\n"
     "  --help           this text\n\n"
-    "exit code: 0 good, 1 damaged capture, lost events (hash void) or another failure, 2 arguments or config are "
-    "wrong\n";
+    "exit code: 0 good, 1 damaged capture, lost events (hash void), stopped before the end or another failure,\n"
+    "2 arguments or config are wrong\n";
 
 struct options {
     bool replay;
@@ -251,8 +251,10 @@ static struct config *config_take(const struct options *options)
 
     memset(&findings, 0, sizeof(findings));
     int error = config_load(options->config_path, &config, &findings);
-    if (error == 0 && options->mode && mode_set(config, options->mode) != 0)
-        error = -EINVAL;
+    if (error == 0 && options->mode && mode_set(config, options->mode) != 0) {
+        config_free(config);
+        return NULL;
+    }
     if (error == 0)
         error = config_check_host(config, &findings) | check_strategies(config, &findings);
     for (uint32_t i = 0; i < findings.count; i++)
@@ -275,7 +277,7 @@ static int files_open(struct control *control, const struct options *options)
     }
     /* A life that follows on another, by a start script perhaps, adds to what that one has written. */
     if (options->journal_path && !(control->journal = fopen(options->journal_path, options->replay ? "w" : "a"))) {
-        fprintf(stderr, "tickgate: %s: %s\n", options->journal_path, strerror(errno));
+        fprintf(stderr, "tickgate: --journal %s: cannot be written: %s\n", options->journal_path, strerror(errno));
         return -EIO;
     }
     return 0;

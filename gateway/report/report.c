@@ -41,6 +41,36 @@ static uint64_t counter(const uint64_t *counter)
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+/* A replay whose report is of less than its captures, or of none of them: its hashes would be taken for those of a
+ * whole one. */
+static uint32_t replay_failures(const struct report *report, FILE *out)
+{
+    const struct topology *topology = report->topology;
+    uint64_t frame_count = 0, foreign_count = 0;
+    bool heard = false;
+
+    for (uint32_t i = 0; i < topology->rx_count; i++) {
+        frame_count += counter(&topology->rx[i]->frame_count);
+        foreign_count += counter(&topology->rx[i]->foreign_count);
+    }
+    for (uint32_t i = 0; i < topology->config->feed_count; i++)
+        heard = heard || health_heard(channel_health(topology->channel[i]));
+    if (report->control->signal_nr != 0 && !topology_finished(topology)) {
+        fprintf(out,
+                "tickgate: stopped by a signal before the captures had ended: report and hashes are of their first "
+                "%" PRIu64 " frames\n",
+                frame_count);
+        return 1;
+    }
+    if (heard || foreign_count == 0)
+        return 0;
+    fprintf(out,
+            "tickgate: nothing in the captures is of a line of %s; 'tickgate inspect CAPTURE' shows their groups and "
+            "ports: write these into feeds: lines\n",
+            topology->config->path);
+    return 1;
+}
+
 uint32_t report_failures(const struct report *report, FILE *out)
 {
     const struct topology *topology = report->topology;
@@ -84,6 +114,8 @@ uint32_t report_failures(const struct report *report, FILE *out)
         fprintf(out, "tickgate: lines are missing in the journal: %s\n", strerror(-report->control->journal_error));
         count++;
     }
+    if (report->loader)
+        count += replay_failures(report, out);
     return count;
 }
 

@@ -17,8 +17,8 @@ struct report {
     uint32_t damaged_count;       /* captures that ended damaged */
 };
 
-/* Why the run is not good: events or records lost, violations, damaged captures. Writes one sentence each to `out`;
- * returns how many. */
+/* Why the run is not good: events or records lost, violations, captures damaged, not read to their end, or of other
+ * lines. Writes one sentence each to `out`; returns how many. */
 uint32_t report_failures(const struct report *report, FILE *out);
 void report_text(const struct report *report, FILE *out);
 void report_json(const struct report *report, FILE *out);

@@ -74,6 +74,30 @@ report = g.replay(config, [empty], "--speed", "max")
 g.check(report["strategies"][0]["events"][0]["hash"] is None and report["strategies"][0]["order_hash"] is None,
         "an empty capture: no hash")
 
+done = tickgate("replay", config, "--capture", empty, "--mode", "two-core")
+g.check(done.returncode == 2 and done.stderr.count("\n") == 1 and "use a two-core config" in done.stderr,
+        f"--mode two-core of an inline config: one sentence: {done.stderr}", quiet=True)
+done = tickgate("replay", config, "--capture", empty, "--journal", work.path("none/journal"))
+g.check(done.returncode == 1 and f"--journal {work.path('none/journal')}: cannot be written: No such file" in done.stderr,
+        f"a journal without a folder: {done.stderr}", quiet=True)
+
+# A replay of less than its captures, or of none of them: not taken for one of the whole.
+captures = work.session("other", 20000, "--group-a", "239.192.7.1", "--group-b", "239.192.7.2")
+report = g.replay(config, captures, "--speed", "max", expect=1)
+g.check(f"nothing in the captures is of a line of {config}" in report["stderr"] and "tickgate inspect" in report["stderr"],
+        "captures of other groups: exit 1, and what to do")
+report = g.replay(config, work.session("lost", 20000), "--speed", "max", "--fault", "*:loss=100")
+g.check("nothing in the captures" not in report["stderr"], "captures whose packets were all lost on purpose are ours")
+process = subprocess.Popen([g.TICKGATE, "replay", config, "--capture", work.session("begun", 100000, both=False)[0], "--speed", "0.01"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+while process.poll() is None: # until it has blocked SIGINT, to read it as a signalfd
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        if int(file.read().split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGINT - 1:
+            break
+process.send_signal(signal.SIGINT)
+out, err = process.communicate(timeout=20)
+g.check(process.returncode == 1 and "stopped by a signal before the captures had ended" in err, f"a replay that is interrupted: exit 1: {err}")
+
 kept = work.path("kept")
 for life in (1, 2):
     with open(kept, "a", encoding="ascii") as file:
