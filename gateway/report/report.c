@@ -242,7 +242,7 @@ static void text_strategies(const struct strategy_lcore *lcore, FILE *out)
     fprintf(out,
             "\nstrategies on %s: %" PRIu64 " orders, %" PRIu64 " fills, %" PRIu64 " reservations released, %" PRIu64
             " events lost in %" PRIu64 " overruns, %" PRIu64 " resyncs\n",
-            lcore->name, lcore->order_count, lcore->fill_count, lcore->release_count, lcore->lost_count,
+            lcore->name, lcore->order_count, report_orders_lcore_fills(lcore), lcore->release_count, lcore->lost_count,
             lcore->overrun_count, lcore->resync_count);
     for (uint32_t i = 0; i < lcore->strategy_count; i++) {
         const struct strategy_slot *slot = &lcore->strategy[i];
@@ -437,7 +437,7 @@ static void json_strategies(struct json *json, const struct topology *topology, 
     if (topology->config->gateway.mode == CONFIG_TWO_CORE)
         json_armed(json, &lcore->armed);
     json_u64(json, "orders", lcore->order_count);
-    json_u64(json, "fills", lcore->fill_count);
+    json_u64(json, "fills", report_orders_lcore_fills(lcore));
     json_u64(json, "released", lcore->release_count);
     json_u64(json, "events_lost", lcore->lost_count);
     json_u64(json, "overruns", lcore->overrun_count);

@@ -227,6 +227,12 @@ void report_orders_lcore_rows(const struct strategy_lcore *lcore,
         ret_rows[i] = rows[i];
 }
 
+uint64_t report_orders_lcore_fills(const struct strategy_lcore *lcore)
+{
+    return __atomic_load_n(&lcore->fill_count, __ATOMIC_RELAXED) +
+           __atomic_load_n(&lcore->answers.fill_count, __ATOMIC_RELAXED);
+}
+
 typedef void position_take(void *arg, uint64_t symbol, int64_t position);
 
 /* Each position that is not flat, by symbol. */

@@ -17,6 +17,8 @@ void report_orders_json(struct json *json, const struct orders *orders);
 #define REPORT_ORDERS_LCORE_ROWS 13u
 void report_orders_lcore_rows(const struct strategy_lcore *lcore,
                               struct report_orders_row ret_rows[REPORT_ORDERS_LCORE_ROWS]);
+/* Executions of its orders, whoever filled them: a venue, or `fills: immediate`. Any thread. */
+uint64_t report_orders_lcore_fills(const struct strategy_lcore *lcore);
 void report_orders_lcore_text(const struct strategy_lcore *lcore, FILE *out);
 void report_orders_lcore_json(struct json *json, const struct strategy_lcore *lcore);
 

@@ -95,7 +95,7 @@ static int strategies_show(const char *command, const char *params, struct rte_t
     rte_tel_data_add_dict_u64(data, "turns", load(&lcore->turn_count));
     rte_tel_data_add_dict_u64(data, "idle_turns", load(&lcore->idle_count));
     rte_tel_data_add_dict_u64(data, "orders", load(&lcore->order_count));
-    rte_tel_data_add_dict_u64(data, "fills", load(&lcore->fill_count));
+    rte_tel_data_add_dict_u64(data, "fills", report_orders_lcore_fills(lcore));
     rte_tel_data_add_dict_u64(data, "events_lost", load(&lcore->lost_count));
     rte_tel_data_add_dict_u64(data, "overruns", load(&lcore->overrun_count));
     rte_tel_data_add_dict_u64(data, "resyncs", load(&lcore->resync_count));

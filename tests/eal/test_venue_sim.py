@@ -27,6 +27,7 @@ first = g.replay(config("two-core"), captures, "--speed", "max", "--venue", "sim
 lcore = first["strategies"][0]
 answers = lcore["answers"]
 g.check(answers["fills"] > 100 and answers["filled_shares"] > 1000, f"{answers['fills']} fills of {answers['filled_shares']} shares")
+g.check(lcore["fills"] == answers["fills"], f"the lcore's own count of fills says the same: {lcore['fills']}", quiet=True)
 g.check(answers["applied"] > answers["fills"], f"{answers['applied']} answers")
 for key in ("unknown_order", "excess", "impossible", "full", "inherited"):
     g.check(answers[key] == 0, f"no answer was {key}")
