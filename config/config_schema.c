@@ -448,21 +448,69 @@ static void __attribute__((format(printf, 3, 4))) complain(struct walk *walk, ui
 
 static void check_value(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema);
 
-static void check_mapping(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
+#define TYPO_LETTERS_MAX 2u /* as many letters wrong, missing or too many are a slip; three make another word */
+#define KEY_LETTERS_MAX  32u
+
+/* How many letters have to be changed, put in or taken out to make `key` of `text`; UINT32_MAX: it is too long. */
+static uint32_t letters_apart(const char *text, const char *key)
 {
-    struct config_lines *lines = walk->lines;
+    uint32_t row[KEY_LETTERS_MAX + 1]; /* [j]: from the letters of `text` so far to the first j of `key` */
+    const size_t key_len = strlen(key);
+
+    if (key_len > KEY_LETTERS_MAX || strlen(text) > KEY_LETTERS_MAX)
+        return UINT32_MAX;
+    for (uint32_t j = 0; j <= key_len; j++)
+        row[j] = j;
+    for (uint32_t i = 0; text[i]; i++) {
+        uint32_t across = row[0]++;
+        for (size_t j = 0; j < key_len; j++) {
+            const uint32_t changed = across + (text[i] != key[j]);
+            const uint32_t one_more = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
+            across = row[j + 1];
+            row[j + 1] = changed < one_more ? changed : one_more;
+        }
+    }
+    return row[key_len];
+}
+
+static void unknown_key(struct walk *walk, uint32_t node, const cyaml_schema_field_t *fields)
+{
+    const char *text = walk->lines->node[node].key, *nearest = NULL;
+    uint32_t apart = TYPO_LETTERS_MAX + 1;
     char known[800] = "";
     size_t len = 0;
 
-    for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key && len < sizeof(known); field++)
-        len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "", field->key);
+    if (strchr(text, '=')) {
+        complain(walk, node, "is no key, but the rest of the value before it; within {}, put a value that has a comma "
+                             "into quotes");
+        return;
+    }
+    for (const cyaml_schema_field_t *field = fields; field->key; field++) {
+        const uint32_t letters = letters_apart(text, field->key);
+        if (letters < apart && letters < strlen(text)) {
+            apart = letters;
+            nearest = field->key;
+        }
+        if (len < sizeof(known))
+            len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "", field->key);
+    }
+    if (nearest)
+        complain(walk, node, "there is no such key; did you mean %s?", nearest);
+    else
+        complain(walk, node, "there is no such key; use one of %s", known);
+}
+
+static void check_mapping(struct walk *walk, uint32_t node, const cyaml_schema_value_t *schema)
+{
+    struct config_lines *lines = walk->lines;
+
     for (uint32_t i = lines->node[node].first_child; i != CONFIG_NODE_NONE; i = lines->node[i].next) {
         const uint32_t first = config_lines_key(lines, node, lines->node[i].key);
         const cyaml_schema_field_t *field = schema->mapping.fields;
         while (field->key && strcmp(field->key, lines->node[i].key) != 0)
             field++;
         if (!field->key)
-            complain(walk, i, "there is no such key; use one of %s", known);
+            unknown_key(walk, i, schema->mapping.fields);
         else if (first != i)
             complain(walk, i, "is given twice, first on line %u; remove one", lines->node[first].line);
         else

@@ -980,12 +980,23 @@ Test(config, misspelt_words_and_booleans_are_refused)
 Test(config, unknown_and_repeated_keys_name_their_line)
 {
     refused_with(
-        "  collar_bps: 0", "  colar_bps: 0",
-        ":57: risk.colar_bps: there is no such key; use one of kill, order_qty_max, order_notional_max, collar_bps, "
+        "  collar_bps: 0", "  collar: 0",
+        ":57: risk.collar: there is no such key; use one of kill, order_qty_max, order_notional_max, collar_bps, "
         "collar_last_bps, collar_close_bps, position_max, open_orders_max, gross_max, net_max, loss_max, rate_per_s, "
         "rate_burst, duplicate_ms, hours_from, hours_to, messages_per_s, messages_burst, messages_reserve, "
         "clock_back_ms, clock_ahead_ms, clock_steady_ms, no_bbo, one_sided, locked, crossed, missing_symbol, "
         "self_cross, early, late, short_sale, mark, allow_stale, reference_file, positions_file, gateway");
+    static const char *const slips[] = {"colar_bps", "collar_bpss", "callor_bps", "collarbps"};
+    for (uint32_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+        char line[32], said[96];
+        snprintf(line, sizeof(line), "  %s: 0", slips[i]);
+        snprintf(said, sizeof(said), ":57: risk.%s: there is no such key; did you mean collar_bps?", slips[i]);
+        refused_with("  collar_bps: 0", line, said);
+    }
+    refused_with("  - name: md\n    device: net_ring\n    mtu: 9000", "  - {name: md, device: net_null,size=64}",
+                 ":14: ports[0].size=64: is no key, but the rest of the value before it; within {}, put a value that "
+                 "has a comma into quotes");
+    refused_with("gateway:", "gatway:", ":1: gatway: there is no such key; did you mean gateway?");
     refused_with("  memory_mb: 128", "  name: again", ":4: gateway.name: is given twice, first on line 2; remove one");
     refused_with("      text: 010", "      edge: 2",
                  ":45: strategies[0].params.edge: is given twice, first on line 44; remove one");
@@ -1571,7 +1582,7 @@ Test(config, recovery_servers_are_hosts_listed_once)
     refused_in(RECOVERING, "          udp_port: 17001\n", "",
                ":22: feeds[0].retransmission.servers[1].udp_port: is missing; write a number from 1 to 65535");
     refused_in(RECOVERING, ", tcp_port: 18000", ", tcp_port: 18000, udp_port: 1",
-               ":29: feeds[0].snapshot.servers[0].udp_port: there is no such key; use one of address, tcp_port");
+               ":29: feeds[0].snapshot.servers[0].udp_port: there is no such key; did you mean tcp_port?");
     refused_in(RECOVERING, "address: 192.0.2.2\n          udp_port: 17001", "{address: 192.0.2.1, udp_port: 17000}",
                ":22: feeds[0].retransmission.servers[1]: is the same as servers[0]; write another, or remove one");
     refused_in(RECOVERING, "18000}\n", "18000}\n        - {address: 192.0.2.3, tcp_port: 18000}\n",
@@ -2037,8 +2048,8 @@ Test(config, the_section_admin_is_refused_where_nobody_could_use_it)
 Test(config, all_keys_of_the_longest_section_are_named)
 {
     refused_in(
-        TRADING, "carrier: tcp", "carrier: tcp\n  frame: 16",
-        ":21: orders.frame: there is no such key; use one of carrier, lcore, port, control_port, local_mac, "
+        TRADING, "carrier: tcp", "carrier: tcp\n  window: 16",
+        ":21: orders.window: there is no such key; use one of carrier, lcore, port, control_port, local_mac, "
         "peer_mac, local_ip, peer_ip, local_port, peer_port, prefix_len, gateway_ip, username, password, session, "
         "heartbeat_ms, timeout_ms, login_timeout_ms, retry_ms, retry_max_ms, slow_path, cancel_on_disconnect, "
         "probe_ms, answer_timeout_ms, warm_us, refs_file, refs_headroom, refs_leap_max, fills, open_timeout_ms, "
