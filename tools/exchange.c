@@ -222,14 +222,15 @@ static struct sockaddr_in socket_address(struct exchange_address address)
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(address.ip), .sin_port = htons(address.port)};
 }
 
-static int socket_open(const char *what, int type, struct exchange_address address)
+static int socket_open(const char *option, int type, struct exchange_address address)
 {
     const struct sockaddr_in local = socket_address(address);
     const int one = 1, descriptor = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0 ||
         (type == SOCK_STREAM && setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0) ||
-        bind(descriptor, (const struct sockaddr *)&local, sizeof(local)) != 0)
-        options_refuse(1, what, strerror(errno));
+        bind(descriptor, (const struct sockaddr *)&local, sizeof(local)) != 0 ||
+        (type == SOCK_STREAM && listen(descriptor, CLIENTS_MAX) != 0))
+        options_refuse_address(option, address.ip, address.port, errno);
     return descriptor;
 }
 
@@ -250,7 +251,8 @@ static void line_open(struct line *line, const struct exchange_line *options)
     line->next_seq = 1;
     if (exchange.options.port)
         return;
-    line->socket = socket_open("line", SOCK_DGRAM, (struct exchange_address){.ip = options->interface});
+    line->socket = socket_open(line == exchange.line ? "--interface-a" : "--interface-b", SOCK_DGRAM,
+                               (struct exchange_address){.ip = options->interface});
     if (setsockopt(line->socket, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof(interface)) != 0 ||
         setsockopt(line->socket, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl)) != 0 ||
         setsockopt(line->socket, IPPROTO_IP, IP_MULTICAST_LOOP, &loop, sizeof(loop)) != 0 ||
@@ -793,9 +795,7 @@ static void open_all(struct pollfd *polled)
     }
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
         exchange.client[i].socket = -1;
-    exchange.listener = options->glimpse ? socket_open("--glimpse-port", SOCK_STREAM, options->glimpse_address) : -1;
-    if (options->glimpse && listen(exchange.listener, CLIENTS_MAX) != 0)
-        options_refuse(1, "--glimpse-port", strerror(errno));
+    exchange.listener = options->glimpse ? socket_open("--glimpse", SOCK_STREAM, options->glimpse_address) : -1;
     polled[POLL_LISTEN].fd = exchange.listener;
     if (options->orders)
         exchange_orders_open(options, message_say, session_now_ns);
@@ -863,5 +863,7 @@ int main(int argc, char **argv)
     session_close(exchange.source.session);
     venue_close(exchange.venue);
     free(exchange.packets);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        options_refuse(1, "stdout", "the events could not be written completely");
     return exchange.exit_code;
 }

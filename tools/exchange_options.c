@@ -185,6 +185,18 @@ static struct exchange_address parse_address(const char *name, const char *text)
                                      .port = (uint16_t)options_u64(name, colon + 1, 0, UINT16_MAX)};
 }
 
+/* Where a line goes to. */
+static struct exchange_address parse_group(const char *name, const char *text)
+{
+    const struct exchange_address address = parse_address(name, text);
+    char wanted[96];
+
+    if (address.ip >> 28 == 0xe)
+        return address;
+    snprintf(wanted, sizeof(wanted), "--%s is a multicast group, 224.0.0.0 ... 239.255.255.255, not", name);
+    options_refuse(OPTIONS_EXIT, wanted, text);
+}
+
 static void add_drop(struct exchange_line *line, const char *text)
 {
     unsigned long long first, last;
@@ -302,10 +314,10 @@ static void parse_option(struct exchange_options *options, uint32_t *reply_loss,
         b->interface = options_ip(name, optarg);
         break;
     case OPTION_GROUP_A:
-        a->group = parse_address(name, optarg);
+        a->group = parse_group(name, optarg);
         break;
     case OPTION_GROUP_B:
-        b->group = parse_address(name, optarg);
+        b->group = parse_group(name, optarg);
         break;
     case OPTION_TTL:
         options->ttl = (uint32_t)options_u64(name, optarg, 0, 255);
@@ -446,6 +458,8 @@ void exchange_options_parse(int argc, char **argv, struct exchange_options *ret_
         parse_option(&options, &reply_loss, option, long_options[idx].name);
     if (optind < argc)
         options_refuse(OPTIONS_EXIT, "takes no arguments but options; see --help", argv[optind]);
+    if (options.order_log && !options.orders)
+        options_refuse(OPTIONS_EXIT, "--order-log", "nobody takes orders, so it needs --orders");
     if (options.wire_to_wire && !options.orders && !options.port)
         options_refuse(OPTIONS_EXIT, "--wire-to-wire", "measures orders, so it needs --orders or --port");
     if (options.port && (options.orders || options.glimpse || options.server_count > 0))

@@ -217,7 +217,7 @@ static void listen_at(struct exchange_address address)
     orders.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (orders.listener < 0 || setsockopt(orders.listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         bind(orders.listener, (const struct sockaddr *)&local, sizeof(local)) != 0 || listen(orders.listener, 4) != 0)
-        options_refuse(1, "--orders", strerror(errno));
+        options_refuse_address("--orders", address.ip, address.port, errno);
 }
 
 void exchange_orders_open(const struct exchange_options *options, exchange_orders_say *say_message,

@@ -16,6 +16,21 @@ _Noreturn void options_refuse(int exit_code, const char *what, const char *value
     exit(exit_code);
 }
 
+_Noreturn void options_refuse_address(const char *option, uint32_t ip, uint16_t port, int error)
+{
+    const struct in_addr address = {.s_addr = htonl(ip)};
+    char what[80], colon_port[8] = ""; /* 0: it has none, or any would do */
+
+    if (port != 0)
+        snprintf(colon_port, sizeof(colon_port), ":%u", port);
+    snprintf(what, sizeof(what), "%s %s%s", option, inet_ntoa(address), colon_port);
+    options_refuse(1, what,
+                   error == EADDRNOTAVAIL ? "is no address of this host; 'ip address' lists them"
+                   : error == EADDRINUSE  ? "another program has it; 'ss -lnp' says which"
+                   : error == EACCES      ? "ports below 1024 take root"
+                                          : strerror(error));
+}
+
 uint64_t options_u64(const char *name, const char *text, uint64_t min, uint64_t max)
 {
     char *end;

@@ -13,6 +13,8 @@
 
 /* "program: what: value" */
 _Noreturn void options_refuse(int exit_code, const char *what, const char *value);
+/* The address that `option` names cannot be used: why (an errno), and what to do. */
+_Noreturn void options_refuse_address(const char *option, uint32_t ip, uint16_t port, int error);
 
 /* `name` is the option's, without dashes. */
 uint64_t options_u64(const char *name, const char *text, uint64_t min, uint64_t max);

@@ -225,11 +225,22 @@ with tempfile.TemporaryDirectory() as folder:
     check(not venue.finish()["whole"], "a signal ends it")
 
     for options in (["--messages", "3"], ["--loss-a", "101"], ["--drop-a", "7"], ["--drop-a", "7-6"], ["--request", "127.0.0.1"],
-                    ["--speed", "0"], ["--pause-at", "9", "--pause-at", "9"], ["--username", "toolong"], ["more"]):
+                    ["--speed", "0"], ["--pause-at", "9", "--pause-at", "9"], ["--username", "toolong"], ["more"],
+                    ["--group-a", "10.0.0.1:26477"], ["--order-log", "orders.log"]):
         done = subprocess.run([EXCHANGE, *options], capture_output=True, text=True)
         check(done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == "", f"refused: {done.stderr.strip()}")
     done = subprocess.run([EXCHANGE, "--interface-a", "192.0.2.77"], capture_output=True, text=True)
-    check(done.returncode == 1 and "line" in done.stderr, f"no such address: {done.stderr.strip()}")
+    check(done.returncode == 1 and "--interface-a 192.0.2.77: is no address of this host" in done.stderr, f"no such address: {done.stderr.strip()}")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        for option in ("--orders", "--glimpse"):
+            done = subprocess.run([EXCHANGE, option, taken], capture_output=True, text=True)
+            check(done.returncode == 1 and f"{option} {taken}: another program has it" in done.stderr, f"a port in use: {done.stderr.strip()}")
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([EXCHANGE, *SESSION, "--speed", "1000000", "--end-s", "0"], stdout=full, stderr=subprocess.PIPE, text=True)
+    check(done.returncode == 1 and "events could not be written" in done.stderr, f"stdout on a full disk: {done.stderr.strip()}")
     done = subprocess.run([EXCHANGE, "--help"], capture_output=True, text=True)
     check(done.returncode == 0 and done.stdout.startswith("usage: exchange"), "help")
 
