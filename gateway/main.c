@@ -33,10 +33,15 @@ static void help(FILE *out)
 
 static int command(int argc, char **argv)
 {
+    static char name[32]; /* getopt begins its own sentences with argv[0] */
+
     if (argc >= 2)
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-            if (strcmp(argv[1], commands[i].name) == 0)
+            if (strcmp(argv[1], commands[i].name) == 0) {
+                snprintf(name, sizeof(name), "tickgate %s", argv[1]);
+                argv[1] = name;
                 return commands[i].run(argc - 1, argv + 1);
+            }
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
         help(stdout);
         return CMD_OK;

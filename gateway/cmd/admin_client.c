@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -80,10 +81,16 @@ static int gateway_connect(const char *path, double timeout_s)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
         connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
-    fprintf(stderr, "tickgate: admin: %s: %s%s\n", path, strerror(errno),
-            errno == ECONNREFUSED || errno == ENOENT ? "; no gateway is running there"
-            : errno == EACCES                        ? "; its permissions (admin.mode, admin.group) keep you out"
-                                                     : "");
+    const int error = errno;
+    struct stat status;
+    if (error == ECONNREFUSED && stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        fprintf(stderr, "tickgate: admin: %s: is no socket; write the one that admin.socket of the gateway's config "
+                        "names\n", path);
+    else
+        fprintf(stderr, "tickgate: admin: %s: %s%s\n", path, strerror(error),
+                error == ECONNREFUSED || error == ENOENT ? "; no gateway is running there"
+                : error == EACCES                        ? "; its permissions (admin.mode, admin.group) keep you out"
+                                                         : "");
     if (fd >= 0)
         close(fd);
     return -1;

@@ -237,8 +237,9 @@ int cmd_doctor(int argc, char **argv)
         case 'h':
             fputs(help, stdout);
             return CMD_OK;
-        default:
-            return CMD_USAGE; /* getopt has said what */
+        default: /* getopt has said what */
+            fputs("tickgate doctor --help says more\n", stderr);
+            return CMD_USAGE;
         }
     }
     if (optind + 1 < argc) {

@@ -101,12 +101,14 @@ static void each_port(struct doctor *doctor, struct doctor_finding *finding, por
         doctor_say(finding, DOCTOR_UNKNOWN, "no config says which ports");
         return;
     }
+    const char *const why = finding->why;
     for (uint32_t i = 0; i < doctor->config->port_count; i++) {
         const struct config_port *port = &doctor->config->port[i];
         if (i == 0)
             snprintf(finding->subject, sizeof(finding->subject), "%s", port->name);
         else
             finding = doctor_next(doctor, finding, port->name);
+        finding->why = why; /* that of the port before may have been another */
         check(doctor, finding, port);
     }
 }
@@ -121,8 +123,10 @@ static bool card_missing(const struct doctor *doctor, struct doctor_finding *fin
         !sysfile_exists(doctor->root, "/sys/bus/pci/devices") || device_of(doctor, port, place))
         return false;
     doctor_say(finding, status, "there is no card %s", port->device);
-    if (status == DOCTOR_BAD)
+    if (status == DOCTOR_BAD) {
+        finding->why = "A port needs its device: the start is refused.";
         doctor_fix(finding, "lspci -D; then the address in ports: device");
+    }
     return true;
 }
 

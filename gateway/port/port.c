@@ -199,8 +199,12 @@ int port_open(struct port *port, const struct config_port *config, uint16_t rx_q
         return fail(ret_error, config,
                     "cannot be created by this user; be root, or give the program cap_net_raw (net_tap: cap_net_admin)",
                     error);
-    if (error)
-        return fail(ret_error, config, "cannot be created", error);
+    if (error) /* the driver of net_tap says EINVAL, whatever it was */
+        return fail(ret_error, config,
+                    config_device_is(config->device, "net_tap")
+                        ? "cannot be created; it takes root or net_admin, and a name that no other interface has"
+                        : "cannot be created",
+                    error);
     error = rte_eth_dev_get_port_by_name(name, &port->id);
     if (error)
         return fail(ret_error, config, "is no Ethernet device of this host", 0);

@@ -36,6 +36,7 @@ for arguments, sentence in (
         (["run", "x.yaml", "--duration", "1e3"], "--duration wants a number from 0.001 to 1000000000, not 1e3"),
         (["run", "x.yaml", "--duration", "-1"], "--duration wants a number from 0.001 to 1000000000, not -1"),
         (["run", "x.yaml", "--foo"], "tickgate run --help says more"),
+        (["run", "x.yaml", "--foo"], "tickgate run: unrecognized option '--foo'"),
         (["replay", "x.yaml", "--foo"], "tickgate replay --help says more"),
         (["admin", "--timeout", "0x10", "x.sock", "status"], "--timeout wants a number from 0.001 to 3600, not 0x10; see --help"),
         (["admin", "--timeout", "3601", "x.sock", "status"], "--timeout wants a number from 0.001 to 3600, not 3601"),
@@ -97,6 +98,17 @@ while process.poll() is None: # until it has blocked SIGINT, to read it as a sig
 process.send_signal(signal.SIGINT)
 out, err = process.communicate(timeout=20)
 g.check(process.returncode == 1 and "stopped by a signal before the captures had ended" in err, f"a replay that is interrupted: exit 1: {err}")
+
+done = tickgate("admin", config, "status")
+g.check(done.returncode == 2 and f"{config}: is no socket" in done.stderr and "admin.socket" in done.stderr,
+        f"admin of a config instead of its socket: {done.stderr}", quiet=True)
+if os.geteuid() == 0 and os.path.exists("/dev/net/tun"):
+    taken = work.path("taken.yaml")
+    with open(config, encoding="ascii") as file, open(taken, "w", encoding="ascii") as copy:
+        copy.write(file.read().replace("device: net_ring", "device: 'net_tap,iface=lo'", 1))
+    done = tickgate("run", taken, "--duration", "0.01")
+    g.check(done.returncode == 1 and "a name that no other interface has" in done.stderr, f"net_tap by a name that is taken: {done.stderr}",
+            quiet=True)
 
 kept = work.path("kept")
 for life in (1, 2):

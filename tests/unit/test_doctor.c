@@ -221,6 +221,7 @@ Test(doctor, a_card_that_is_not_there_is_bad)
     expect("nic_node", DOCTOR_OK, "03:00.0 is no hardware", NULL); /* a host that tells of no cards at all */
     rig_file("/sys/bus/pci/devices/0000:04:00.0/local_cpulist", "0-1\n");
     expect("nic_node", DOCTOR_BAD, "there is no card 03:00.0", "lspci -D");
+    cr_expect(strstr(found("nic_node")->why, "refused"), "not of nodes: %s", found("nic_node")->why);
     expect("pcie_link", DOCTOR_UNKNOWN, "there is no card 03:00.0", NULL);
     expect("firmware", DOCTOR_UNKNOWN, "there is no card 03:00.0", NULL);
 }
