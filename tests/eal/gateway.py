@@ -14,6 +14,8 @@ SHARED = os.environ.get("SHARED", "")
 SANITIZED = os.environ.get("SANITIZE", "none") != "none"
 SKIP = 77
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL) # tests that nohup has started give their children what a terminal would
+
 CONFIG = """\
 gateway: {{name: {name}, mode: {mode}, memory: {memory}, memory_mb: 128, burst: {burst}, ring_slots: {ring_slots}}}
 lcores:
