@@ -177,8 +177,8 @@ struct config_feed {
     uint32_t reorder_us;         /* 0 ... 10,000,000 */
     uint32_t hold_messages;      /* messages kept behind a hole, a power of two, 1024 ... 2^22 */
     enum config_stale stale;     /* a hole is announced at once, or when its reorder window has ended */
-    uint32_t silence_ms;         /* a line without a packet for so long is silent; all lines: the channel is stale.
-                                  * 0 = never, ... 3,600,000 */
+    uint32_t silence_ms;         /* a line without a packet for so long is silent; none says anything new: the
+                                  * channel is stale. 0 = never, ... 3,600,000 */
     enum config_checksum checksum; /* verify: UDP checksums are verified in software */
     struct config_retransmission retransmission;
     struct config_snapshot snapshot;

@@ -49,6 +49,12 @@ static __attribute__((noinline)) void notice_next(struct channel *channel, struc
     channel_notice(channel, cursor, event);
 }
 
+static inline bool far(const struct channel *channel, uint64_t seq)
+{
+    return seq > channel->arb.newest_seq && seq - channel->arb.newest_seq > channel->far_max &&
+           channel->arb.next_seq != 0;
+}
+
 /* ---- sessions ---- */
 
 /* One corrupt packet must not end a session that goes on, with all its books. Another name is believed in the packet
@@ -77,8 +83,34 @@ static bool session_left(const struct channel *channel, const struct mold_packet
            (packet->count == 0 || !health_all_silent(&channel->health, now_ns));
 }
 
+/* Our session is over: what was still missing of it will never come now, books are empty. */
+static void session_leave(struct channel *channel, struct channel_cursor *cursor)
+{
+    const uint64_t seq = channel->arb.next_seq;
+    const uint64_t missing_count = channel->arb.newest_seq - seq;
+
+    if (missing_count > 0) {
+        arb_pass_hole(&channel->arb, channel->arb.newest_seq);
+        channel_stale_raise(channel, cursor, STALE_LOST, seq, missing_count);
+    }
+    if (channel->end == END_ANNOUNCED)
+        cursor->pending |= PENDING_SESSION_END;
+    book_clear(channel->book);
+    channel_forget(channel, 0, channel->instruments_max);
+    arb_restart(&channel->arb, 1);
+    health_restart(&channel->health);
+    channel_recover_restart(channel);
+}
+
+static void session_enter(struct channel *channel, struct channel_cursor *cursor)
+{
+    channel->end = END_NONE;
+    cursor->pending |= PENDING_SESSION;
+    count(&channel->counters.session_count);
+}
+
 /* A packet of another session than the current one. False: of the one before, or not to be believed: dropped. Otherwise
- * a session begins: what was still missing of the old one will never come now. */
+ * a session begins. */
 static __attribute__((noinline)) bool session_begin(struct channel *channel, struct channel_cursor *cursor,
                                                    const struct mold_packet *packet, bool end)
 {
@@ -88,33 +120,83 @@ static __attribute__((noinline)) bool session_begin(struct channel *channel, str
     }
     if (!session_believed(channel, packet, end)) {
         if (!end)
-            health_packet(&channel->health, cursor->line, 0, 0, cursor->now_ns); /* wrong perhaps, but not silent */
+            health_packet(&channel->health, cursor->line, 0, 0, cursor->now_ns); /* the line is not silent, ours is */
         return false;
     }
     if (channel->session_known) {
-        const uint64_t seq = channel->arb.next_seq;
-        const uint64_t missing_count = channel->arb.newest_seq - seq;
-        if (missing_count > 0) {
-            arb_pass_hole(&channel->arb, channel->arb.newest_seq);
-            channel_stale_raise(channel, cursor, STALE_LOST, seq, missing_count);
-        }
-        if (channel->end == END_ANNOUNCED)
-            cursor->pending |= PENDING_SESSION_END;
         channel->old_session_known = true;
         memcpy(channel->old_session, channel->session, MOLD_SESSION_LEN);
-        book_clear(channel->book);
-        channel_forget(channel, 0, channel->instruments_max);
-        arb_restart(&channel->arb, 1);
-        health_restart(&channel->health);
-        channel_recover_restart(channel);
+        session_leave(channel, cursor);
     }
     channel->session_known = true;
     channel->other_session_known = false;
     memcpy(channel->session, packet->session, MOLD_SESSION_LEN);
-    channel->end = END_NONE;
-    cursor->pending |= PENDING_SESSION;
-    count(&channel->counters.session_count);
+    session_enter(channel, cursor);
     return true;
+}
+
+/* ---- a feed that says nothing new ---- */
+
+/* Does a line say what it has said before, or go on in front of a hole that was passed? What comes late, in its turn or
+ * where the line had skipped it, is said for the first time. */
+static bool goes_back(const struct channel *channel, uint32_t line, const struct mold_packet *packet)
+{
+    const struct arb_line *from = &channel->arb.line[line];
+
+    if (packet->seq >= channel->passed_seq && packet->seq < channel->passed_end_seq)
+        return true;
+    for (uint32_t i = 0; i < ARB_LINE_HOLES; i++)
+        if (packet->seq >= from->hole[i].seq && packet->seq < from->hole[i].end_seq)
+            return false;
+    return packet->seq + packet->count < from->next_seq;
+}
+
+/* A packet that goes back came on `line`. True: the venue has begun anew under the same name. Each line that is not
+ * silent has gone back, and this one begins, or has gone on from further back for silence_ns, nearly all in order: what
+ * circulates in a network does not. */
+static bool begun_anew(struct channel *channel, uint32_t line, const struct mold_packet *packet, uint64_t now_ns)
+{
+    struct channel_again *again = &channel->again[line];
+
+    if (again->count == 0)
+        *again = (struct channel_again){.since_ns = now_ns};
+    if (packet->seq >= again->seq) {
+        again->count++;
+        again->seq = packet->seq + packet->count;
+    } else {
+        again->count--;
+    }
+    for (uint32_t i = 0; i < channel->arb.line_count; i++)
+        if (i != line && channel->again[i].count < AGAIN_PACKETS_MIN && !health_silent(&channel->health, i, now_ns))
+            return false;
+    return packet->seq == 1 ||
+           (again->count >= AGAIN_PACKETS_MIN && now_ns - again->since_ns >= channel->health.silence_ns);
+}
+
+/* A packet of our session where the feed has said nothing new for silence_ns. Whatever is new, or says that nothing is,
+ * ends the silence. */
+static __attribute__((noinline)) void silent_receive(struct channel *channel, struct channel_cursor *cursor,
+                                                     uint32_t line, const struct mold_packet *packet, bool end)
+{
+    const uint64_t next_seq = channel->arb.next_seq, end_seq = packet->seq + packet->count;
+
+    if (far(channel, packet->seq))
+        return;
+    if (packet->seq == 0 || end_seq > next_seq || (packet->count == 0 && end_seq == next_seq)) {
+        memset(channel->again, 0, sizeof(channel->again));
+        channel_stale_lower(channel, cursor, STALE_SILENT);
+        return;
+    }
+    count(&channel->counters.again_count);
+    if (!goes_back(channel, line, packet)) {
+        memset(channel->again, 0, sizeof(channel->again)); /* a line that is only late says that the session goes on */
+        return;
+    }
+    if (end || !begun_anew(channel, line, packet, cursor->now_ns))
+        return;
+    count(&channel->counters.anew_count);
+    session_leave(channel, cursor);
+    session_enter(channel, cursor);
 }
 
 /* ---- the two calls of the hot path ---- */
@@ -132,14 +214,8 @@ static __attribute__((noinline)) bool far_believed(struct channel *channel, uint
     }
     count(&channel->counters.far_count);
     channel->far_seq = seq;
-    health_packet(&channel->health, line, 0, 0, now_ns); /* wrong perhaps, but not silent */
+    health_packet(&channel->health, line, 0, 0, now_ns); /* the line is not silent, the feed is */
     return false;
-}
-
-static inline bool far(const struct channel *channel, uint64_t seq)
-{
-    return seq > channel->arb.newest_seq && seq - channel->arb.newest_seq > channel->far_max &&
-           channel->arb.next_seq != 0;
 }
 
 /* What of a packet that is to be delivered has been decoded already. */
@@ -163,6 +239,7 @@ static inline void data_accept(struct channel *channel, uint32_t line, const str
     if (UNLIKELY(packet->seq == 0)) {
         count(&channel->counters.unsequenced_count);
         health_packet(&channel->health, line, 0, 0, cursor->now_ns);
+        health_alive(&channel->health, cursor->now_ns);
         if (channel->spin_state == SPIN_NONE) /* else there are no books to apply it to */
             cursor_begin(cursor, packet->blocks, 0, packet->count, 0);
         return;
@@ -171,6 +248,8 @@ static inline void data_accept(struct channel *channel, uint32_t line, const str
         return;
     const enum arb_verdict verdict = arb_accept(&channel->arb, line, packet->seq, packet->count, cursor->now_ns, &skip);
     count(&channel->counters.arb[verdict]);
+    if (LIKELY(verdict != ARB_DUPLICATE))
+        health_alive(&channel->health, cursor->now_ns);
     health_packet(&channel->health, line, packet->seq, packet->count, cursor->now_ns);
     if (UNLIKELY(channel->spin_state != SPIN_NONE)) { /* books are being loaded: whatever comes is kept */
         channel->arb.next_seq = next_seq;
@@ -196,9 +275,11 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
     if (far(channel, packet->seq) && !far_believed(channel, line, packet->seq, cursor->now_ns))
         return;
     health_packet(&channel->health, line, packet->seq, 0, cursor->now_ns);
+    if (packet->seq == 0 || packet->seq >= channel->arb.next_seq)
+        health_alive(&channel->health, cursor->now_ns);
     if (packet->seq != 0 && arb_accept(&channel->arb, line, packet->seq, 0, cursor->now_ns, &skip) == ARB_GAP)
         channel_beat(channel, cursor, packet->seq);
-    if (end && channel->end == END_NONE) {
+    if (end && channel->end == END_NONE && (packet->seq == 0 || packet->seq >= channel->arb.next_seq)) {
         channel->end = END_ANNOUNCED;
         channel->waiting = true;
     }
@@ -222,7 +303,7 @@ bool channel_receive_looked(struct channel *channel, uint32_t line, const struct
         if (!session_begin(channel, ret_cursor, packet, look->verdict == MOLD_END))
             return false;
     if (UNLIKELY(channel->stale & STALE_SILENT))
-        channel_stale_lower(channel, ret_cursor, STALE_SILENT);
+        silent_receive(channel, ret_cursor, line, packet, look->verdict == MOLD_END);
     if (LIKELY(look->verdict == MOLD_DATA))
         data_accept(channel, line, packet, ahead, look, ret_cursor);
     else

@@ -57,7 +57,7 @@ struct channel_params {
     bool stale_at_once;        /* the channel is stale from the first sight of a hole, not from its window's end */
     bool live;                 /* no capture: a packet further ahead than hold_messages is not believed alone. So too
                                 * where there is recovery */
-    uint64_t silence_ns;       /* lines silent for so long: alarm; all of them: stale. 0 = never */
+    uint64_t silence_ns;       /* lines silent for so long: alarm; none has said anything new: stale. 0 = never */
     struct channel_recovery recovery;
     uint64_t midnight_ns;      /* exchange's midnight, ns since the UTC epoch; added to message timestamps */
     uint64_t first_seq;        /* as arb_init: 1 = whole session wanted, 0 = join where the capture begins */
@@ -71,6 +71,9 @@ struct channel_counters {
     uint64_t unsequenced_count;        /* data packets with sequence 0: not arbitrated; delivered, but during a spin */
     uint64_t trailing_count;           /* packets with bytes behind their last block */
     uint64_t session_count;            /* sessions begun */
+    uint64_t anew_count;               /* ... under the same name: the venue has begun anew */
+    uint64_t again_count;              /* packets that said only what was long known, where nothing else came for
+                                        * silence_ns */
     uint64_t old_session_count;        /* packets of a session that was left before */
     uint64_t other_session_count;      /* packets of another session than the one that goes on, not believed alone */
     uint64_t held_count;               /* packets kept behind a hole */
@@ -94,7 +97,7 @@ struct channel_counters {
     uint64_t contradicted_count;       /* books that should have been whole and were not: loaded anew */
     uint64_t snapshot_message_count;   /* messages of snapshots; they are in message_count too */
     uint64_t stale_count;              /* times that the channel became stale */
-    uint64_t silent_count;             /* ... because every line was silent */
+    uint64_t silent_count;             /* ... because no line said anything new */
     uint64_t message_count;            /* messages delivered to the decoder (not those of no bytes) */
     uint64_t message_type_count[256];  /* the same by type byte */
     uint64_t empty_count;              /* blocks of length 0 */

@@ -464,6 +464,8 @@ static bool hole_settle(struct channel *channel, struct channel_cursor *cursor, 
     retransmit_reset(&channel->retransmit);
     arb_pass_hole(&channel->arb, end_seq);
     hold_advance(&channel->hold, end_seq);
+    channel->passed_seq = seq;
+    channel->passed_end_seq = end_seq;
     channel_stale_raise(channel, cursor, STALE_LOST, seq, end_seq - seq);
     return true;
 }
@@ -579,6 +581,8 @@ void channel_recover_restart(struct channel *channel)
     channel->waiting = channel->joining = channel->contradicted = false;
     channel->forced_seq = channel->hopeless_seq = channel->far_seq = 0;
     channel->beat_seq = 0;
+    channel->passed_seq = channel->passed_end_seq = 0;
+    memset(channel->again, 0, sizeof(channel->again));
     channel->episode = 0;
     channel->stale = 0;
     channel->stale_flag = 0;

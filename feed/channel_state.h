@@ -27,7 +27,7 @@ enum pending {
 enum stale {
     STALE_HOLE = 1u << 0,   /* messages are missing that may still come */
     STALE_LOST = 1u << 1,   /* messages were given up: until a snapshot or a new session */
-    STALE_SILENT = 1u << 2, /* no line has said anything for too long */
+    STALE_SILENT = 1u << 2, /* no line has said anything new for too long */
 };
 
 enum end_state {
@@ -47,6 +47,15 @@ enum spin_state {
     SPIN_CLEARING, /* books are being emptied, a slice at a time */
     SPIN_READY,    /* they are empty; the first message of the snapshot has not come */
     SPIN_LOADING,
+};
+
+#define AGAIN_PACKETS_MIN 3u /* so many more in order than out of it, before a line has gone back for good */
+
+/* What a line says that it has said before, while the feed is silent otherwise. */
+struct channel_again {
+    uint64_t seq;      /* one past the newest of it */
+    uint64_t since_ns;
+    uint32_t count;    /* packets in order, less those that are not; 0: nothing */
 };
 
 struct channel {
@@ -85,6 +94,8 @@ struct channel {
     bool other_session_known;
     uint8_t other_session[MOLD_SESSION_LEN]; /* of a packet that was not believed alone */
     struct channel_market market; /* `ended` is not kept here */
+    struct channel_again again[ARB_LINES_MAX];
+    uint64_t passed_seq, passed_end_seq; /* the newest hole of this session that was passed; none: equal */
     struct hold hold;
     uint32_t arrived_count;   /* messages kept while others go out, since their last slice */
     uint64_t forced_seq;      /* holes that begin below have no reorder window any more: too much is held behind */

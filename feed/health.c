@@ -28,8 +28,10 @@ void health_quiet(struct health *health, uint32_t line, uint64_t now_ns)
     struct health_line *mine = &health->line[line];
     const uint64_t quiet_ns = mine->last_ns != 0 && now_ns > mine->last_ns ? now_ns - mine->last_ns : 0;
 
-    if (health->first_ns == 0)
+    if (health->first_ns == 0) {
         store(&health->first_ns, now_ns);
+        health_alive(health, now_ns); /* the alarm's time begins with the first packet, whatever it says */
+    }
     if (quiet_ns > mine->silence_max_ns)
         store(&mine->silence_max_ns, quiet_ns);
     if (quiet_ns >= health->silence_ns && health->silence_ns != 0)

@@ -31,7 +31,7 @@ struct health_seen { uint64_t seq, now_ns; uint32_t line; };
 struct health {
     uint64_t silence_ns;         /* 0 = no alarm */
     uint64_t first_ns;           /* first packet of any line; 0 = none yet */
-    uint64_t last_ns;            /* last packet of any line */
+    uint64_t last_ns;            /* last sign of life of the feed, as health_alive; at first first_ns */
     uint32_t line_count;
     struct health_line line[ARB_LINES_MAX];
     struct health_seen seen[HEALTH_SEEN_SLOTS]; /* by sequence modulo slots; seq 0 = empty */
@@ -64,7 +64,6 @@ static inline void health_packet(struct health *health, uint32_t line, uint64_t 
     if (UNLIKELY(now_ns - mine->last_ns > mine->unheard_ns)) /* or time runs backwards */
         health_quiet(health, line, now_ns);
     __atomic_store_n(&mine->last_ns, now_ns, __ATOMIC_RELAXED);
-    __atomic_store_n(&health->last_ns, now_ns, __ATOMIC_RELAXED);
     if (seq == 0 || count == 0)
         return;
     struct health_seen *seen = &health->seen[seq & (HEALTH_SEEN_SLOTS - 1)];
@@ -73,6 +72,13 @@ static inline void health_packet(struct health *health, uint32_t line, uint64_t 
         __atomic_store_n(&mine->first_count, mine->first_count + 1, __ATOMIC_RELAXED);
     } else if (seq == seen->seq && line != seen->line)
         health_behind(health, line, seen, now_ns);
+}
+
+/* A packet said something new, or that there is nothing new. A line that only says again what is long known is not
+ * silent, but a feed of such lines is: else one that delivers nothing would look healthy. */
+static inline void health_alive(struct health *health, uint64_t now_ns)
+{
+    __atomic_store_n(&health->last_ns, now_ns, __ATOMIC_RELAXED);
 }
 
 /* Has any line spoken yet? Before that nobody is silent. Any thread. */
@@ -84,9 +90,9 @@ static inline bool health_heard(const struct health *health)
 /* Is the line silent at `now_ns`? One that never spoke is silent when the first packet of another one is silence_ns
  * old. */
 bool health_silent(const struct health *health, uint32_t line, uint64_t now_ns);
-/* Are all of them? False before the first packet. */
+/* Has the feed given no sign of life for silence_ns? False before the first packet. */
 bool health_all_silent(const struct health *health, uint64_t now_ns);
-/* When that would be so if nothing came: last packet + silence_ns; UINT64_MAX without alarm or packet. */
+/* When that would be so if nothing came; UINT64_MAX without alarm or packet. */
 static inline uint64_t health_deadline_ns(const struct health *health)
 {
     return health->silence_ns == 0 || health->last_ns == 0 ? UINT64_MAX : health->last_ns + health->silence_ns;

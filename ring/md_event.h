@@ -46,7 +46,7 @@ enum md_type {
     MD_LISTING_COLLAR = 22, /* part 2: ref = upper collar high, lower collar low 32 bits, qty = execution time, s */
     MD_SYSTEM = 23,     /* system event of the channel: side = event code */
     MD_STALE_BEGIN = 24, /* messages are missing: every instrument of the channel is stale. ref = first missing
-                         * sequence, qty = how many as far as is known (saturated); qty 0: every line is silent */
+                         * sequence, qty = how many as far as is known (saturated); qty 0: no line says anything new */
     MD_STALE_END = 25,  /* the channel is whole again: all that was missing has been applied. ref = sequence that is
                          * delivered next */
     MD_SESSION = 26,    /* a feed session begins: books and directory are empty, ref = first 8 letters of its name */

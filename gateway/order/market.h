@@ -61,7 +61,7 @@ struct market_channel {
     uint64_t *known;        /* a bit for each instrument that an event was about since the channel began anew */
     uint32_t instrument_count;
     bool stale;             /* between MD_STALE_BEGIN and MD_STALE_END, or events were lost to an overrun */
-    bool silent;            /* stale because no line of the feed says anything, as its rx lcore knows by its clock */
+    bool silent;            /* stale because no line of the feed says anything new: its rx lcore knows by its clock */
     bool lost;              /* events were lost to an overrun and have not been made good by a refresh */
     bool session_ended;
     uint8_t system;         /* code of the newest system event, 0 = unknown */

@@ -1192,9 +1192,10 @@ Test(channel, another_session_is_believed_at_once_where_ours_has_ended_or_is_sil
     params.silence_ns = 1000000;
     struct rig rig = rig_open(&params);
     send_range(&rig, 0, session_a, 1, 2);
+    const uint64_t silent_ns = rig.now_ns + params.silence_ns;
     rig.now_ns += params.silence_ns - 1;
     cr_assert(!send_range(&rig, 0, session_b, 7, 1));
-    cr_assert_eq(channel_deadline_ns(rig.channel), rig.now_ns + params.silence_ns, "wrong perhaps, but not silent");
+    cr_assert_eq(channel_deadline_ns(rig.channel), silent_ns, "the line is not silent, our session is");
     send_control(&rig, 0, session_a, 3, MOLD_COUNT_END);
     cr_assert(send_range(&rig, 0, session_c, 7, 1));
     cr_assert_eq(channel_counters(rig.channel)->session_count, 2u);
@@ -1249,6 +1250,226 @@ Test(channel, the_end_of_a_session_that_was_left_long_ago_begins_none)
     send_control(&rig, 0, session_c, 4, MOLD_COUNT_END);
     cr_assert(!send_control(&rig, 1, session_a, 3, MOLD_COUNT_END), "nor where ours has ended");
     cr_assert_eq(channel_counters(rig.channel)->session_count, 3u);
+    rig_close(&rig);
+}
+
+/* ---- nothing new, and a venue that begins anew under the same name ---- */
+
+#define SILENCE_NS UINT64_C(1000000)
+
+/* Lines are at sequence 101; so is B if `b_behind` is 0. */
+static struct rig rig_spoken(uint64_t b_behind)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = SILENCE_NS;
+    struct rig rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 100);
+    send_range(&rig, 1, session_a, 1, (uint32_t)(100 - b_behind));
+    return rig;
+}
+
+/* Time goes on until the feed is silent; lines may speak, but say nothing new. */
+static void rig_silent(struct rig *rig)
+{
+    expire(rig, rig->now_ns + SILENCE_NS);
+    cr_assert(channel_stale(rig->channel));
+}
+
+Test(channel, a_feed_that_says_only_what_is_long_known_is_stale_until_it_says_what_is_new)
+{
+    struct rig rig = rig_spoken(50);
+    for (uint64_t seq = 51; seq < 61; seq++) { /* in order, but late */
+        rig.now_ns += SILENCE_NS / 10 - 1;
+        send_range(&rig, 1, session_a, seq, 1);
+        cr_assert(!channel_stale(rig.channel));
+    }
+    rig.now_ns += SILENCE_NS / 10;
+    send_range(&rig, 1, session_a, 61, 1);
+    cr_assert(channel_stale(rig.channel));
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_STALE_BEGIN);
+    cr_assert_eq(rig.event[rig.event_count - 1].qty, 0u);
+    cr_assert_eq(channel_counters(rig.channel)->silent_count, 1u);
+    send_control(&rig, 1, session_a, 62, 0);
+    send_range(&rig, 0, session_a, 90, 11);
+    cr_assert(channel_stale(rig.channel), "heartbeats and repetitions below what is next are no news");
+    cr_assert_eq(channel_counters(rig.channel)->again_count, 3u);
+    cr_assert(send_control(&rig, 0, session_a, 101, 0));
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_STALE_END);
+    cr_assert(send_range(&rig, 0, session_a, 101, 1));
+    cr_assert_eq(types_count(&rig, MD_SESSION), 1u);
+    rig_close(&rig);
+}
+
+Test(channel, a_venue_that_begins_anew_after_silence_is_believed_with_its_first_packet)
+{
+    for (uint32_t heartbeat = 0; heartbeat < 2; heartbeat++) {
+        struct rig rig = rig_listed();
+        rig_close(&rig);
+        rig = rig_spoken(0);
+        rig_silent(&rig);
+        cr_assert(heartbeat ? send_control(&rig, 1, session_a, 1, 0) : send_range(&rig, 1, session_a, 1, 3));
+        cr_assert_eq(types_count(&rig, MD_SESSION), 2u);
+        cr_assert(!channel_stale(rig.channel));
+        cr_assert_eq(channel_counters(rig.channel)->anew_count, 1u);
+        cr_assert_eq(channel_counters(rig.channel)->session_count, 2u);
+        cr_assert_eq(channel_arb(rig.channel)->next_seq, heartbeat ? 1u : 4u);
+        send_range(&rig, 0, session_a, 1, 3);
+        cr_assert(send_range(&rig, 0, session_a, 4, 2));
+        cr_assert_eq(rig.last_seq, 5u);
+        cr_assert_eq(types_count(&rig, MD_SESSION), 2u);
+        cr_assert_eq(memcmp(channel_session(rig.channel), session_a, MOLD_SESSION_LEN), 0);
+        rig_close(&rig);
+    }
+}
+
+Test(channel, a_venue_that_begins_anew_without_silence_is_believed_after_silence_ns_twice)
+{
+    struct rig rig = rig_spoken(0);
+    const uint64_t begun_ns = rig.now_ns;
+    uint64_t seq = 1;
+    for (; types_count(&rig, MD_SESSION) == 1; seq++) {
+        rig.now_ns += SILENCE_NS / 20;
+        send_range(&rig, 0, session_a, seq, 1);
+        if (types_count(&rig, MD_SESSION) == 1 && seq > 2 && seq % 7 != 0) /* B is behind, and lacks some */
+            send_range(&rig, 1, session_a, seq % 5 == 0 ? seq - 2 : seq, 1);
+        cr_assert_lt(seq, 60u);
+        if (types_count(&rig, MD_SESSION) == 1)
+            cr_assert_eq(channel_stale(rig.channel), rig.now_ns - begun_ns >= SILENCE_NS);
+    }
+    cr_assert_geq(rig.now_ns - begun_ns, 2 * SILENCE_NS);
+    cr_assert_leq(rig.now_ns - begun_ns, 2 * SILENCE_NS + SILENCE_NS / 10);
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 1u, "what came before is missing");
+    expire(&rig, rig.now_ns + REORDER_NS);
+    cr_assert(channel_stale(rig.channel), "and is known to be");
+    cr_assert_eq(rig.last_seq, seq - 1);
+    rig_close(&rig);
+}
+
+Test(channel, a_venue_that_began_anew_and_is_quiet_is_understood_by_its_heartbeats)
+{
+    struct rig rig = rig_spoken(0);
+    for (uint32_t i = 0; i < 10; i++) {
+        rig.now_ns += SILENCE_NS / 3;
+        send_control(&rig, i % 2, session_a, 4, 0);
+    }
+    cr_assert_eq(types_count(&rig, MD_SESSION), 2u);
+    cr_assert_eq(channel_arb(rig.channel)->newest_seq, 4u);
+    rig_close(&rig);
+}
+
+/* One line, and perhaps another one that says again what it has said: no venue that begins anew. */
+static void expect_no_session(struct rig *rig)
+{
+    cr_assert_eq(types_count(rig, MD_SESSION), 1u);
+    cr_assert_eq(channel_counters(rig->channel)->anew_count, 0u);
+    cr_assert_eq(channel_arb(rig->channel)->next_seq, 101u);
+    cr_assert(send_range(rig, 0, session_a, 101, 1));
+    cr_assert(!channel_stale(rig->channel), "as if nothing had been");
+    rig_close(rig);
+}
+
+Test(channel, a_line_that_is_far_behind_is_no_venue_that_begins_anew)
+{
+    struct rig rig = rig_spoken(99);
+    for (uint64_t seq = 2; seq <= 100; seq++) {
+        rig.now_ns += SILENCE_NS / 3;
+        send_range(&rig, 1, session_a, seq, 1);
+        if (seq % 10 > 4)
+            send_range(&rig, 1, session_a, seq - 3, 1); /* the network brings some twice */
+        if (seq % 10 == 8)
+            send_range(&rig, 0, session_a, seq % 20 == 8 ? 1 : seq / 10, 1); /* and the other line one from the past */
+    }
+    cr_assert(channel_stale(rig.channel));
+    expect_no_session(&rig);
+    rig = rig_spoken(99); /* one that has spoken never */
+    rig_close(&rig);
+    struct channel_params params = default_params;
+    params.silence_ns = SILENCE_NS;
+    rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 100);
+    rig_silent(&rig);
+    for (uint64_t seq = 1; seq <= 100; seq++) {
+        rig.now_ns += SILENCE_NS / 3;
+        send_range(&rig, 1, session_a, seq, 1);
+    }
+    expect_no_session(&rig);
+}
+
+/* It had skipped messages, which then came late: for the first time on this line. */
+Test(channel, what_a_line_says_late_is_not_said_again)
+{
+    struct rig rig = rig_spoken(50);
+    send_range(&rig, 1, session_a, 98, 1);
+    for (uint64_t seq = 51; seq < 98; seq++) {
+        rig.now_ns += SILENCE_NS / 3;
+        send_range(&rig, 1, session_a, seq, 1);
+    }
+    expect_no_session(&rig);
+}
+
+Test(channel, packets_that_circulate_are_no_venue_that_begins_anew)
+{
+    struct rig rig = rig_spoken(0);
+    for (uint32_t i = 0; i < 100; i++) {
+        rig.now_ns += SILENCE_NS / 10;
+        send_range(&rig, 0, session_a, 40, 3);
+    }
+    cr_assert(channel_stale(rig.channel));
+    expect_no_session(&rig);
+    rig = rig_spoken(0);
+    for (uint32_t i = 0; i < 100; i++) {
+        rig.now_ns += SILENCE_NS / 10;
+        send_range(&rig, 0, session_a, 40 + i % 4, 1);
+    }
+    expect_no_session(&rig);
+}
+
+/* Of whatever is forged: while any line says what is next, nothing of it counts. */
+Test(channel, no_venue_begins_anew_while_a_line_goes_on)
+{
+    struct rig rig = rig_spoken(0);
+    for (uint64_t i = 0; i < 60; i++) {
+        rig.now_ns += SILENCE_NS / 10;
+        send_range(&rig, 0, session_a, i % 50 + 1, 1);
+        if (i % 10 == 9)
+            send_control(&rig, 1, session_a, 101, 0);
+    }
+    cr_assert(!channel_stale(rig.channel));
+    for (uint64_t i = 0; i < 60; i++) { /* silence again and again, each time ended by a heartbeat */
+        rig.now_ns += SILENCE_NS / 10;
+        send_range(&rig, 0, session_a, i % 50 + 2, 1);
+        if (i % 15 == 14)
+            send_control(&rig, 1, session_a, 101, 0);
+    }
+    expect_no_session(&rig);
+}
+
+Test(channel, the_end_of_the_session_that_goes_back_is_no_venue_that_begins_anew)
+{
+    struct rig rig = rig_spoken(0);
+    for (uint64_t i = 0; i < 60; i++) {
+        rig.now_ns += SILENCE_NS / 10;
+        send_control(&rig, 0, session_a, 50, MOLD_COUNT_END);
+    }
+    cr_assert(channel_stale(rig.channel));
+    expect_no_session(&rig);
+}
+
+/* What was passed was none of the venue's: lines go on in front of it, and say each message for the first time. */
+Test(channel, lines_that_go_on_in_front_of_what_was_passed_begin_anew)
+{
+    struct rig rig = rig_spoken(0);
+    send_range(&rig, 0, session_a, 1001, 1);
+    expire(&rig, rig.now_ns + REORDER_NS);
+    cr_assert_eq(channel_arb(rig.channel)->next_seq, 1002u);
+    for (uint64_t seq = 101; seq < 130; seq++) {
+        rig.now_ns += SILENCE_NS / 10;
+        send_range(&rig, 0, session_a, seq, 1);
+        send_range(&rig, 1, session_a, seq, 1);
+    }
+    cr_assert_eq(channel_counters(rig.channel)->anew_count, 1u);
+    cr_assert_eq(rig.last_seq, 129u, "and are heard");
+    cr_assert(channel_stale(rig.channel), "but not whole");
     rig_close(&rig);
 }
 
