@@ -2,11 +2,14 @@
  * is no EAL. */
 #include "gateway/place.h"
 
+#include "gateway/sysfile.h"
+
 #include <errno.h>
 #include <numa.h>
 #include <numaif.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -48,6 +51,18 @@ static void *map(size_t bytes, int flags)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Has the host so much left? True where it does not say. Without this look the kernel would kill whom it likes when the
+ * pages are touched. */
+static bool available(size_t bytes)
+{
+    char text[512];
+    const char *at;
+
+    if (sysfile_read("", text, sizeof(text), "/proc/meminfo") <= 0 || !(at = strstr(text, "MemAvailable:")))
+        return true;
+    return bytes / 1024 <= strtoull(at + strlen("MemAvailable:"), NULL, 10);
+}
+
 void *place_alloc(struct place *place, size_t bytes, int node)
 {
     if (place->count == PLACE_BLOCKS_MAX || bytes == 0)
@@ -60,7 +75,7 @@ void *place_alloc(struct place *place, size_t bytes, int node)
     if (memory) {
         place->huge_bytes += bytes;
     } else {
-        memory = map(bytes, 0);
+        memory = unit == 4096 || available(bytes) ? map(bytes, 0) : NULL;
         if (!memory)
             return NULL;
         (void)madvise(memory, bytes, MADV_HUGEPAGE);

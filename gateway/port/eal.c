@@ -52,6 +52,20 @@ static uint64_t hugepages_free_mb(void)
     return (uint64_t)pages * 2;
 }
 
+/* What the host can give without paging; as much as there can be where it does not say. */
+static uint64_t memory_available_mb(void)
+{
+    FILE *file = fopen("/proc/meminfo", "r");
+    char line[128];
+    unsigned long kb = ULONG_MAX;
+
+    while (file && fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %lu", &kb) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return kb / 1024;
+}
+
 /* '0@1,1@0,2@(0,1)': each lcore on its own CPU, the main thread on all that this process may use. */
 static void lcores_arg(struct args *args, const struct config *config)
 {
@@ -165,6 +179,13 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
                  config->gateway.memory_mb, (unsigned long long)free_mb, config->gateway.memory_mb / 2 + 128);
         return -ENOMEM;
     }
+    /* A live gateway locks all of it when it is armed: the kernel would kill whom it likes then. */
+    if (!eal->hugepages && !replay && memory_available_mb() < config->gateway.memory_mb) {
+        snprintf(ret_error, EAL_ERROR_MAX,
+                 "gateway.memory_mb: %u MiB are wanted and %llu MiB are available on this host; write less",
+                 config->gateway.memory_mb, (unsigned long long)memory_available_mb());
+        return -ENOMEM;
+    }
     if (!eal->hugepages)
         snprintf(
             eal->note, sizeof(eal->note),
@@ -188,7 +209,7 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
 
     if (rte_eal_init(args.count, args.argv) < 0) {
         snprintf(ret_error, EAL_ERROR_MAX, "DPDK does not start (%s); its own words stand above",
-                 rte_errno ? rte_strerror(rte_errno) : "another process may use this gateway.name");
+                 rte_errno ? rte_strerror(rte_errno) : "look at /var/run/dpdk, and at gateway.memory_mb");
         return -EIO;
     }
     eal->started = true;

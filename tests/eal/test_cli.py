@@ -110,6 +110,16 @@ if os.geteuid() == 0 and os.path.exists("/dev/net/tun"):
     g.check(done.returncode == 1 and "a name that no other interface has" in done.stderr, f"net_tap by a name that is taken: {done.stderr}",
             quiet=True)
 
+with open("/proc/meminfo", encoding="ascii") as file:
+    available_mb = int(file.read().split("MemAvailable:")[1].split()[0]) // 1024
+if available_mb < 65536:
+    greedy = work.path("greedy.yaml")
+    with open(config, encoding="ascii") as file, open(greedy, "w", encoding="ascii") as copy:
+        copy.write(file.read().replace("memory_mb: 128", "memory_mb: 65536"))
+    done = tickgate("run", greedy, "--duration", "0.01")
+    g.check(done.returncode == 1 and "gateway.memory_mb: 65536 MiB are wanted and" in done.stderr, f"more memory than there is: {done.stderr}",
+            quiet=True)
+
 kept = work.path("kept")
 for life in (1, 2):
     with open(kept, "a", encoding="ascii") as file:

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 Test(place, blocks_are_zeroed_page_aligned_and_apart)
 {
@@ -38,6 +39,15 @@ Test(place, nothing_and_too_many_are_refused)
         cr_assert_not_null(place_alloc(&place, 64, 0));
     cr_assert_null(place_alloc(&place, 64, 0));
     place_free(&place);
+}
+
+Test(place, more_than_the_host_has_is_refused_before_it_is_touched)
+{
+    static struct place place;
+    const size_t all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+
+    cr_assert_null(place_alloc(&place, all, 0), "the kernel would kill whom it likes");
+    cr_assert_eq(place.count, 0u);
 }
 
 Test(place, a_cpu_has_a_node)
