@@ -235,6 +235,10 @@ static void parse_arguments(int argc, char **argv)
         options_refuse(OPTIONS_EXIT, "takes no arguments but options; see --help", argv[optind]);
     if (options.line[0].path == NULL && options.line[1].path == NULL && options.itch_path == NULL)
         options_refuse(OPTIONS_EXIT, "nothing to write", "give --out-a, --out-b or --itch; see --help");
+    const char *const path[] = {options.line[0].path, options.line[1].path, options.itch_path};
+    for (uint32_t i = 0; i < 3; i++)
+        if (path[i] && path[(i + 1) % 3] && strcmp(path[i], path[(i + 1) % 3]) == 0)
+            options_refuse(OPTIONS_EXIT, "two outputs into one file", path[i]);
     options_check_session(&options.session);
 }
 

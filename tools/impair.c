@@ -190,13 +190,13 @@ static void side_open(struct side *side)
     const struct packet_mreq promiscuous = {.mr_ifindex = at.sll_ifindex, .mr_type = PACKET_MR_PROMISC};
 
     if (at.sll_ifindex == 0)
-        options_refuse(1, side->name, "no such interface");
+        options_refuse(1, side->name, "there is no such interface; 'ip link' lists them");
     /* Protocol 0: nothing comes in before the socket is bound to its interface. */
     side->socket = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (side->socket < 0 || setsockopt(side->socket, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) != 0 ||
         bind(side->socket, (const struct sockaddr *)&at, sizeof(at)) != 0 ||
         setsockopt(side->socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) != 0)
-        options_refuse(1, side->name, strerror(errno));
+        options_refuse(1, side->name, errno == EPERM ? "takes root or cap_net_raw" : strerror(errno));
     if (setsockopt(side->socket, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0)
         setsockopt(side->socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)); /* less; dropped frames are reported */
 }

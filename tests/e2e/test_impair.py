@@ -184,6 +184,9 @@ def run():
                           ([*both, "--seed", "x"], 2), ([*both[:3], "nowhere"], 1)):
         done = subprocess.run(["ip", "netns", "exec", BRIDGE, IMPAIR, *options], capture_output=True, text=True, timeout=20)
         check(done.returncode == code and done.stderr.startswith("impair: ") and done.stdout == "", f"{options}: {done.stderr.strip()}")
+    done = subprocess.run(["ip", "netns", "exec", BRIDGE, "setpriv", "--bounding-set=-net_raw", IMPAIR, *both], capture_output=True, text=True,
+                          timeout=20)
+    check(done.returncode == 1 and "takes root or cap_net_raw" in done.stderr, f"without rights: {done.stderr.strip()}")
 
 
 try:

@@ -107,7 +107,8 @@ with tempfile.TemporaryDirectory(prefix="tickgate-feedgen-") as work:
 
     for options in (["--messages", "10", "--out-a", path("n")], common, ["--out-a", path("n"), "--seed", "-1"],
                     ["--out-a", path("n"), "--date", "2026-02-29"], ["--out-a", path("n"), "--loss-a", "101"],
-                    ["--out-a", path("n"), "--group-a", "239.1.1"], ["--out-a", path("n"), "--session", "ELEVEN CHARS"]):
+                    ["--out-a", path("n"), "--group-a", "239.1.1"], ["--out-a", path("n"), "--session", "ELEVEN CHARS"],
+                    ["--out-a", path("n"), "--out-b", path("n")], ["--out-a", path("n"), "--itch", path("n")]):
         feedgen(*options, expect=2)
     check(not os.path.exists(path("n")), "and nothing is written")
     feedgen("--out-a", os.path.join(work, "no", "a"), *common, expect=1)
