@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@
 static struct {
     int listener, client;
     bool logged_in, mute; /* mute: its stream grows, the client does not get it */
-    bool deaf;            /* requests are passed over */
+    bool deaf;            /* requests about orders are passed over */
     char reject;          /* a login is rejected with this letter; 0 = is not */
     uint32_t count, next, heard_len;
     uint32_t open, next_ref; /* orders; next UserRefNum */
@@ -76,10 +77,10 @@ static void venue_request(const uint8_t *message, uint32_t len)
     struct ouch_enter enter;
     struct ouch_cancel cancel;
 
-    if (venue.deaf)
-        return;
     if (ouch_decode_query(message, len) == 0) {
         venue_say((struct ouch_answer){.type = OUCH_QUERY_ANSWER, .user_ref = venue.next_ref});
+    } else if (venue.deaf) {
+        return;
     } else if (ouch_decode_enter(message, len, &enter) == 0) {
         venue.enters++;
         venue.open++;
@@ -124,6 +125,8 @@ static void venue_step(void)
     const int client = accept4(venue.listener, NULL, NULL, SOCK_NONBLOCK);
 
     if (client >= 0) {
+        const int one = 1;
+        cr_assert_eq(setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
         venue_leave();
         venue.client = client;
     }
@@ -147,6 +150,7 @@ static struct order_path path;
 static struct order_link *link_to_owner;
 static struct {
     bool begun, cancels, ended; /* has the session; was told to cancel everything, to send nothing more */
+    uint32_t heartbeats;        /* that it was asked for */
     int socket;
 } owner_knows;
 
@@ -209,6 +213,8 @@ static void owner_hear(void)
             send_log_end(&link_to_owner->log);
         } else if (news.type == ORDER_NEWS_CANCEL_ALL) {
             owner_knows.cancels = true;
+        } else if (news.type == ORDER_NEWS_HEARTBEAT) {
+            owner_knows.heartbeats++;
         } else if (news.type == ORDER_NEWS_ANSWER) {
             link_to_owner->heard++;
             owner.open.count -= news.answer.type == OUCH_CANCELED;
@@ -391,6 +397,46 @@ Test(orders, a_replace_and_a_cancel_that_nobody_answers_are_the_end_of_the_conne
     }
 }
 
+static void steps_of(uint64_t time_ns)
+{
+    for (const uint64_t end_ns = now_ns + time_ns; now_ns < end_ns;) {
+        step();
+        owner_hear();
+    }
+}
+
+Test(orders, an_order_that_nobody_answers_is_the_end_of_the_connection_and_not_before_its_time)
+{
+    UNTIL(owner_knows.begun);
+    venue.deaf = true;
+    owner_enter();
+    steps_of(199 * MS_NS);
+    cr_assert(owner_knows.begun && orders.counters.late_count == 0);
+    steps_of(2 * MS_NS);
+    cr_assert(!owner_knows.begun);
+    cr_assert_eq(orders.counters.late_count, 1u);
+}
+
+/* Patience begins with the oldest that has no answer, and with each answer anew. */
+Test(orders, orders_that_are_answered_in_time_never_make_a_connection_late)
+{
+    UNTIL(owner_knows.begun);
+    for (uint32_t i = 0; i < 5; i++) {
+        venue.mute = true;
+        owner_enter();
+        steps_of(150 * MS_NS);
+        owner_enter(); /* behind the one whose answer comes now */
+        venue.mute = false;
+        steps_of(10 * MS_NS);
+        owner_cancel_newest();
+        steps_of(10 * MS_NS);
+    }
+    steps_of(400 * MS_NS);
+    cr_assert(owner_knows.begun);
+    cr_assert_eq(orders.counters.late_count, 0u);
+    cr_assert_eq(venue.enters, 10u);
+}
+
 /* An order that was done before its replace came there has no other answer than that; so has one of which the owner had
  * not heard that it is done, when it asked. */
 Test(orders, the_end_of_its_order_answers_a_replace)
@@ -419,6 +465,111 @@ Test(orders, the_end_of_its_order_answers_a_replace)
         cr_assert_eq(orders.counters.late_count, 0u);
         venue.deaf = false;
     }
+}
+
+/* --- for the kill: a connection that is the control thread's */
+
+static struct kill_look look(void)
+{
+    struct kill_look look;
+
+    orders_look(&orders, &look);
+    return look;
+}
+
+static void two_open(void)
+{
+    UNTIL(owner_knows.begun);
+    owner_enter();
+    owner_enter();
+    UNTIL(orders.book.inherited_count == 2);
+    cr_assert(look().session && look().up && !look().taken_over && look().open_count == 2);
+}
+
+/* What the owner wrote before may be lost, so nothing is sure until a login has told. */
+Test(orders, a_session_that_is_taken_over_is_cancelled_by_the_control_thread_and_given_back)
+{
+    two_open();
+    orders_take_over(&orders, now_ns);
+    cr_assert(!look().up && !look().taken_over);
+    UNTIL(look().taken_over);
+    cr_assert_not(owner_knows.begun);
+    UNTIL(look().open_count == 0);
+    cr_assert_eq(venue.open, 0u);
+    cr_assert_eq(venue.cancels, 2u, "each was asked for once");
+    cr_assert_eq(orders.counters.own_cancel_count, 2u);
+    steps_of(100 * MS_NS);
+    cr_assert_not(owner_knows.begun, "not yet");
+    orders_return(&orders);
+    UNTIL(owner_knows.begun);
+    cr_assert_not(look().taken_over);
+    owner_enter();
+    UNTIL(orders.book.inherited_count == 1);
+}
+
+/* Its cancels may have been lost with the connection, and then they are said again. */
+Test(orders, cancels_of_the_control_thread_are_said_again_on_the_next_connection)
+{
+    two_open();
+    orders_take_over(&orders, now_ns);
+    venue.deaf = true;
+    UNTIL(orders.counters.own_cancel_count == 2);
+    steps_of(MS_NS);
+    cr_assert_eq(orders.counters.own_cancel_count, 2u);
+    venue_leave();
+    venue.deaf = false;
+    UNTIL(look().up && look().open_count == 0);
+    cr_assert_eq(orders.counters.own_cancel_count, 4u);
+    cr_assert_eq(venue.open, 0u);
+}
+
+Test(orders, an_owner_that_is_lost_is_told_so_once_and_never_gets_the_session_back)
+{
+    two_open();
+    orders_owner_lost(&orders, now_ns);
+    orders_owner_lost(&orders, now_ns);
+    cr_assert(look().owner_lost && !look().up);
+    owner_hear();
+    cr_assert_not(owner_knows.begun);
+    UNTIL(look().taken_over && look().open_count == 0);
+    orders_return(&orders);
+    steps_of(100 * MS_NS);
+    cr_assert_not(owner_knows.begun);
+    cr_assert(look().taken_over);
+    cr_assert_eq(orders.counters.owner_lost_count, 1u);
+    cr_assert_eq(venue.open, 0u);
+}
+
+Test(orders, who_has_no_session_has_nothing_to_look_at)
+{
+    orders_close(&orders);
+    orders_take_over(&orders, now_ns);
+    orders_owner_lost(&orders, now_ns);
+    orders_stop(&orders, now_ns);
+    cr_assert(!look().session && !look().up && !look().taken_over && !look().owner_lost);
+    cr_assert_not(orders_step(&orders, now_ns));
+}
+
+/* --- what keeps a session going */
+
+Test(orders, an_owner_that_says_nothing_is_asked_for_a_heartbeat)
+{
+    UNTIL(owner_knows.begun);
+    const uint64_t before = orders.counters.heartbeat_count;
+    steps_of(3500 * MS_NS);
+    cr_assert_eq(owner_knows.heartbeats, 3u, "one a second, as long as nothing goes out");
+    cr_assert_eq(orders.counters.heartbeat_count - before, 3u);
+}
+
+Test(orders, numbers_are_kept_ahead_of_those_that_are_used)
+{
+    UNTIL(owner_knows.begun);
+    const uint32_t limit = orders.refs.limit;
+    cr_assert_eq(link_to_owner->ref_limit, limit);
+    owner.open.next_ref = limit - 10;
+    step();
+    cr_assert_gt(orders.refs.limit, limit);
+    cr_assert_eq(link_to_owner->ref_limit, orders.refs.limit, "the owner may use them");
 }
 
 /* --- what is said */
@@ -481,6 +632,38 @@ Test(orders, a_broken_trade_goes_out_of_the_book_of_record_and_is_said)
     cr_assert_stderr_eq_str(
         "tickgate: the venue breaks trade 77 of order 1 (E): bought 100 IPA at 10000: positions are without it now\n"
         "tickgate: the venue breaks trade 77 of order 1 (E): bought 100 IPA at 10000: it was broken before\n");
+}
+
+/* It is somebody's, and nobody knows whose: what is held is not known. */
+Test(orders, a_fill_of_an_order_that_is_not_known_kills)
+{
+    UNTIL(owner_knows.begun);
+    venue_say((struct ouch_answer){.type = OUCH_EXECUTED, .user_ref = 9, .qty = 100, .price = 10000, .match = 79});
+    UNTIL(orders.answers.verdict[ANSWER_UNKNOWN_ORDER] == 1);
+    cr_assert_eq(unreadable(), 1u);
+    venue_say((struct ouch_answer){.type = OUCH_CANCELED, .user_ref = 9, .qty = 100, .reason = 'U'});
+    UNTIL(orders.answers.verdict[ANSWER_UNKNOWN_ORDER] == 2);
+    cr_assert_eq(unreadable(), 1u, "a cancel of what is not here changes nothing");
+}
+
+/* Each kind of answer, two bytes short: AIQ Canceled has a form that is one byte short. */
+Test(orders, an_answer_that_cannot_be_read_kills_where_it_would_have_changed_something)
+{
+    static const struct { uint8_t type; bool moves; } answers[] = {
+        {OUCH_ACCEPTED, true}, {OUCH_REPLACED, true}, {OUCH_EXECUTED, true}, {OUCH_CANCELED, true},
+        {OUCH_AIQ_CANCELED, true}, {OUCH_MODIFIED, true}, {OUCH_BROKEN, true}, {OUCH_REJECTED, false},
+        {OUCH_RESTATED, false}, {OUCH_PRIORITY, false}, {OUCH_CANCEL_PENDING, false}, {OUCH_CANCEL_REJECT, false},
+        {OUCH_SYSTEM, false},
+    };
+    UNTIL(owner_knows.begun);
+    for (uint32_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        const uint64_t before = unreadable();
+        venue_say((struct ouch_answer){.type = answers[i].type, .user_ref = 1, .qty = 100, .price = 10000});
+        venue.len[venue.count - 1] -= 2;
+        steps_of(5 * MS_NS);
+        cr_assert_eq(orders.counters.malformed_count, i + 1, "%c", answers[i].type);
+        cr_assert_eq(unreadable() - before, answers[i].moves, "%c", answers[i].type);
+    }
 }
 
 /* What a break of an unknown trade leaves is not known; nor what one leaves that cannot be read. */
