@@ -1,4 +1,5 @@
-/* What `tickgate inspect` has found in its captures: filled by inspect.c, printed by inspect_report.c.
+/* What `tickgate inspect` has found in its captures: filled by inspect.c, printed by inspect_report.c and, as they
+ * come, messages by inspect_messages.c.
  *
  * Main thread only, no EAL. Everything here comes from files that nobody vouches for: texts are made harmless when they
  * are printed. */
