@@ -1,6 +1,6 @@
 /* Section admin: where a running gateway is spoken to, by whom, and where that is written down. Values and what they
  * mean together, in one place. See config_load.h. */
-#include "config/config_load.h"
+#include "config/config_values.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -30,7 +30,13 @@ void config_say(const struct config_load *load, bool warning, const char *key, c
  * leaves a value in `config` that config_check does not stumble over. */
 int config_convert(struct config_load *load, const struct raw *raw, struct config *config);
 
-/* The section `firewall`, as a part of config_convert. */
+/* Parts of config_convert that have a file of their own, by section. 0 or -ENOMEM. */
+int config_ports_convert(const struct config_load *load, const struct raw *raw, struct config *config);
+int config_feeds_convert(const struct config_load *load, const struct raw *raw, struct config *config);
+int config_strategies_convert(const struct config_load *load, const struct raw *raw, struct config *config);
+int config_orders_convert(const struct config_load *load, const struct raw_orders *raw, const struct config *config,
+                          struct config_orders *orders);
+/* The section `firewall`, likewise. */
 void config_convert_firewall(const struct config_load *load, const struct raw_firewall *raw, struct config *config);
 /* The section `admin`, with what its keys mean together. 0 or -ENOMEM. */
 int config_admin(const struct config_load *load, const struct raw_admin *raw, struct config_admin *admin);
@@ -44,12 +50,6 @@ void config_socket(const struct config_load *load, const char *key, const char *
 /* What a port of sockets cannot do: carry orders, requests, or keys of an Ethernet device. */
 void config_socket_check(const struct config_load *load, const struct config *config);
 
-/* Parts of config_convert for sections that have a file of their own: was the spelling of a key already found wrong;
- * the number of a key, `fallback` where it is absent or out of range, which is said; the line of an entry. */
-bool config_bad(const struct config_load *load, const struct config_at *at);
-uint64_t config_number(const struct config_load *load, struct config_at at, const uint64_t *raw, uint64_t min,
-                       uint64_t max, uint64_t fallback);
-uint32_t config_line_of(const struct config_load *load, struct config_at at);
 /* The sections `risk`, also those of strategies, by themselves (0 or -ENOMEM) and with the rest. */
 int config_risk_convert(const struct config_load *load, const struct raw *raw, struct config *config);
 void config_risk_check(const struct config_load *load, const struct config *config);

@@ -1,6 +1,6 @@
 /* The risk section, and those of strategies: values, and what they mean together. The defaults are small on purpose:
  * whoever wants more has to write it down. See config_load.h. */
-#include "config/config_load.h"
+#include "config/config_values.h"
 
 #include <errno.h>
 #include <string.h>
