@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LATER_MAX_NS      UINT64_C(1000000000) /* an lcore whose turn takes longer has stopped turning, or has no CPU */
+#define RETRY_NS          UINT64_C(1000000000) /* of a kill that is not in the log */
 #define ENTRIES_AN_ANSWER 256u                 /* positions or orders: with room to spare within ADMIN_REPLY_MAX */
 
 /* --- scopes: the whole gateway, an lcore's gate, one strategy in it */
@@ -163,6 +164,7 @@ static void audit_json(const struct acts *acts, struct json *reply)
     json_text(reply, "hash", acts->audit.hash);
     json_u64(reply, "failed", acts->audit.failed_count);
     json_u64(reply, "unlogged", acts->audit.unlogged_count);
+    json_bool(reply, "kill_missing", acts->kill_missing);
     if (acts->audit.error)
         json_text(reply, "error", strerror(-acts->audit.error));
     else
@@ -349,14 +351,38 @@ static enum admin_outcome set(struct acts *acts, const struct admin_line *line, 
     return ADMIN_DONE;
 }
 
+/* The newest line about a kill is in the log, so it outlives us. */
+static void kill_written(struct acts *acts)
+{
+    if (acts->kill_missing)
+        fprintf(stderr, "tickgate: audit log %s: the kill is in it now\n", acts->topology->config->admin.audit_file);
+    acts->kill_missing = false;
+}
+
 /* A kill is in force before the log knows of it. */
 static int kill_write(struct acts *acts, const char *who, const char *old_value, const char *new_value)
 {
     const int error = write_down(acts, who, "kill", old_value, new_value, "done");
 
-    if (error)
-        audit_unlogged(&acts->audit);
+    if (error == 0) {
+        kill_written(acts);
+        return 0;
+    }
+    audit_unlogged(&acts->audit);
+    if (!acts->kill_missing)
+        fprintf(stderr, "tickgate: audit log %s: the kill is not in it: %s; a restart would trade: make room\n",
+                acts->topology->config->admin.audit_file, strerror(-error));
+    acts->kill_missing = true;
+    acts->missing_ns = clock_monotonic_ns();
+    snprintf(acts->missing_who, sizeof(acts->missing_who), "%s", who);
+    snprintf(acts->missing_text, sizeof(acts->missing_text), "%s", new_value);
     return error;
+}
+
+static void kill_write_again(struct acts *acts)
+{
+    if (write_down(acts, acts->missing_who, "kill", NULL, acts->missing_text, "done") == 0)
+        kill_written(acts);
 }
 
 static void kill_all(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
@@ -393,7 +419,14 @@ void acts_kill(struct acts *acts)
     if (kill->counters.confirm_count != acts->confirm_count) {
         acts->confirm_count = kill->counters.confirm_count;
         snprintf(text, sizeof(text), "nothing is open, %" PRIu64 " us later", kill->confirmed_ns / 1000);
-        kill_write(acts, "gateway", "killing", text);
+        if (write_down(acts, "gateway", "kill", "killing", text, "done") == 0)
+            kill_written(acts);
+        else
+            audit_unlogged(&acts->audit);
+    }
+    if (acts->kill_missing && clock_monotonic_ns() - acts->missing_ns >= RETRY_NS) {
+        acts->missing_ns = clock_monotonic_ns();
+        kill_write_again(acts);
     }
 }
 
@@ -406,6 +439,7 @@ static bool arm(struct acts *acts, const struct admin_peer *peer, struct json *r
         not_logged(acts, ret_error);
         return false;
     }
+    acts->kill_missing = false;
     kill_arm(acts->kill, peer->who, ret_error);
     json_text(reply, "old", "killed");
     json_text(reply, "new", "armed");
@@ -724,6 +758,8 @@ void acts_close(struct acts *acts, const char *result)
     admin_close(&acts->admin);
     if (acts->audit.fd < 0)
         return;
+    if (acts->kill_missing)
+        kill_write_again(acts);
     if (acts->begun) {
         if (write_down(acts, "gateway", "end", NULL, NULL, result) != 0)
             fprintf(stderr, "tickgate: audit log %s: the end could not be written: %s\n",

@@ -15,6 +15,9 @@ struct acts {
     const struct orders *orders;
     struct kill *kill;
     uint64_t kill_count, confirm_count; /* of which the log says */
+    bool kill_missing;             /* it could not be told of a kill, so that a restart would trade: tried again ... */
+    uint64_t missing_ns;           /* ... since then, this line: */
+    char missing_who[KILL_WHO_MAX], missing_text[ADMIN_REASON_MAX + 16];
     struct audit audit;
     struct admin admin;
     uint64_t begin_ns;             /* monotonic: the wall clock may be set meanwhile */
@@ -31,7 +34,8 @@ void acts_init(struct acts *acts);
  * starts, from which config, with which limits. Before armed. 0, or -errno and one sentence. */
 int acts_open(struct acts *acts, struct topology *topology, const struct orders *orders, struct kill *kill,
               char ret_error[TOPOLOGY_ERROR_MAX]);
-/* A kill that nobody has commanded, and the confirmation of each: written down once. Called behind kill_step. */
+/* A kill that nobody has commanded, and the confirmation of each: written down once; a kill that could not be, as soon
+ * as it can. Called behind kill_step. */
 void acts_kill(struct acts *acts);
 /* The end of the run is asked for, on behalf of `who`; is written down once. */
 void acts_stop(struct acts *acts, const char *who);

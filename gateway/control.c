@@ -204,6 +204,8 @@ static void status_line(const struct control *control)
     if (control->kill.state != KILL_ARMED)
         fprintf(stderr, "; %s by %s", kill_state_name((enum kill_state)control->kill.state),
                 kill_cause_name((enum kill_cause)control->kill.cause));
+    if (control->acts.kill_missing)
+        fprintf(stderr, ", which is NOT IN THE AUDIT LOG: a restart would trade");
     fputc('\n', stderr);
 }
 

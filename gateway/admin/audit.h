@@ -39,7 +39,7 @@ struct audit {
     char hash[AUDIT_HASH_LEN + 1]; /* of the last line */
     uint64_t kill_seq;             /* as audit_open found it: as in audit_scan */
     char kill_time[AUDIT_TIME_LEN + 1];
-    uint64_t failed_count;         /* lines that could not be written */
+    uint64_t failed_count;         /* attempts to write that failed */
     uint64_t unlogged_count;       /* acts since the last line that took effect without a line of their own: kills */
     off_t torn_len;                /* of the unfinished line that audit_open has cut off, 0 = none */
     int error;                     /* -errno of the newest attempt to write, 0 = it worked */

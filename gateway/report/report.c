@@ -110,6 +110,11 @@ uint32_t report_failures(const struct report *report, FILE *out)
         fprintf(out, "tickgate: the orders file could not be written: %s\n", strerror(-report->control->orders_error));
         count++;
     }
+    if (report->control->acts.kill_missing) {
+        fprintf(out, "tickgate: the kill is not in the audit log %s: a restart would trade\n",
+                topology->config->admin.audit_file);
+        count++;
+    }
     if (report->control->journal_error) {
         fprintf(out, "tickgate: lines are missing in the journal: %s\n", strerror(-report->control->journal_error));
         count++;

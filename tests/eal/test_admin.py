@@ -278,24 +278,33 @@ def full_disk():
         print("skipped: a file system of one's own: " + gateway.said.strip())
         return
     inside = ("nsenter", "-m", "-r", "-t", str(gateway.process.pid))
-    subprocess.run([*inside, "sh", "-c", f"cat /dev/zero > {disk}/filler"], stderr=subprocess.DEVNULL)
-    value = 1
-    while tickgate("admin", SOCKET, "set", "rx0", "order_qty_max", str(value)).returncode == 0:
-        value += 1 # what the last page holds
+    def fill(value=1):
+        subprocess.run([*inside, "sh", "-c", f"cat /dev/zero > {disk}/filler"], stderr=subprocess.DEVNULL)
+        while tickgate("admin", SOCKET, "set", "rx0", "order_qty_max", str(value)).returncode == 0:
+            value += 1 # what the last page holds
+        return value
+    value = fill()
     error = admin("set", "rx0", "order_qty_max", "999", expect=1)["error"]
     g.check("the audit log cannot be written: No space left on device; nothing was changed" in error, "disk full: a change is refused")
     g.check(admin("limits", "rx0")["limits"]["rx0"]["order_qty_max"] == value - 1, "and the limit is as it was")
     killed = admin("kill", "all the same")
     g.check(killed["old"] == "armed" and killed["audit_error"] == "No space left on device", "a kill acts all the same, and says that the log has failed")
     g.check("cannot be written" in arm()["error"], "arming is refused")
-    g.check(admin("status")["audit"]["unlogged"] == 2, "status says that the kill and its confirmation are not in the log")
+    audit = admin("status")["audit"]
+    g.check(audit["unlogged"] == 2 and audit["kill_missing"], "status says that the kill and its confirmation are not in the log")
     subprocess.run([*inside, "rm", disk + "/filler"], check=True)
-    g.check(arm()["ok"], "room again: arming is done")
+    deadline = time.monotonic() + 20
+    while admin("status")["audit"]["kill_missing"] and time.monotonic() < deadline:
+        time.sleep(0.1)
     text = subprocess.run([*inside, "cat", disk + "/audit"], capture_output=True, text=True, check=True).stdout
     acts = [json.loads(line) for line in text.splitlines()]
-    g.check(acts[-2]["what"] == "unlogged acts" and acts[-2]["new"] == "2" and acts[-1]["what"] == "arm", "the log says that an act is missing")
+    g.check(acts[-2]["what"] == "unlogged acts" and acts[-2]["new"] == "2" and acts[-1]["what"] == "kill" and acts[-1]["new"] == "killed: all the same",
+            "room again: the kill is in the log by itself, behind how much is missing")
+    g.check(arm()["ok"], "and arming is done")
     g.check(tickgate("audit", disk + "/audit", prefix=inside).returncode == 0, "and is whole")
-    gateway.stop()
+    fill()
+    admin("kill")
+    g.check(gateway.stop() == 1 and "the kill is not in the audit log" in gateway.said, "where there is no room up to the end, that is said, and the exit code is 1")
 
 
 def unread():

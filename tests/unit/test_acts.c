@@ -355,7 +355,7 @@ Test(acts, a_change_that_cannot_be_written_down_is_refused)
     take_all();
     cr_assert_eq(lcores[0].risk.limits.order_qty_max, 100u);
     cr_assert_eq(risk_shown(&lcores[0].risk, RISK_LCORE)->order_qty_max, 100u);
-    done_is("status", "\"failed\":2,\"unlogged\":0,\"error\":\"File too large\"");
+    done_is("status", "\"failed\":2,\"unlogged\":0,\"kill_missing\":false,\"error\":\"File too large\"");
     log_works();
     done_is("set trade0 order_qty_max 70", "\"old\":100,\"new\":70");
     done_is("status", "\"error\":null");
@@ -416,6 +416,51 @@ Test(acts, a_kill_holds_in_the_next_life_until_somebody_arms)
     live();
     cr_assert(!killed(0) && !killed(1));
     done_is("status", "\"state\":\"armed\"");
+}
+
+Test(acts, a_kill_that_could_not_be_written_down_is_as_soon_as_it_can)
+{
+    log_fails();
+    done_is("kill fat finger", "\"audit_error\":\"File too large\"");
+    turn();
+    done_is("status", "\"unlogged\":2,\"kill_missing\":true,\"error\":\"File too large\"");
+    log_works();
+    turn();
+    done_is("status", "\"kill_missing\":true"); /* not at every step */
+    acts.missing_ns -= 1000000000;
+    turn();
+    last_line_is("uid:0,pid:7", "\"what\":\"kill\",\"old\":null,\"new\":\"killed: fat finger\",\"result\":\"done\"");
+    const uint64_t seq = acts.audit.seq;
+    done_is("status", "\"unlogged\":0,\"kill_missing\":false,\"error\":null");
+    acts.missing_ns -= 1000000000;
+    turn();
+    cr_assert_eq(acts.audit.seq, seq);
+    audit_close(&acts.audit); /* kill -9 */
+    live();
+    cr_assert(killed(0) && killed(1));
+}
+
+Test(acts, a_kill_that_is_not_written_down_by_the_end_is_then_or_is_said)
+{
+    log_fails();
+    kill_request(&killing, KILL_SIGNAL, "signal:SIGUSR1,uid:0,pid:9", killing.now_ns);
+    acts_kill(&acts);
+    cr_assert(acts.kill_missing);
+    log_works();
+    acts_close(&acts, "done");
+    cr_assert_not(acts.kill_missing);
+    live();
+    cr_assert(killed(0) && killed(1));
+    turn();
+    done_is("arm", "\"new\":\"armed\"");
+    log_fails();
+    kill_request(&killing, KILL_SIGNAL, "signal:SIGUSR1,uid:0,pid:9", killing.now_ns);
+    acts_kill(&acts);
+    acts_close(&acts, "done");
+    cr_assert(acts.kill_missing);
+    log_works();
+    live();
+    cr_assert_not(killed(0), "so whoever ends the process has to know");
 }
 
 Test(acts, a_kill_that_nobody_commanded_is_written_down_once)
