@@ -127,6 +127,7 @@ static void scope_post(struct acts *acts, const struct scope *scope, const struc
 {
     struct risk_limits share = *limits;
 
+    acts->posted_ns = clock_monotonic_ns();
     if (scope->lcore) {
         CHECK(risk_post_limits(&scope->lcore->risk, scope->idx, limits));
         return;
@@ -311,16 +312,16 @@ static bool change_parse(const struct acts *acts, const struct admin_line *line,
     return true;
 }
 
-/* A gate has not taken the change before. */
-static enum admin_outcome later(uint64_t waited_ns, char ret_error[ADMIN_ERROR_MAX])
+/* A gate has not taken the change before. How long the line has waited says nothing: others may have had their turn. */
+static enum admin_outcome later(const struct acts *acts, char ret_error[ADMIN_ERROR_MAX])
 {
     snprintf(ret_error, ADMIN_ERROR_MAX,
              "the lcore has not taken the change before yet; try again, and if this stays so it has stopped turning");
-    return waited_ns < LATER_MAX_NS ? ADMIN_LATER : ADMIN_REFUSED;
+    return clock_monotonic_ns() - acts->posted_ns < LATER_MAX_NS ? ADMIN_LATER : ADMIN_REFUSED;
 }
 
 static enum admin_outcome set(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
-                              uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+                              struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     char what[2 * ADMIN_WORD_MAX + 8], old_text[24], new_text[24];
     struct scope scope;
@@ -330,7 +331,7 @@ static enum admin_outcome set(struct acts *acts, const struct admin_line *line, 
     if (!change_parse(acts, line, &scope, &limit, &value, ret_error))
         return ADMIN_REFUSED;
     if (!scope_taken(acts, &scope)) /* asked before the log is written: what is on disk will be in force */
-        return later(waited_ns, ret_error);
+        return later(acts, ret_error);
     struct risk_limits changed = *scope_limits(acts, &scope);
     const uint64_t old_value = risk_limits_get(&changed, limit);
     risk_limits_set(&changed, limit, value);
@@ -580,7 +581,7 @@ static struct risk *closed_at(const struct acts *acts, const struct scope *scope
 
 /* The loss of a scope counts from here on: what a loss limit has closed opens, and the gateway may be armed again. */
 static enum admin_outcome forgive(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
-                                  uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+                                  struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     char what[ADMIN_WORD_MAX + 16];
     struct scope scope;
@@ -594,12 +595,13 @@ static enum admin_outcome forgive(struct acts *acts, const struct admin_line *li
         return ADMIN_REFUSED;
     }
     if (!scope_taken(acts, &scope))
-        return later(waited_ns, ret_error);
+        return later(acts, ret_error);
     snprintf(what, sizeof(what), "forgive %s", scope.name);
     if (write_down(acts, peer->who, what, "closed by its loss", "open", "done") != 0) {
         not_logged(acts, ret_error);
         return ADMIN_REFUSED;
     }
+    acts->posted_ns = clock_monotonic_ns();
     for (uint32_t i = 0; (risk = closed_at(acts, &scope, i)); i++)
         CHECK(risk_post_rearm(risk, scope.lcore ? scope.idx : RISK_GATEWAY)); /* nobody else posts */
     json_text(reply, "scope", scope.name);
@@ -609,20 +611,19 @@ static enum admin_outcome forgive(struct acts *acts, const struct admin_line *li
 }
 
 static enum admin_outcome change(struct acts *acts, const struct admin_line *line, const struct admin_peer *peer,
-                                 uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+                                 struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
-    const enum admin_outcome outcome = line->verb == ADMIN_SET ? set(acts, line, peer, waited_ns, reply, ret_error)
-                                       : line->verb == ADMIN_FORGIVE
-                                           ? forgive(acts, line, peer, waited_ns, reply, ret_error)
-                                           : outcome_of(arm(acts, peer, reply, ret_error));
+    const enum admin_outcome outcome = line->verb == ADMIN_SET       ? set(acts, line, peer, reply, ret_error)
+                                       : line->verb == ADMIN_FORGIVE ? forgive(acts, line, peer, reply, ret_error)
+                                                                     : outcome_of(arm(acts, peer, reply, ret_error));
 
     if (outcome == ADMIN_REFUSED)
         refusal_write(acts, line, peer, ret_error);
     return outcome;
 }
 
-enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, uint64_t waited_ns,
-                           struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
+                           char ret_error[ADMIN_ERROR_MAX])
 {
     struct acts *acts = arg;
 
@@ -638,7 +639,7 @@ enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struc
     case ADMIN_SET:
     case ADMIN_FORGIVE:
     case ADMIN_ARM:
-        return change(acts, line, peer, waited_ns, reply, ret_error);
+        return change(acts, line, peer, reply, ret_error);
     case ADMIN_KILL:
         kill_all(acts, line, peer, reply);
         return ADMIN_DONE;

@@ -21,6 +21,7 @@ struct acts {
     struct audit audit;
     struct admin admin;
     uint64_t begin_ns;             /* monotonic: the wall clock may be set meanwhile */
+    uint64_t posted_ns;            /* the newest change was posted to its lcore */
     struct risk_limits gateway;    /* of the whole gateway, divided ... */
     uint32_t shares;               /* ... among so many lcores; 0: the config has none */
     bool begun;                    /* the log says that it started */
@@ -43,7 +44,7 @@ void acts_stop(struct acts *acts, const char *who);
 void acts_close(struct acts *acts, const char *result);
 
 /* One line of a peer: an admin_act; `arg` is a struct acts *. */
-enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, uint64_t waited_ns,
-                           struct json *reply, char ret_error[ADMIN_ERROR_MAX]);
+enum admin_outcome acts_do(void *arg, const struct admin_line *line, const struct admin_peer *peer, struct json *reply,
+                           char ret_error[ADMIN_ERROR_MAX]);
 
 #endif

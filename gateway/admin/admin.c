@@ -269,8 +269,7 @@ static void answer_no(struct admin_client *client, const char *error)
 }
 
 /* Do a line, with its answer straight into the peer's buffer. */
-static enum admin_outcome answer(struct admin *admin, struct admin_client *client, uint64_t now_ns,
-                                 char ret_error[ADMIN_ERROR_MAX])
+static enum admin_outcome answer(struct admin *admin, struct admin_client *client, char ret_error[ADMIN_ERROR_MAX])
 {
     struct admin_line line;
     struct json json;
@@ -285,8 +284,7 @@ static enum admin_outcome answer(struct admin *admin, struct admin_client *clien
     json_init(&json, out);
     json_open(&json, NULL, '{');
     json_bool(&json, "ok", true);
-    enum admin_outcome outcome =
-        admin->act(admin->act_arg, &line, &client->peer, now_ns - client->line_ns, &json, ret_error);
+    enum admin_outcome outcome = admin->act(admin->act_arg, &line, &client->peer, &json, ret_error);
     if (outcome == ADMIN_DONE) {
         json_close(&json, '}');
         fflush(out);
@@ -350,7 +348,7 @@ static bool line_take(struct admin_client *client, uint64_t now_ns)
         default:
             break;
         }
-        client->active_ns = client->line_ns = now_ns;
+        client->active_ns = now_ns;
     }
     return true;
 }
@@ -368,7 +366,7 @@ static bool client_step(struct admin *admin, struct admin_client *client, uint64
             client_close(client);
         return false;
     }
-    const enum admin_outcome outcome = answer(admin, client, now_ns, error);
+    const enum admin_outcome outcome = answer(admin, client, error);
     if (outcome == ADMIN_LATER)
         return false;
     client->line_len = 0;
@@ -390,12 +388,16 @@ bool admin_step(struct admin *admin, uint64_t now_ns)
         busy = true;
     refusals_write(admin, now_ns); /* whoever is answered below can read of them */
     const uint32_t first = admin->first;
+    bool waiting = false;
     for (uint32_t i = first; i < first + ADMIN_CLIENTS_MAX; i++) {
         struct admin_client *client = &admin->client[i % ADMIN_CLIENTS_MAX];
-        if (client->fd < 0 || !client_step(admin, client, now_ns))
+        if (client->fd < 0)
             continue;
-        busy = true;
-        admin->first = (i + 1) % ADMIN_CLIENTS_MAX; /* whoever waits for the same thing gets it in turn */
+        busy |= client_step(admin, client, now_ns);
+        if (client->line_len > 0 && !waiting) { /* those who wait for the same thing get it in turn */
+            waiting = true;
+            admin->first = i % ADMIN_CLIENTS_MAX;
+        }
     }
     return busy;
 }

@@ -36,9 +36,9 @@ enum admin_outcome {
 };
 
 /* Do what a line says and write the answer: members of an object that is already open and that begins with "ok". The
- * control thread; may not wait. `waited_ns`: for so long it was answered with ADMIN_LATER. */
+ * control thread; may not wait. */
 typedef enum admin_outcome admin_act(void *arg, const struct admin_line *line, const struct admin_peer *peer,
-                                     uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX]);
+                                     struct json *reply, char ret_error[ADMIN_ERROR_MAX]);
 
 struct admin_client {
     int fd; /* -1 = free */
@@ -48,9 +48,8 @@ struct admin_client {
     uint32_t out_len, out_at;
     char *out; /* ADMIN_REPLY_MAX bytes */
     struct admin_input input;
-    char line[ADMIN_LINE_MAX]; /* that is tried again ... */
-    uint32_t line_len;         /* ... 0 = none ... */
-    uint64_t line_ns;          /* ... since when */
+    char line[ADMIN_LINE_MAX]; /* that is tried again */
+    uint32_t line_len;         /* 0 = none */
 };
 
 struct admin {
@@ -63,7 +62,7 @@ struct admin {
     ino_t file_ino;
     gid_t gid;
     struct admin_client client[ADMIN_CLIENTS_MAX];
-    uint32_t first;                         /* whose turn it is to be first in a step */
+    uint32_t first;                         /* whose turn it is to be first in a step: who has waited for longest */
     char *out;                              /* of all clients */
     uint64_t refused_count;                 /* peers that may not speak */
     uint64_t refused_unsaid;                /* of them, not in the audit log yet ... */

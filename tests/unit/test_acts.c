@@ -73,7 +73,6 @@ static const struct admin_peer peer = {.uid = 0, .pid = 7, .who = "uid:0,pid:7"}
 static char reply[ADMIN_REPLY_MAX], why[ADMIN_ERROR_MAX];
 
 static enum admin_outcome outcome;
-static uint64_t waited_ns;
 
 static bool say(const char *text)
 {
@@ -86,7 +85,7 @@ static bool say(const char *text)
     FILE *out = fmemopen(reply, sizeof(reply), "w");
     json_init(&json, out);
     json_open(&json, NULL, '{');
-    outcome = acts_do(&acts, &line, &peer, waited_ns, &json, why);
+    outcome = acts_do(&acts, &line, &peer, &json, why);
     json_close(&json, '}');
     fclose(out);
     return outcome == ADMIN_DONE;
@@ -314,7 +313,7 @@ Test(acts, an_lcore_that_does_not_turn_takes_no_second_change)
     cr_assert_not(say("set trade0 order_qty_max 60"));
     cr_assert_eq(outcome, ADMIN_LATER, "its turn may end in a moment");
     cr_assert_eq(acts.audit.seq, seq);
-    waited_ns = 2000000000;
+    acts.posted_ns -= 2000000000;
     refused_is("set trade0 order_qty_max 60", "the lcore has not taken the change before yet");
     last_line_is("uid:0,pid:7",
                  "\"what\":\"set trade0 order_qty_max 60\",\"old\":null,\"new\":null,\"result\":\"refused: "

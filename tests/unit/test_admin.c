@@ -31,11 +31,12 @@ static uint64_t now_ns = SECOND_NS;
 static struct admin_line last_line;
 static struct admin_peer last_peer;
 static uint32_t act_count;
-static uint64_t later_ns;  /* a set is done when it has waited so long */
+static uint32_t sets_max = UINT32_MAX; /* sets that need not wait */
+static uint32_t set_count[10]; /* done, by value */
 static uint32_t reply_len; /* of the answer to positions */
 
 static enum admin_outcome act(void *arg, const struct admin_line *line, const struct admin_peer *peer,
-                              uint64_t waited_ns, struct json *reply, char ret_error[ADMIN_ERROR_MAX])
+                              struct json *reply, char ret_error[ADMIN_ERROR_MAX])
 {
     cr_assert_eq(arg, &act_count);
     last_line = *line;
@@ -49,7 +50,13 @@ static enum admin_outcome act(void *arg, const struct admin_line *line, const st
     json_text(reply, "verb", admin_verb_name(line->verb));
     for (uint32_t len = 0; line->verb == ADMIN_POSITIONS && len < reply_len; len += 8)
         json_u64(reply, "key", 1);
-    return line->verb == ADMIN_SET && waited_ns < later_ns ? ADMIN_LATER : ADMIN_DONE;
+    if (line->verb != ADMIN_SET)
+        return ADMIN_DONE;
+    if (sets_max == 0)
+        return ADMIN_LATER;
+    sets_max--;
+    set_count[line->word[2][0] - '0']++;
+    return ADMIN_DONE;
 }
 
 static void start(void)
@@ -173,29 +180,55 @@ Test(admin, a_line_is_answered_by_a_line_and_says_who)
 Test(admin, a_line_that_has_to_wait_is_tried_again_and_holds_only_its_own_peer)
 {
     open_admin();
-    later_ns = SECOND_NS;
+    sets_max = 0;
     const int waiting = come(), other = come();
     say(waiting, "set gateway order_qty_max 5\nstatus\n");
     heard_is(waiting, "");
     say(other, "status\n");
     heard_is(other, OK("status"));
     cr_assert_not(admin_step(&admin, now_ns), "the control thread sleeps meanwhile");
-    now_ns += SECOND_NS - 1;
     heard_is(waiting, "");
-    now_ns++;
+    sets_max = 1;
     heard_is(waiting, OK("set") OK("status"));
     cr_assert_eq(admin.command_count, 3u);
     say(waiting, "set gateway order_qty_max 6\n");
     heard_is(waiting, "");
     close(waiting);
     steps();
-    now_ns += SECOND_NS;
+    sets_max = 1;
     const uint32_t before = act_count;
     steps();
     cr_assert_eq(act_count, before + 1, "it was said, so it is done");
     steps();
     cr_assert_eq(act_count, before + 1);
     close(other);
+}
+
+/* Each change waits for the one before: nobody sees others served again and again meanwhile, whoever asks beside. */
+Test(admin, those_who_wait_for_the_same_thing_get_it_in_turn)
+{
+    char text[40];
+    int changer[3];
+
+    open_admin();
+    for (uint32_t i = 0; i < 3; i++)
+        changer[i] = come();
+    const int asker = come();
+    for (uint32_t i = 0; i < 3; i++)
+        for (uint32_t j = 0; j < 9; j++) {
+            snprintf(text, sizeof(text), "set gateway order_qty_max %u\n", i + 1);
+            say(changer[i], text);
+        }
+    for (uint32_t round = 1; round <= 9; round++) {
+        say(asker, "status\n");
+        sets_max = 1;
+        cr_assert(admin_step(&admin, now_ns));
+        for (uint32_t i = 1; i <= 3; i++)
+            cr_assert_eq(set_count[i], (round + 3 - i) / 3, "peer %u in round %u", i, round);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        close(changer[i]);
+    close(asker);
 }
 
 Test(admin, peers_are_independent_of_each_other)
