@@ -41,7 +41,6 @@ static void retire(struct retransmit *retransmit, const struct retransmit_view *
             range->first_seq = first_seq;
             range->due_ns = now_ns;
             range->attempt = 0;
-            range->waiting = false;
         }
         i++;
     }
@@ -144,7 +143,6 @@ static void range_ask(struct retransmit *retransmit, struct retransmit_range *ra
     retransmit->message_count += ret_request->count;
     range->due_ns = now_ns + timeout_ns(retransmit, range->attempt);
     range->attempt++;
-    range->waiting = true;
 }
 
 enum retransmit_verdict retransmit_next(struct retransmit *retransmit, const struct retransmit_view *view,

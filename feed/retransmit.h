@@ -24,7 +24,6 @@ struct retransmit_range {
     uint64_t due_ns;             /* asked for again then */
     uint32_t attempt;            /* requests sent without any answer */
     uint32_t server;             /* asked last */
-    bool waiting;                /* a request is out; false: has to be sent, when the rate allows */
 };
 
 struct retransmit {

@@ -156,6 +156,52 @@ Test(refresh, brings_instruments_that_have_no_name_and_such_as_are_not_to_be_tru
     cr_assert_eq(market_find(&market, 1, 5)->state, 0u, "nobody has said it");
 }
 
+Test(refresh, brings_an_operational_halt_and_says_where_a_quantity_is_more_than_it_can_say)
+{
+    struct md_event event;
+    uint32_t saturated_count = 0;
+
+    send((struct itch_msg){.type = ITCH_OPERATIONAL_HALT,
+                           .locate = 5,
+                           .operational = {.stock = md_symbol("OPS"), .market = 'Q', .action = 'H'}});
+    send(order(6, 1, 'B', 500, UINT32_MAX, "MUCH"));
+    apply_all();
+    cr_assert_eq(market_find(&market, 1, 5)->operational, 'H');
+    refresh_begin(&refresh, rig.channel, 1, NULL, 0);
+    while (next(&event)) {
+        cr_assert_eq((event.flags & MD_SATURATED) != 0, event.instrument == 6);
+        saturated_count += event.instrument == 6;
+    }
+    cr_assert_gt(saturated_count, 0u);
+}
+
+/* A reader that was lapped again asks again, wherever the refresh stood. */
+Test(refresh, begins_from_the_beginning_in_the_middle_of_a_go)
+{
+    const uint64_t symbol = md_symbol("DEEP");
+    struct md_event event;
+
+    for (uint32_t i = 0; i < 4; i++)
+        send(order(3, 1 + i, 'B', 500, 10, "DEEP"));
+    refresh_begin(&refresh, rig.channel, 1, &symbol, 1);
+    uint32_t all_count = 0;
+    while (next(&event))
+        all_count++;
+    cr_assert_geq(all_count, 4u + 3u);
+    for (uint32_t stop = 1; stop < all_count; stop++) {
+        refresh_begin(&refresh, rig.channel, 1, &symbol, 1);
+        for (uint32_t i = 0; i < stop; i++)
+            cr_assert(next(&event));
+        refresh_begin(&refresh, rig.channel, 1, &symbol, 1);
+        cr_assert(next(&event));
+        cr_assert_eq(event.type, MD_RESET, "stopped behind event %u", stop);
+        uint32_t count = 1;
+        while (next(&event))
+            count++;
+        cr_assert_eq(count, all_count);
+    }
+}
+
 Test(refresh, an_empty_channel_has_a_beginning_and_an_end)
 {
     struct md_event event;

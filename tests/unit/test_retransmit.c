@@ -80,9 +80,22 @@ Test(retransmit, unless_it_is_forced)
     put(&rig, 8, 1, 100 * MS);
     put(&rig, 12, 1, 100 * MS);
     rig.view.tail_seen_ns = 100 * MS;
-    rig.view.forced_seq = 8;
+    rig.view.forced_seq = 9; /* holes that begin below */
     expect_request(&rig, 100 * MS, 5, 3, 0);
     expect_nothing(&rig, 100 * MS, 100 * MS + REORDER_NS); /* the second hole waits for its own */
+    free(rig.memory);
+}
+
+/* A heartbeat has told of both; then a packet in between was kept, so that the first is as old as that. */
+Test(retransmit, a_hole_that_is_older_than_the_one_in_front_of_it_does_not_wait_for_that)
+{
+    struct rig rig;
+    rig_open(&rig, &default_params, 5, 20);
+    put(&rig, 8, 4, 100 * MS);
+    rig.view.tail_seen_ns = 99 * MS;
+    expect_request(&rig, 100 * MS, 12, 8, 0);
+    expect_nothing(&rig, 100 * MS, 101 * MS);
+    expect_request(&rig, 101 * MS, 5, 3, 0);
     free(rig.memory);
 }
 
@@ -203,11 +216,19 @@ Test(retransmit, a_request_that_waits_for_the_rate_is_counted_once)
     struct rig rig;
     params.rate_per_s = 100;
     params.rate_burst = 1;
-    rig_open(&rig, &params, 100, 120);
+    params.timeout_ns = params.timeout_max_ns = 100 * MS;
+    rig_open(&rig, &params, 100, 130);
     expect_request(&rig, 50 * MS, 100, 10, 0);
-    for (uint64_t now_ns = 51 * MS; now_ns < 55 * MS; now_ns += MS) /* each packet of a line looks again */
-        expect_nothing(&rig, now_ns, 55 * MS);
+    for (uint64_t now_ns = 51 * MS; now_ns < 60 * MS; now_ns += MS) /* each packet of a line looks again */
+        expect_nothing(&rig, now_ns, 60 * MS);
     cr_assert_eq(rig.retransmit.limited_count, 1u);
+    expect_request(&rig, 60 * MS, 110, 10, 0);
+    expect_nothing(&rig, 61 * MS, 70 * MS);
+    cr_assert_eq(rig.retransmit.limited_count, 2u, "each that waits");
+    retransmit_reset(&rig.retransmit);
+    cr_assert_eq(rig.retransmit.check_ns, 0u, "what is missing next is looked at when it is seen");
+    expect_nothing(&rig, 62 * MS, 70 * MS);
+    cr_assert_eq(rig.retransmit.limited_count, 3u, "another one waits now");
     free(rig.memory);
 }
 
