@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -299,11 +300,36 @@ static void warn_of_own_connection(const struct config_firewall *firewall)
             client, port);
 }
 
+/* A name that no interface has yet may get one later, at boot; or it is misspelt, and nothing is guarded. */
+static void interface_check(struct config_findings *findings, const struct config *config, const char *key,
+                            const char *name)
+{
+    if (if_nametoindex(name) == 0)
+        config_find(findings, true, config->path, config->firewall.line, key,
+                    "there is no interface '%s' in this network namespace: nothing is guarded until there is; "
+                    "'ip link' lists them",
+                    name);
+}
+
+static void interfaces_check(struct config_findings *findings, const struct config *config)
+{
+    const struct config_firewall *firewall = &config->firewall;
+
+    for (uint32_t i = 0; i < firewall->management_count; i++)
+        interface_check(findings, config, "firewall.management", firewall->management[i].interface);
+    for (uint32_t i = 0; i < firewall->order_interface_count; i++)
+        interface_check(findings, config, "firewall.order_interfaces", firewall->order_interface[i]);
+    for (uint32_t i = 0; i < firewall->feed_interface_count; i++)
+        interface_check(findings, config, "firewall.feed_interfaces", firewall->feed_interface[i]);
+}
+
 static int config_take(const char *path, struct config **ret_config)
 {
     static struct config_findings findings;
 
     const int error = config_load(path, ret_config, &findings);
+    if (error == 0)
+        interfaces_check(&findings, *ret_config);
     for (uint32_t i = 0; i < findings.count; i++)
         if (error || strstr(findings.finding[i].text, ": firewall"))
             fprintf(stderr, "%s\n", findings.finding[i].text);

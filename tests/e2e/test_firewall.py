@@ -186,6 +186,13 @@ try:
 
     done = firewall("apply", config, "--dry-run")
     g.check("chain input_a" in done.stdout and ruleset() == before, "a dry run shows the rules and changes nothing")
+    g.check(done.stderr == "", f"and has nothing to warn of: {done.stderr}", quiet=True)
+    misspelt = config + ".misspelt"
+    with open(config, encoding="ascii") as file, open(misspelt, "w", encoding="ascii") as copy:
+        copy.write(file.read().replace("feed_interfaces: [fg]", "feed_interfaces: [gf]"))
+    done = firewall("apply", misspelt, "--dry-run")
+    g.check("warning: firewall.feed_interfaces: there is no interface 'gf'" in done.stderr and done.stderr.count("\n") == 1,
+            f"an interface that is not there is said: {done.stderr.strip()}")
 
     firewall("apply", config, "--seconds", "30")
     g.check(reachable() == GUARDED, "behind the rules passes what the config names, and nothing besides")
