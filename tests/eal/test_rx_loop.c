@@ -320,3 +320,62 @@ Test(rx_loop, a_flood_of_foreign_frames_hides_no_silence)
         cr_assert_eq(channel_stale(feed->rx->channel[0]), i == 2);
     }
 }
+
+/* A ring to the control thread that is full: nothing waits, nothing is forgotten. */
+Test(rx_loop, an_ask_for_recovery_that_finds_no_room_is_counted_and_made_again)
+{
+    const uint64_t ms = 1000000, opening_ns = 1000 * ms;
+    const struct channel_params params = {
+        .book = {.instruments_max = INSTRUMENTS, .orders_max = ADDS_MAX, .levels_max = 64},
+        .line_count = 1, .reorder_packets = 64, .reorder_ns = ms, .hold_messages = 64, .stale_at_once = true,
+        .first_seq = 1,
+        .recovery = {.retransmit = {.server_count = 1, .request_messages = 64, .in_flight = 1, .rate_per_s = 1000,
+                                    .rate_burst = 10, .attempts = 2, .timeout_ns = 5 * ms, .timeout_max_ns = 5 * ms},
+                     .gap_max = 1000, .snapshot = true, .spin_retry_ns = 50 * ms, .spin_retry_max_ns = 50 * ms}};
+    const struct recovery_ask filler = {.type = RECOVERY_SPIN_STOP};
+    struct recovery_link *link = zeroed(sizeof(*link));
+    struct rx *rx = feeds[0].rx;
+    void *memory = zeroed(channel_footprint(&params));
+    struct channel *channel = channel_init(memory, &params);
+    uint8_t heartbeat[MOLD_HEADER_LEN];
+    struct channel_cursor cursor;
+    struct recovery_ask asked;
+
+    recovery_link_init(link);
+    rx->channel[0] = channel;
+    rx->link[0] = link;
+    mold_encode_header(heartbeat, "TWO RINGS ", 5, 0); /* 1 to 4 are missing */
+    if (channel_receive(channel, 0, heartbeat, sizeof(heartbeat), opening_ns, 0, &cursor))
+        rx_publish(rx, channel, &cursor);
+    while (recovery_link_ask(link, &filler))
+        continue;
+    rx->now_ns = opening_ns + ms;
+    rx_recover(rx);
+    cr_assert_eq(rx->ask_lost_count, 1u);
+    while (recovery_link_next(link, &asked))
+        cr_assert_eq(asked.type, RECOVERY_SPIN_STOP);
+    rx_recover(rx);
+    cr_assert_not(recovery_link_next(link, &asked), "as one that was made, until its time is over");
+    rx->now_ns += 5 * ms;
+    rx_recover(rx);
+    cr_assert(recovery_link_next(link, &asked));
+    cr_assert(asked.type == RECOVERY_REQUEST && asked.seq == 1 && asked.count == 4);
+
+    while (recovery_link_ask(link, &filler)) /* nobody answers: a snapshot it shall be */
+        continue;
+    rx->now_ns += 5 * ms;
+    for (uint32_t turns = 0; rx->ask_lost_count == 1 && turns < 10; turns++)
+        rx_recover(rx);
+    cr_assert_eq(rx->ask_lost_count, 2u);
+    cr_assert_eq(channel_counters(channel)->spin_lost_count, 1u, "of which nobody will hear an end");
+    while (recovery_link_next(link, &asked))
+        continue;
+    rx->now_ns += 50 * ms;
+    for (uint32_t turns = 0; turns < 10; turns++)
+        rx_recover(rx);
+    cr_assert(recovery_link_next(link, &asked));
+    cr_assert(asked.type == RECOVERY_SPIN && asked.spin > 0);
+    cr_assert_eq(rx->ask_lost_count, 2u);
+    free(memory);
+    free(link);
+}
