@@ -44,7 +44,7 @@ static __attribute__((noinline)) void notice_next(struct channel *channel, struc
     } else {
         cursor->pending &= ~(uint32_t)PENDING_STALE_END;
         event.type = MD_STALE_END;
-        event.ref = channel->arb.next_seq;
+        event.ref = cursor->block_left > 0 && cursor->block_seq != 0 ? cursor->block_seq : channel->arb.next_seq;
     }
     channel_notice(channel, cursor, event);
 }
@@ -102,9 +102,15 @@ static void session_leave(struct channel *channel, struct channel_cursor *cursor
     channel_recover_restart(channel);
 }
 
+static void watch(struct channel *channel)
+{
+    channel->watched = channel->stale & STALE_SILENT || channel->end != END_NONE;
+}
+
 static void session_enter(struct channel *channel, struct channel_cursor *cursor)
 {
     channel->end = END_NONE;
+    watch(channel);
     cursor->pending |= PENDING_SESSION;
     count(&channel->counters.session_count);
 }
@@ -137,13 +143,19 @@ static __attribute__((noinline)) bool session_begin(struct channel *channel, str
 
 /* ---- a feed that says nothing new ---- */
 
+/* In front of the newest hole that was passed: nobody had the messages, or there are none up to its end. */
+static bool was_passed(const struct channel *channel, uint64_t seq)
+{
+    return seq >= channel->passed_seq && seq < channel->passed_end_seq;
+}
+
 /* Does a line say what it has said before, or go on in front of a hole that was passed? What comes late, in its turn or
  * where the line had skipped it, is said for the first time. */
 static bool goes_back(const struct channel *channel, uint32_t line, const struct mold_packet *packet)
 {
     const struct arb_line *from = &channel->arb.line[line];
 
-    if (packet->seq >= channel->passed_seq && packet->seq < channel->passed_end_seq)
+    if (was_passed(channel, packet->seq))
         return true;
     for (uint32_t i = 0; i < ARB_LINE_HOLES; i++)
         if (packet->seq >= from->hole[i].seq && packet->seq < from->hole[i].end_seq)
@@ -173,18 +185,16 @@ static bool begun_anew(struct channel *channel, uint32_t line, const struct mold
            (again->count >= AGAIN_PACKETS_MIN && now_ns - again->since_ns >= channel->health.silence_ns);
 }
 
-/* A packet of our session where the feed has said nothing new for silence_ns. Whatever is new, or says that nothing is,
- * ends the silence. */
-static __attribute__((noinline)) void silent_receive(struct channel *channel, struct channel_cursor *cursor,
-                                                     uint32_t line, const struct mold_packet *packet, bool end)
+/* Whatever is new, or says that nothing is, ends the silence. */
+static void silent_receive(struct channel *channel, struct channel_cursor *cursor, uint32_t line,
+                           const struct mold_packet *packet, bool end)
 {
     const uint64_t next_seq = channel->arb.next_seq, end_seq = packet->seq + packet->count;
 
-    if (far(channel, packet->seq))
-        return;
     if (packet->seq == 0 || end_seq > next_seq || (packet->count == 0 && end_seq == next_seq)) {
         memset(channel->again, 0, sizeof(channel->again));
         channel_stale_lower(channel, cursor, STALE_SILENT);
+        watch(channel);
         return;
     }
     count(&channel->counters.again_count);
@@ -197,6 +207,56 @@ static __attribute__((noinline)) void silent_receive(struct channel *channel, st
     count(&channel->counters.anew_count);
     session_leave(channel, cursor);
     session_enter(channel, cursor);
+}
+
+/* ---- an end that was none ---- */
+
+static void end_announce(struct channel *channel, const struct mold_packet *packet, uint64_t now_ns)
+{
+    if (channel->end != END_NONE || (packet->seq != 0 && packet->seq < channel->arb.next_seq))
+        return;
+    channel->end = END_ANNOUNCED;
+    channel->end_seq = packet->seq != 0 ? packet->seq : channel->arb.newest_seq;
+    channel->end_ns = now_ns;
+    channel->waiting = true;
+    watch(channel);
+}
+
+/* Behind its end a session says nothing; a heartbeat, or what was passed for the sake of the end, may be late, but not
+ * by silence_ns. */
+static bool end_contradicted(struct channel *channel, const struct mold_packet *packet, bool end, uint64_t now_ns)
+{
+    if (packet->seq + packet->count > channel->end_seq && packet->seq != 0)
+        return true;
+    if (end)
+        channel->end_ns = now_ns;
+    const bool beat = packet->count == 0 && packet->seq == channel->end_seq;
+    return !end && (beat || was_passed(channel, packet->seq)) && channel->health.silence_ns != 0 &&
+           now_ns > channel->end_ns && now_ns - channel->end_ns >= channel->health.silence_ns;
+}
+
+/* Who was told of the end is told that the feed is whole: it goes on with the next sequence. Where messages are
+ * missing, that comes when they do not any more. */
+static void end_withdraw(struct channel *channel, struct channel_cursor *cursor)
+{
+    count(&channel->counters.end_withdrawn_count);
+    if (channel->end == END_SAID && channel->stale == 0)
+        cursor->pending |= PENDING_STALE_END;
+    channel->end = END_NONE;
+    watch(channel);
+    health_alive(&channel->health, cursor->now_ns);
+}
+
+/* A packet of our session where the feed has said nothing new for silence_ns, or that it has ended. */
+static __attribute__((noinline)) void watched_receive(struct channel *channel, struct channel_cursor *cursor,
+                                                      uint32_t line, const struct mold_packet *packet, bool end)
+{
+    if (far(channel, packet->seq))
+        return;
+    if (channel->end != END_NONE && end_contradicted(channel, packet, end, cursor->now_ns))
+        end_withdraw(channel, cursor);
+    if (channel->stale & STALE_SILENT)
+        silent_receive(channel, cursor, line, packet, end);
 }
 
 /* ---- the two calls of the hot path ---- */
@@ -279,10 +339,8 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
         health_alive(&channel->health, cursor->now_ns);
     if (packet->seq != 0 && arb_accept(&channel->arb, line, packet->seq, 0, cursor->now_ns, &skip) == ARB_GAP)
         channel_beat(channel, cursor, packet->seq);
-    if (end && channel->end == END_NONE && (packet->seq == 0 || packet->seq >= channel->arb.next_seq)) {
-        channel->end = END_ANNOUNCED;
-        channel->waiting = true;
-    }
+    if (end)
+        end_announce(channel, packet, cursor->now_ns);
 }
 
 bool channel_receive_looked(struct channel *channel, uint32_t line, const struct channel_ahead *ahead,
@@ -302,8 +360,8 @@ bool channel_receive_looked(struct channel *channel, uint32_t line, const struct
     if (UNLIKELY(memcmp(packet->session, channel->session, MOLD_SESSION_LEN) != 0 || !channel->session_known))
         if (!session_begin(channel, ret_cursor, packet, look->verdict == MOLD_END))
             return false;
-    if (UNLIKELY(channel->stale & STALE_SILENT))
-        silent_receive(channel, ret_cursor, line, packet, look->verdict == MOLD_END);
+    if (UNLIKELY(channel->watched))
+        watched_receive(channel, ret_cursor, line, packet, look->verdict == MOLD_END);
     if (LIKELY(look->verdict == MOLD_DATA))
         data_accept(channel, line, packet, ahead, look, ret_cursor);
     else
@@ -375,6 +433,7 @@ bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, s
     if (UNLIKELY(silence_deadline_ns(channel) <= now_ns)) {
         count(&channel->counters.silent_count);
         channel_stale_raise(channel, ret_cursor, STALE_SILENT, channel->arb.next_seq, 0);
+        watch(channel);
     }
     if (channel->deadline_ns > now_ns || !channel->waiting)
         return ret_cursor->pending != 0;

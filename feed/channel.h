@@ -72,6 +72,7 @@ struct channel_counters {
     uint64_t trailing_count;           /* packets with bytes behind their last block */
     uint64_t session_count;            /* sessions begun */
     uint64_t anew_count;               /* ... under the same name: the venue has begun anew */
+    uint64_t end_withdrawn_count;      /* ends of a session that went on */
     uint64_t again_count;              /* packets that said only what was long known, where nothing else came for
                                         * silence_ns */
     uint64_t old_session_count;        /* packets of a session that was left before */

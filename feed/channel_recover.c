@@ -537,6 +537,10 @@ static void whole(struct channel *channel, struct channel_cursor *cursor)
     channel_stale_lower(channel, cursor, STALE_HOLE);
     if (channel->end != END_ANNOUNCED)
         return;
+    if (cursor->pending & PENDING_STALE_END) { /* behind the end it would say that the session goes on */
+        channel->waiting = true;
+        return;
+    }
     channel->end = END_SAID;
     cursor->pending |= PENDING_SESSION_END;
 }

@@ -78,6 +78,7 @@ struct channel {
     uint64_t beat_ns;         /* frame time at which that was first so */
     uint16_t stale_flag;      /* MD_STALE or 0, or-ed into every event */
     bool waiting;             /* a hole, held messages, a spin or an announced end: see channel_recover_next */
+    bool watched;             /* silent, or an end was announced: each packet is looked at for what it says of that */
     uint8_t end;              /* enum end_state */
     struct arb arb;
     uint64_t looked_seq;      /* channel_look has seen what is below: the other line brings the same */
@@ -94,6 +95,7 @@ struct channel {
     bool other_session_known;
     uint8_t other_session[MOLD_SESSION_LEN]; /* of a packet that was not believed alone */
     struct channel_market market; /* `ended` is not kept here */
+    uint64_t end_seq, end_ns; /* of the end that was announced: behind its last message; last said at */
     struct channel_again again[ARB_LINES_MAX];
     uint64_t passed_seq, passed_end_seq; /* the newest hole of this session that was passed; none: equal */
     struct hold hold;

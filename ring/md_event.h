@@ -48,7 +48,7 @@ enum md_type {
     MD_STALE_BEGIN = 24, /* messages are missing: every instrument of the channel is stale. ref = first missing
                          * sequence, qty = how many as far as is known (saturated); qty 0: no line says anything new */
     MD_STALE_END = 25,  /* the channel is whole again: all that was missing has been applied. ref = sequence that is
-                         * delivered next */
+                         * delivered next. Behind MD_SESSION_END: that was none, the session goes on */
     MD_SESSION = 26,    /* a feed session begins: books and directory are empty, ref = first 8 letters of its name */
     MD_SESSION_END = 27, /* the venue has ended the session */
     MD_UNRELIABLE = 28, /* an order of this instrument could not be entered: its book is not to be trusted (flag

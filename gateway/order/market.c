@@ -99,6 +99,7 @@ static void apply_channel(struct market *market, struct market_channel *channel,
         channel->silent = false;
         channel->lost = channel->lost && !refresh;
         channel->stale = channel->lost; /* the feed is whole again; what this lcore has seen of it may not be */
+        channel->session_ended = channel->session_ended && refresh; /* an end has nothing behind it */
         break;
     case MD_SESSION:
         channel->stale = false;

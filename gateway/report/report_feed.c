@@ -64,6 +64,7 @@ void report_feed_noted(struct channel *channel, struct report_feed_row ret_rows[
         {"old session", "old_session", load(&counters->old_session_count)},
         {"other session", "other_session", load(&counters->other_session_count)},
         {"old sequences while silent (has the venue begun anew?)", "again", load(&counters->again_count)},
+        {"ends of a session that went on", "ends_withdrawn", load(&counters->end_withdrawn_count)},
         {"begun anew under the same name", "anew", load(&counters->anew_count)},
         {"itch short", "message_short", load(&counters->itch[ITCH_SHORT])},
         {"itch unknown", "unknown_types", load(&counters->itch[ITCH_UNKNOWN])},

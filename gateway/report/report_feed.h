@@ -12,7 +12,7 @@ struct report_feed_row { const char *name, *key; uint64_t count; };
 void report_feed_recovery(const struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_ROWS]);
 
 /* Counters of what was refused or passed over, each worth a look when it is not 0. */
-#define REPORT_FEED_NOTED_ROWS 22u
+#define REPORT_FEED_NOTED_ROWS 23u
 /* Any thread; the channel may be at work. */
 void report_feed_noted(struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_NOTED_ROWS]);
 

@@ -1473,6 +1473,120 @@ Test(channel, lines_that_go_on_in_front_of_what_was_passed_begin_anew)
     rig_close(&rig);
 }
 
+/* ---- an end that was none ---- */
+
+Test(channel, messages_behind_the_end_of_a_session_take_it_back)
+{
+    struct rig rig = rig_spoken(0);
+    send_control(&rig, 0, session_a, 101, MOLD_COUNT_END);
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_SESSION_END);
+    cr_assert_eq(channel_deadline_ns(rig.channel), UINT64_MAX);
+    send_range(&rig, 1, session_a, 90, 11);
+    send_control(&rig, 1, session_a, 101, 0);
+    cr_assert(channel_market(rig.channel).ended, "what is late says nothing of it");
+    cr_assert(send_range(&rig, 1, session_a, 101, 1));
+    cr_assert_eq(rig.event[rig.event_count - 2].type, MD_STALE_END);
+    cr_assert_eq(rig.event[rig.event_count - 2].ref, 101u);
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_SYSTEM);
+    cr_assert(!channel_market(rig.channel).ended);
+    cr_assert_eq(channel_deadline_ns(rig.channel), rig.now_ns + SILENCE_NS);
+    cr_assert_eq(channel_counters(rig.channel)->end_withdrawn_count, 1u);
+    rig_silent(&rig);
+    cr_assert(send_control(&rig, 1, session_a, 102, MOLD_COUNT_END), "the venue's own");
+    cr_assert_eq(rig.event[rig.event_count - 2].type, MD_STALE_END);
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_SESSION_END);
+    cr_assert_eq(types_count(&rig, MD_SESSION_END), 2u);
+    cr_assert_eq(types_count(&rig, MD_SESSION), 1u);
+    rig_close(&rig);
+}
+
+Test(channel, a_message_ahead_of_a_hole_behind_the_end_takes_it_back)
+{
+    struct rig rig = rig_spoken(0);
+    send_control(&rig, 0, session_a, 101, MOLD_COUNT_END);
+    send_range(&rig, 1, session_a, 103, 1);
+    cr_assert_eq(channel_counters(rig.channel)->end_withdrawn_count, 1u);
+    send_range(&rig, 1, session_a, 101, 2);
+    cr_assert_eq(rig.last_seq, 103u);
+    cr_assert_eq(rig.event[rig.event_count - 4].type, MD_STALE_END);
+    rig_close(&rig);
+}
+
+/* Announced, and messages before it are missing: said by nobody yet. */
+Test(channel, an_end_is_taken_back_before_it_is_told)
+{
+    struct rig rig = rig_spoken(0);
+    send_control(&rig, 0, session_a, 105, MOLD_COUNT_END);
+    send_range(&rig, 1, session_a, 101, 2);
+    cr_assert_eq(channel_counters(rig.channel)->end_withdrawn_count, 0u);
+    send_range(&rig, 1, session_a, 104, 2);
+    cr_assert_eq(channel_counters(rig.channel)->end_withdrawn_count, 1u);
+    send_range(&rig, 1, session_a, 103, 1);
+    cr_assert_eq(rig.last_seq, 105u);
+    cr_assert_eq(types_count(&rig, MD_SESSION_END), 0u);
+    cr_assert_eq(types_count(&rig, MD_STALE_END), 0u);
+    rig_close(&rig);
+}
+
+Test(channel, heartbeats_that_go_on_behind_the_end_of_a_session_take_it_back)
+{
+    struct rig rig = rig_spoken(0);
+    for (uint32_t i = 0; i < 10; i++) { /* B is late */
+        send_control(&rig, 0, session_a, 101, MOLD_COUNT_END);
+        rig.now_ns += SILENCE_NS - 1;
+        send_control(&rig, 1, session_a, 101, 0);
+    }
+    cr_assert(channel_market(rig.channel).ended);
+    rig.now_ns += 1;
+    cr_assert(send_control(&rig, 1, session_a, 101, 0));
+    cr_assert(!channel_market(rig.channel).ended);
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_STALE_END);
+    rig_silent(&rig);
+    rig_close(&rig);
+}
+
+/* Of an end further on, for which a hole was passed: lines go on in front of it. */
+Test(channel, lines_that_go_on_before_the_end_of_a_session_take_it_back)
+{
+    struct rig rig = rig_spoken(0);
+    send_control(&rig, 0, session_a, 201, MOLD_COUNT_END);
+    expire(&rig, rig.now_ns + REORDER_NS);
+    cr_assert(channel_market(rig.channel).ended);
+    for (uint64_t seq = 101; seq < 140; seq++) {
+        rig.now_ns += SILENCE_NS / 10;
+        send_range(&rig, 0, session_a, seq, 1);
+        send_range(&rig, 1, session_a, seq, 1);
+    }
+    cr_assert_eq(channel_counters(rig.channel)->end_withdrawn_count, 1u);
+    cr_assert(!channel_market(rig.channel).ended);
+    cr_assert_eq(channel_counters(rig.channel)->anew_count, 1u);
+    cr_assert_eq(rig.last_seq, 139u);
+    rig_close(&rig);
+}
+
+Test(channel, an_end_before_what_was_delivered_is_none)
+{
+    struct rig rig = rig_spoken(0);
+    cr_assert(!send_control(&rig, 0, session_a, 100, MOLD_COUNT_END));
+    cr_assert_eq(types_count(&rig, MD_SESSION_END), 0u);
+    rig_silent(&rig);
+    rig_close(&rig);
+}
+
+/* Behind the end there is nothing, not even the end of a doubt. */
+Test(channel, the_end_of_a_session_is_told_behind_the_end_of_doubt)
+{
+    struct channel_params params = default_params;
+    params.stale_at_once = true;
+    struct rig rig = rig_open(&params);
+    send_range(&rig, 0, session_a, 1, 2);
+    send_control(&rig, 0, session_a, 5, MOLD_COUNT_END);
+    send_range(&rig, 1, session_a, 3, 2);
+    cr_assert_eq(rig.event[rig.event_count - 2].type, MD_STALE_END);
+    cr_assert_eq(rig.event[rig.event_count - 1].type, MD_SESSION_END);
+    rig_close(&rig);
+}
+
 Test(channel, margins_of_lines_are_those_of_one_session)
 {
     struct rig rig = rig_open(&default_params);

@@ -506,3 +506,14 @@ Test(market, symbols_beyond_the_table_are_refused_and_counted)
     cr_assert_eq(market->carried_count, 0u);
     market_drop(market);
 }
+
+Test(market, the_end_of_doubt_behind_the_end_of_a_session_takes_it_back)
+{
+    struct market *market = market_make();
+    send(market, MD_SESSION_END, 0, MD_INSTRUMENT_NONE, 0, 0);
+    send_flags(market, MD_STALE_END, 0, MD_REFRESH);
+    cr_assert(market->channel[0].session_ended, "the end of a refresh says nothing of it");
+    send(market, MD_STALE_END, 0, MD_INSTRUMENT_NONE, 0, 0);
+    cr_assert(!market->channel[0].session_ended && !market->channel[0].stale);
+    market_drop(market);
+}

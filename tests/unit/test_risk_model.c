@@ -230,6 +230,7 @@ static void m_event(const struct md_event *event)
             if (refresh)
                 m.channel[c].lost = false;
             m.channel[c].stale = m.channel[c].lost;
+            m.channel[c].ended = m.channel[c].ended && refresh;
         } else if (event->type == MD_SESSION) {
             m.channel[c].stale = m.channel[c].silent = m.channel[c].lost = m.channel[c].ended = false;
             m_forget(c);
