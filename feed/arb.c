@@ -102,6 +102,25 @@ void arb_pass_hole(struct arb *arb, uint64_t seq)
         arb->newest_seq = seq;
 }
 
+void arb_withdraw(struct arb *arb, uint64_t newest_seq)
+{
+    DCHECK(newest_seq >= arb->next_seq);
+    arb->newest_seq = newest_seq;
+    for (uint32_t i = 0; i < arb->line_count; i++) {
+        struct arb_line *line = &arb->line[i];
+        if (line->next_seq > newest_seq)
+            line->next_seq = newest_seq;
+        for (uint32_t j = 0; j < ARB_LINE_HOLES; j++) {
+            struct arb_hole *hole = &line->hole[j];
+            const uint64_t from_seq = hole->seq > newest_seq ? hole->seq : newest_seq;
+            if (hole->end_seq <= from_seq)
+                continue;
+            line->lost_count -= hole->end_seq - from_seq;
+            hole->end_seq = from_seq;
+        }
+    }
+}
+
 void arb_restart(struct arb *arb, uint64_t first_seq)
 {
     arb->next_seq = first_seq;

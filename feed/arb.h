@@ -62,6 +62,9 @@ void arb_init(struct arb *arb, uint32_t line_count, uint64_t first_seq);
 /* A new session: sequences begin again as with arb_init, counters go on. */
 void arb_restart(struct arb *arb, uint64_t first_seq);
 
+/* What was shown from `newest_seq` on, at or above next_seq, was never sent: no line has lost it. */
+void arb_withdraw(struct arb *arb, uint64_t newest_seq);
+
 /* arb_accept for any packet: the whole rule. */
 enum arb_verdict arb_accept_any(struct arb *arb, uint32_t line, uint64_t seq, uint32_t count, uint64_t now_ns,
                                 uint32_t *ret_skip);

@@ -102,15 +102,10 @@ static void session_leave(struct channel *channel, struct channel_cursor *cursor
     channel_recover_restart(channel);
 }
 
-static void watch(struct channel *channel)
-{
-    channel->watched = channel->stale & STALE_SILENT || channel->end != END_NONE;
-}
-
 static void session_enter(struct channel *channel, struct channel_cursor *cursor)
 {
     channel->end = END_NONE;
-    watch(channel);
+    channel_watch(channel);
     cursor->pending |= PENDING_SESSION;
     count(&channel->counters.session_count);
 }
@@ -194,7 +189,7 @@ static void silent_receive(struct channel *channel, struct channel_cursor *curso
     if (packet->seq == 0 || end_seq > next_seq || (packet->count == 0 && end_seq == next_seq)) {
         memset(channel->again, 0, sizeof(channel->again));
         channel_stale_lower(channel, cursor, STALE_SILENT);
-        watch(channel);
+        channel_watch(channel);
         return;
     }
     count(&channel->counters.again_count);
@@ -219,7 +214,7 @@ static void end_announce(struct channel *channel, const struct mold_packet *pack
     channel->end_seq = packet->seq != 0 ? packet->seq : channel->arb.newest_seq;
     channel->end_ns = now_ns;
     channel->waiting = true;
-    watch(channel);
+    channel_watch(channel);
 }
 
 /* Behind its end a session says nothing; a heartbeat, or what was passed for the sake of the end, may be late, but not
@@ -243,7 +238,7 @@ static void end_withdraw(struct channel *channel, struct channel_cursor *cursor)
     if (channel->end == END_SAID && channel->stale == 0)
         cursor->pending |= PENDING_STALE_END;
     channel->end = END_NONE;
-    watch(channel);
+    channel_watch(channel);
     health_alive(&channel->health, cursor->now_ns);
 }
 
@@ -320,6 +315,7 @@ static inline void data_accept(struct channel *channel, uint32_t line, const str
         if (UNLIKELY(channel->waiting)) {
             hold_advance(&channel->hold, channel->arb.next_seq);
             channel->ask_now = true;
+            channel_doubt(channel, cursor, channel->arb.next_seq);
         }
     } else if (verdict == ARB_GAP) {
         channel_hold(channel, cursor, line, packet);
@@ -339,6 +335,8 @@ static void beat_accept(struct channel *channel, uint32_t line, const struct mol
         health_alive(&channel->health, cursor->now_ns);
     if (packet->seq != 0 && arb_accept(&channel->arb, line, packet->seq, 0, cursor->now_ns, &skip) == ARB_GAP)
         channel_beat(channel, cursor, packet->seq);
+    if (channel->waiting && packet->seq == channel->arb.next_seq)
+        channel_doubt(channel, cursor, packet->seq);
     if (end)
         end_announce(channel, packet, cursor->now_ns);
 }
@@ -433,7 +431,7 @@ bool channel_expire(struct channel *channel, uint64_t now_ns, uint64_t rx_tsc, s
     if (UNLIKELY(silence_deadline_ns(channel) <= now_ns)) {
         count(&channel->counters.silent_count);
         channel_stale_raise(channel, ret_cursor, STALE_SILENT, channel->arb.next_seq, 0);
-        watch(channel);
+        channel_watch(channel);
     }
     if (channel->deadline_ns > now_ns || !channel->waiting)
         return ret_cursor->pending != 0;

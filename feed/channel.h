@@ -88,6 +88,7 @@ struct channel_counters {
     uint64_t reply_held_count;         /* ... kept behind a hole */
     uint64_t reply_useless_count;      /* ... nothing new, no data, another session */
     uint64_t far_count;                /* packets too far ahead to be believed alone */
+    uint64_t withdrawn_count;          /* times that those were believed, and contradicted by all that came behind */
     uint64_t unkept_count;             /* packets beyond the window of what can be kept */
     uint64_t overflow_count;           /* times that messages were forgotten because they could not be kept any more */
     uint64_t spin_count;               /* snapshot spins asked for */

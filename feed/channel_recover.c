@@ -88,8 +88,47 @@ static void hole_seen(struct channel *channel, struct channel_cursor *cursor)
                             hold_next(&channel->hold, seq, channel->arb.newest_seq) - seq);
 }
 
+/* Two packets that agree may both be wrong. Where all lines go on near what is next, and none has said for silence_ns
+ * that more is in front of us than can be kept, it is not: what is kept still is. Books that were emptied for it are
+ * loaded. */
+void channel_doubt(struct channel *channel, struct channel_cursor *cursor, uint64_t end_seq)
+{
+    struct arb *arb = &channel->arb;
+    struct hold *hold = &channel->hold;
+    uint64_t newest_seq = end_seq > arb->next_seq ? end_seq : arb->next_seq;
+
+    if (LIKELY(arb->newest_seq - arb->next_seq <= channel->far_max)) {
+        channel->claimed_ns = 0;
+        return;
+    }
+    if (newest_seq - arb->next_seq > channel->far_max) {
+        channel->claim_ns = cursor->now_ns;
+        if (channel->claimed_ns == 0)
+            channel->claimed_ns = cursor->now_ns;
+        return;
+    }
+    if (channel->health.silence_ns == 0 || cursor->now_ns <= channel->claim_ns ||
+        cursor->now_ns - channel->claim_ns < channel->health.silence_ns)
+        return;
+    count(&channel->counters.withdrawn_count);
+    if (hold->base_seq > arb->next_seq)
+        hold_clear(hold, arb->next_seq);
+    else if (hold->count > 0 && hold->end_seq > newest_seq)
+        newest_seq = hold->end_seq;
+    arb_withdraw(arb, newest_seq);
+    retransmit_reset(&channel->retransmit);
+    channel->forced_seq = channel->hopeless_seq = channel->claimed_ns = 0;
+    channel->beat_seq = newest_seq;
+    channel->ask_now = true;
+    if (channel->end == END_ANNOUNCED && channel->end_seq > newest_seq) {
+        channel->end = END_NONE;
+        channel_watch(channel);
+    }
+}
+
 void channel_beat(struct channel *channel, struct channel_cursor *cursor, uint64_t seq)
 {
+    channel_doubt(channel, cursor, seq);
     if (channel->hold.count == 0 && channel->spin_state == SPIN_NONE)
         hold_clear(&channel->hold, channel->arb.next_seq); /* for answers that come before messages of a line do */
     if (channel->beat_seq <= channel->arb.next_seq) {
@@ -125,6 +164,7 @@ void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32
     struct hold *hold = &channel->hold;
     const uint64_t end_seq = packet->seq + packet->count;
 
+    channel_doubt(channel, cursor, end_seq);
     if (hold->count == 0 && channel->spin_state == SPIN_NONE)
         hold_clear(hold, channel->arb.next_seq);
     if (end_seq <= hold->base_seq)
@@ -420,6 +460,13 @@ struct channel_ask channel_ask_next(struct channel *channel, uint64_t now_ns)
 
 /* ---- going on ---- */
 
+/* Nobody has said for long that a hole so large is there: once it is passed, what lines go on with would be old. */
+static bool claim_doubted(const struct channel *channel, uint64_t seq, uint64_t end_seq)
+{
+    return end_seq - seq > channel->far_max && channel->claimed_ns != 0 &&
+           channel->claim_ns - channel->claimed_ns < channel->health.silence_ns / 2;
+}
+
 /* The window of the hole [seq, end_seq) has ended. True: it may be asked for, or a snapshot is on its way. */
 static bool hole_recover(struct channel *channel, struct channel_cursor *cursor, uint64_t seq, uint64_t end_seq)
 {
@@ -435,11 +482,18 @@ static bool hole_recover(struct channel *channel, struct channel_cursor *cursor,
         channel_stale_raise(channel, cursor, STALE_HOLE, seq, end_seq - seq);
         return true;
     }
-    if (snapshot)
+    if (snapshot) {
         spin_begin(channel, cursor);
-    else if (channel->recovering)
+        return true;
+    }
+    if (claim_doubted(channel, seq, end_seq)) {
+        channel->episode |= EPISODE_HOLE;
+        channel_stale_raise(channel, cursor, STALE_HOLE, seq, end_seq - seq);
+        return true;
+    }
+    if (channel->recovering)
         count(&channel->counters.given_up_count);
-    return snapshot;
+    return false;
 }
 
 /* The hole [arb.next_seq, end_seq) is in front of us. True: it has been passed. False: it waits, for another line, for
@@ -530,7 +584,7 @@ static void whole(struct channel *channel, struct channel_cursor *cursor)
                                                : &channel->counters.filled_line_count);
     channel->episode = 0;
     channel->waiting = channel->joining = false;
-    channel->forced_seq = channel->hopeless_seq = 0;
+    channel->forced_seq = channel->hopeless_seq = channel->claimed_ns = 0;
     channel->deadline_ns = UINT64_MAX;
     if (channel->retransmit.range_count > 0)
         retransmit_reset(&channel->retransmit);
@@ -583,7 +637,7 @@ void channel_recover_restart(struct channel *channel)
     hold_clear(&channel->hold, channel->arb.next_seq);
     retransmit_reset(&channel->retransmit);
     channel->waiting = channel->joining = channel->contradicted = false;
-    channel->forced_seq = channel->hopeless_seq = channel->far_seq = 0;
+    channel->forced_seq = channel->hopeless_seq = channel->far_seq = channel->claimed_ns = 0;
     channel->beat_seq = 0;
     channel->passed_seq = channel->passed_end_seq = 0;
     memset(channel->again, 0, sizeof(channel->again));

@@ -109,6 +109,7 @@ struct channel {
     bool ask_now;             /* something changed that retransmit should look at */
     uint64_t far_max;         /* a packet this far ahead of all known is not believed alone */
     uint64_t far_seq;         /* of a packet too far ahead to be believed alone, 0 = none */
+    uint64_t claimed_ns, claim_ns; /* a line said first, and last, that more than far_max is in front of us; 0: none */
     uint8_t spin_state;       /* enum spin_state */
     bool spin_asked, spin_stop, spin_dirty; /* the server was asked; is to be told to stop; books are half loaded */
     uint32_t spin;            /* number of the spin that is wanted, from 1 */
@@ -172,6 +173,11 @@ static inline void cursor_clear(struct channel_cursor *cursor, uint32_t line, ui
     cursor->deferred_count = 0;
 }
 
+static inline void channel_watch(struct channel *channel)
+{
+    channel->watched = channel->stale & STALE_SILENT || channel->end != END_NONE;
+}
+
 /* channel_traded.c */
 
 /* A good order message of an instrument that nobody trades; to be asked only where there is `untraded`. */
@@ -209,6 +215,8 @@ void channel_notice(const struct channel *channel, struct channel_cursor *cursor
 /* A packet came ahead of a hole: keep it. */
 void channel_hold(struct channel *channel, struct channel_cursor *cursor, uint32_t line,
                   const struct mold_packet *packet);
+/* A line says that `end_seq` is next, which is not far ahead. Is what was said to be far ahead contradicted? */
+void channel_doubt(struct channel *channel, struct channel_cursor *cursor, uint64_t end_seq);
 /* Messages below `seq` were announced, and are not all here. */
 void channel_beat(struct channel *channel, struct channel_cursor *cursor, uint64_t seq);
 /* The packet in hand is used up: is there a held message whose turn has come, a hole to pass, an end to announce? True:

@@ -46,6 +46,7 @@ void report_feed_recovery(const struct channel *channel, struct report_feed_row 
         {"older messages pushed out (raise hold_messages)", "overflows", load(&counters->overflow_count)},
         {"packets not kept", "unkept", load(&counters->unkept_count)},
         {"packets too far ahead", "far", load(&counters->far_count)},
+        {"believed and withdrawn", "withdrawn", load(&counters->withdrawn_count)},
     };
     _Static_assert(sizeof(rows) / sizeof(rows[0]) == REPORT_FEED_ROWS, "a row for each");
 

@@ -6,7 +6,7 @@
 #include "gateway/report/report.h"
 
 /* Counters of what happened to holes, in the order in which it happens. */
-#define REPORT_FEED_ROWS 21u
+#define REPORT_FEED_ROWS 22u
 struct report_feed_row { const char *name, *key; uint64_t count; };
 /* Any thread; the channel may be at work. */
 void report_feed_recovery(const struct channel *channel, struct report_feed_row ret_rows[REPORT_FEED_ROWS]);

@@ -1618,6 +1618,34 @@ Test(channel, a_live_packet_far_ahead_is_not_believed_alone_and_one_of_a_capture
     rig_close(&rig);
 }
 
+Test(channel, two_live_packets_far_ahead_are_withdrawn_when_lines_go_on_and_passed_when_they_say_it_again)
+{
+    const uint64_t far_seq = UINT64_C(1) << 40;
+    for (uint32_t again = 0; again < 2; again++) {
+        struct channel_params params = default_params;
+        params.live = params.stale_at_once = true;
+        params.silence_ns = 1000000;
+        struct rig rig = rig_open(&params);
+        send_range(&rig, 0, session_a, 1, 2);
+        send_range(&rig, 0, session_a, far_seq, 1);
+        send_range(&rig, 0, session_a, far_seq + 1, 1);
+        cr_assert(channel_stale(rig.channel));
+        cr_assert_eq(channel_arb(rig.channel)->next_seq, 3u, "nothing is passed yet");
+        for (uint64_t seq = 3; seq < 14; seq++) {
+            rig.now_ns += params.silence_ns / 10;
+            if (again)
+                send_range(&rig, 0, session_a, far_seq + seq, 1);
+            else
+                cr_assert(send_range(&rig, seq % 2, session_a, seq, 1));
+        }
+        cr_assert_eq(channel_counters(rig.channel)->withdrawn_count, again ? 0u : 1u);
+        cr_assert_eq(channel_stale(rig.channel), again == 1);
+        cr_assert_eq(rig.last_seq, again ? far_seq + 13 : 13u);
+        cr_assert_eq(channel_arb(rig.channel)->hole_count, again);
+        rig_close(&rig);
+    }
+}
+
 Test(channel, session_change_in_the_middle_of_a_hole)
 {
     struct rig rig = rig_open(&default_params);

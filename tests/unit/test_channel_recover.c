@@ -51,6 +51,7 @@ struct rig {
     uint32_t most_messages;            /* that one call gave out */
     struct rig *truth;                 /* saw everything: events that are not stale are compared with it */
     bool stale_at_once;
+    uint32_t spin;                     /* asked for by lines_go_on */
     uint32_t stale_qty;                /* of the newest MD_STALE_BEGIN */
     bool told_stale;                   /* as a reader knows it from MD_STALE_*, MD_SESSION and MD_RESET alone */
 };
@@ -100,6 +101,8 @@ static void drain(struct rig *rig, struct channel_cursor *cursor)
         for (uint32_t i = 0; i < cursor->event_count; i++) {
             const struct md_event *event = &cursor->event[i];
             rig->events[event->type]++;
+            if (event->type == MD_SESSION && rig->events[MD_SESSION] > 1)
+                rig->last_seq = 0;
             if (event->type == MD_STALE_BEGIN || event->type == MD_STALE_END || event->type == MD_SESSION)
                 rig->told_stale = event->type == MD_STALE_BEGIN;
             if (event->type == MD_STALE_BEGIN)
@@ -636,6 +639,167 @@ Test(channel_recover, one_packet_far_ahead_is_not_believed_and_two_are)
     cr_assert(channel_receive(rig.channel, 1, payload, sizeof(payload), rig.now_ns, 0, &cursor));
     drain(&rig, &cursor);
     cr_assert(channel_stale(rig.channel));
+    free(rig.memory);
+}
+
+/* ---- what was believed, and is not so ---- */
+
+#define FAR_SEQ (UINT64_C(1) << 40)
+#define SILENCE_NS (200 * MS)
+
+/* Two of nobody's that agree: heartbeats, or messages of the script under sequences of their own. */
+static void forge_two(struct rig *rig, bool messages)
+{
+    uint8_t payload[PACKET_MAX];
+    struct channel_cursor cursor;
+    for (uint32_t i = 0; i < 2; i++) {
+        const uint32_t len = messages ? packet_write(payload, 7, 3) : MOLD_HEADER_LEN;
+        mold_encode_header(payload, session_a, FAR_SEQ + 3 * i, messages ? 3 : 0);
+        if (channel_receive(rig->channel, 1, payload, len, rig->now_ns, 0, &cursor))
+            drain(rig, &cursor);
+    }
+    cr_assert(channel_stale(rig->channel));
+}
+
+/* Lines go on, a packet each step; B is a little behind. Servers say nothing. Sequence that is next. */
+static uint64_t lines_go_on(struct rig *rig, uint64_t seq, uint64_t for_ns, uint64_t step_ns)
+{
+    for (const uint64_t end_ns = rig->now_ns + for_ns; rig->now_ns < end_ns; seq += 2) {
+        rig->now_ns += step_ns;
+        expire(rig);
+        send_to(rig, 0, seq, seq + 2);
+        if (seq > 102)
+            send_to(rig, 1, seq - 2, seq);
+        expire(rig);
+        for (struct channel_ask asked; (asked = ask(rig)).type != CHANNEL_ASK_NOTHING;)
+            if (asked.type == CHANNEL_ASK_SPIN)
+                rig->spin = asked.spin;
+    }
+    return seq;
+}
+
+static struct rig rig_doubting(bool snapshot)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = SILENCE_NS;
+    params.recovery.snapshot = snapshot;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    send_to(&rig, 1, 1, 101);
+    return rig;
+}
+
+Test(channel_recover, two_forged_packets_far_ahead_are_withdrawn_when_lines_go_on)
+{
+    for (uint32_t messages = 0; messages < 2; messages++) {
+        struct rig rig = rig_doubting(false);
+        forge_two(&rig, messages);
+        uint64_t seq = lines_go_on(&rig, 101, SILENCE_NS - MS, MS);
+        cr_assert(channel_stale(rig.channel));
+        cr_assert_eq(channel_counters(rig.channel)->withdrawn_count, 0u);
+        seq = lines_go_on(&rig, seq, 2 * MS, MS);
+        cr_assert_eq(channel_counters(rig.channel)->withdrawn_count, 1u);
+        expect_whole(&rig, seq);
+        cr_assert_eq(rig.events[MD_SESSION], 1u);
+        cr_assert_eq(channel_arb(rig.channel)->line[1].lost_count, 0u, "nobody has sent that");
+        cr_assert_lt(channel_arb(rig.channel)->line[1].next_seq, seq);
+        cr_assert_eq(ask(&rig).type, CHANNEL_ASK_NOTHING);
+        free(rig.memory);
+    }
+}
+
+/* Heartbeats alone say what is next, and there is an end that was forged, too. */
+Test(channel_recover, a_quiet_feed_withdraws_what_was_forged_by_its_heartbeats)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = SILENCE_NS;
+    params.recovery.snapshot = false;
+    params.recovery.retransmit.timeout_ns = params.recovery.retransmit.timeout_max_ns = SILENCE_NS;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    forge_two(&rig, false);
+    control_to(&rig, 1, session_a, FAR_SEQ, MOLD_COUNT_END);
+    for (uint32_t i = 0; i < 5; i++) {
+        rig.now_ns += SILENCE_NS / 4;
+        expire(&rig);
+        while (ask(&rig).type == CHANNEL_ASK_REQUEST)
+            ;
+        control_to(&rig, 0, session_a, 101, 0);
+    }
+    expect_whole(&rig, 101);
+    cr_assert_eq(rig.events[MD_SESSION_END], 0u);
+    cr_assert_lt(channel_deadline_ns(rig.channel), UINT64_MAX, "silence is an alarm");
+    free(rig.memory);
+}
+
+/* The hole was given up before: what lines say lies in front of it. */
+Test(channel_recover, a_feed_that_passed_a_forged_hole_begins_anew_and_is_whole_with_its_servers)
+{
+    struct rig rig = rig_doubting(false);
+    forge_two(&rig, true);
+    rig.now_ns += SILENCE_NS / 2;
+    control_to(&rig, 1, session_a, FAR_SEQ, 0); /* and again */
+    uint64_t seq = lines_go_on(&rig, 101, SILENCE_NS, SILENCE_NS / 8);
+    cr_assert_eq(channel_counters(rig.channel)->given_up_count, 1u);
+    cr_assert_eq(channel_counters(rig.channel)->anew_count, 0u);
+    cr_assert(channel_stale(rig.channel));
+    for (; channel_counters(rig.channel)->anew_count == 0; seq += 2) {
+        rig.now_ns += MS;
+        expire(&rig);
+        send_to(&rig, 0, seq, seq + 2);
+        send_to(&rig, 1, seq, seq + 2);
+        cr_assert_lt(seq, 10000u);
+    }
+    answer_all(&rig, 64);
+    expect_whole(&rig, seq);
+    free(rig.memory);
+}
+
+/* Books were emptied at once, and no snapshot could be new enough. */
+Test(channel_recover, a_spin_for_what_was_forged_comes_to_its_end_when_lines_go_on)
+{
+    for (uint32_t messages = 0; messages < 2; messages++) {
+        struct rig rig = rig_doubting(true);
+        forge_two(&rig, messages);
+        const uint32_t spin = spin_wanted(&rig);
+        uint64_t seq = lines_go_on(&rig, 101, SILENCE_NS / 2, MS);
+        snapshot_give(&rig, spin, seq - 10);
+        snapshot_end(&rig, spin, seq - 10, messages == 0);
+        seq = lines_go_on(&rig, seq, SILENCE_NS, MS);
+        cr_assert_eq(channel_counters(rig.channel)->withdrawn_count, 1u);
+        cr_assert(channel_stale(rig.channel));
+        snapshot_give(&rig, rig.spin, seq - 10);
+        snapshot_end(&rig, rig.spin, seq - 10, true);
+        expect_whole(&rig, seq);
+        free(rig.memory);
+    }
+}
+
+/* A true one: whoever is up says again and again that it is far ahead, a line that is late fills what it can. */
+Test(channel_recover, what_lines_go_on_to_say_is_not_withdrawn)
+{
+    struct channel_params params = default_params;
+    params.silence_ns = SILENCE_NS;
+    params.recovery.snapshot = false;
+    params.recovery.retransmit.attempts = 10000;
+    struct rig rig = rig_open(&params);
+    send_to(&rig, 0, 1, 101);
+    uint64_t seq = 101;
+    for (uint32_t i = 0; i < 1000; i++) {
+        rig.now_ns += MS;
+        expire(&rig);
+        while (ask(&rig).type == CHANNEL_ASK_REQUEST)
+            ;
+        if (i % 100 == 0)
+            control_to(&rig, 0, session_a, 18000 + i, 0);
+        send_to(&rig, 1, seq, seq + 1);
+        seq++;
+    }
+    cr_assert_eq(channel_counters(rig.channel)->withdrawn_count, 0u);
+    cr_assert(channel_stale(rig.channel));
+    while (channel_stale(rig.channel))
+        answer_all(&rig, 64);
+    expect_whole(&rig, 18900);
     free(rig.memory);
 }
 
