@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ARGS_MAX 64
@@ -158,16 +159,35 @@ static void leftovers_remove(const char *own, const char *name)
         closedir(directory);
 }
 
+/* Where the EAL of an ordinary user makes its run directory: below XDG_RUNTIME_DIR, which it takes at its word and
+ * fails where that is empty or gone, else below /tmp, in a directory "dpdk" that whoever comes first makes for himself
+ * alone. Where that is somebody else's, in one of our own. */
+static void runtime_choose(char ret_own[32])
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct stat status;
+    char own[32];
+
+    ret_own[0] = '\0';
+    if (runtime && access(runtime, W_OK) == 0)
+        return;
+    unsetenv("XDG_RUNTIME_DIR");
+    if (geteuid() == 0 || access("/tmp/dpdk", F_OK) != 0 || access("/tmp/dpdk", W_OK | X_OK) == 0)
+        return;
+    snprintf(own, sizeof(own), "/tmp/tickgate-%u", (unsigned)geteuid());
+    if (mkdir(own, 0700) != 0 && (lstat(own, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid()))
+        return;
+    setenv("XDG_RUNTIME_DIR", own, 1);
+    memcpy(ret_own, own, sizeof(own));
+}
+
 int eal_start(struct eal *eal, const struct config *config, bool replay, char ret_error[EAL_ERROR_MAX])
 {
     static struct args args; /* the EAL keeps pointers into its arguments */
     const uint64_t free_mb = hugepages_free_mb();
 
-    /* The EAL takes a user's run directory at its word and fails where it is empty or gone: /tmp serves then. */
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (runtime && access(runtime, W_OK) != 0)
-        unsetenv("XDG_RUNTIME_DIR");
     memset(eal, 0, sizeof(*eal));
+    runtime_choose(eal->own);
     args.count = 0;
     eal->hugepages = config->gateway.memory == CONFIG_MEMORY_HUGEPAGES ||
                      (config->gateway.memory == CONFIG_MEMORY_AUTO && free_mb >= config->gateway.memory_mb);
@@ -225,5 +245,11 @@ void eal_stop(struct eal *eal, bool threads_left)
     if (!threads_left)
         rte_eal_cleanup();
     directory_remove(eal->directory);
+    if (eal->own[0]) { /* unless another gateway of ours is in it */
+        char dpdk[40];
+        snprintf(dpdk, sizeof(dpdk), "%s/dpdk", eal->own);
+        rmdir(dpdk);
+        rmdir(eal->own);
+    }
     eal->started = false;
 }

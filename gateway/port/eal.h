@@ -14,6 +14,7 @@ struct eal {
     bool hugepages;
     char note[EAL_NOTE_MAX]; /* what running without hugepages, or without locked memory, costs; empty otherwise */
     char directory[128];     /* run directory, removed at the end */
+    char own[32];            /* what was made for it to lie in, likewise; empty otherwise */
 };
 
 /* Start the EAL: lcore i of the config is EAL lcore i on its CPU; the main thread floats over all CPUs as lcore
