@@ -357,6 +357,58 @@ Test(kill, something_open_after_the_confirmation_is_cancelled_too)
     cr_assert_eq(rig.kill.state, KILL_KILLED);
 }
 
+Test(kill, how_long_it_took_is_of_the_newest_kill_alone)
+{
+    char text[KILL_ERROR_MAX];
+    struct rig rig;
+
+    rig_killed(&rig);
+    cr_assert_eq(rig.kill.confirmed_ns, MS);
+    cr_assert_eq(kill_arm(&rig.kill, "somebody", text), 0);
+    cr_assert_eq(rig.kill.counters.arm_count, 1u);
+    step(&rig, 500);
+    turn(&rig);
+    request(&rig);
+    cr_assert_eq(rig.kill.confirmed_ns, 0u, "nobody knows yet");
+    turn(&rig);
+    step(&rig, 3);
+    cr_assert_eq(rig.kill.confirmed_ns, 3 * MS);
+    rig.look.open_count = 1;
+    step(&rig, 400);
+    cr_assert_eq(rig.kill.state, KILL_KILLING);
+    turn(&rig);
+    rig.look.open_count = 0;
+    step(&rig, 2);
+    cr_assert_eq(rig.kill.confirmed_ns, 2 * MS, "from when something was open after all");
+}
+
+Test(kill, all_that_stands_against_arming_is_said_at_once)
+{
+    char text[KILL_ERROR_MAX];
+    struct rig rig;
+
+    rig_open(&rig, false);
+    step(&rig, 1);
+    request(&rig);
+    turn(&rig);
+    rig.open = 2;
+    rig.inherited = 1;
+    rig.look.open_count = 4;
+    rig.look.in_flight = true;
+    rig.look.full_count = 5;
+    step(&rig, 1);
+    cr_assert_str_eq(kill_open_text(&rig.kill, text),
+                     "3 open on lcore trade0; 4 open at the venue; orders are on their way; "
+                     "5 orders found no room in the book of record");
+    rig.look.owner_lost = true;
+    rig.look.up = false;
+    rig.look.full_count = 0;
+    step(&rig, 1);
+    cr_assert_str_eq(kill_open_text(&rig.kill, text),
+                     "lcore trade0 makes no turn; 4 open at the venue; "
+                     "the order session is not up, so what is open is not known");
+}
+
 Test(kill, an_answer_that_could_not_be_read_kills_and_is_never_armed_again)
 {
     struct rig rig;
@@ -405,6 +457,7 @@ Test(kill, by_config_it_starts_killed_and_waits_for_the_venues_word)
 
     rig_open(&rig, true);
     cr_assert_eq(rig.risk.killed, 1);
+    cr_assert(rig.kill.cause == KILL_CONFIG && strcmp(rig.kill.who, "risk.kill") == 0);
     rig.look.up = false;
     turn(&rig);
     step(&rig, 1);
