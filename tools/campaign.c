@@ -122,6 +122,7 @@ static bool paths_print(const struct world_counters *counters)
         {"frames truncated", counters->truncated_frame_count, true},
         {"frames stalled", counters->stalled_frame_count, true},
         {"times stale", counters->stale_count, true},
+        {"silence", counters->silent_count, true},
         {"other line", counters->other_line_count, true},
         {"retransmission", counters->retransmission_count, true},
         {"requests", counters->request_count, false},

@@ -242,13 +242,12 @@ static void compare_event(struct world *world, const struct md_event *event, uin
 }
 
 /* "I am whole": then every instrument is as the truth has it. */
-static void compare_bbos(struct world *world)
+static void compare_bbos(struct world *world, uint64_t next_seq)
 {
-    truth_advance(world, channel_arb(world->channel)->next_seq);
+    truth_advance(world, next_seq);
     for (uint32_t i = 0; i <= SYMBOLS_MAX; i++)
         if (!bbo_equal(book_bbo(channel_book(world->channel), i), book_bbo(channel_book(world->truth), i)))
-            diverge(world, "no longer stale, and the BBO of instrument %u is wrong at sequence %" PRIu64, i,
-                    channel_arb(world->channel)->next_seq);
+            diverge(world, "no longer stale, and the BBO of instrument %u is wrong at sequence %" PRIu64, i, next_seq);
 }
 
 /* The whole book of an instrument as bytes: levels best first, orders in their queues with what is ahead of them. */
@@ -310,7 +309,7 @@ static void event_take(struct world *world, const struct channel_cursor *cursor,
             diverge(world, "a session began that the venue never had");
         return;
     case MD_STALE_END:
-        compare_bbos(world);
+        compare_bbos(world, event->ref);
         return;
     default:
         break;
@@ -650,6 +649,7 @@ static void world_open(struct world *world, const struct world_params *params)
     };
     world->truth = channel_make(&channel, &world->truth_memory);
     world->truth_seq = 1;
+    channel.silence_ns = chance(world, 50) ? between(world, 20 * MS, S) : 0;
     channel.recovery = (struct channel_recovery){
         .retransmit = {.server_count = 2,
                        .request_messages = (uint32_t)between(world, 8, 200),
@@ -682,6 +682,7 @@ static void world_close(struct world *world)
     counters->overflow_count += seen->overflow_count;
     counters->session_change_count += seen->session_count - 1;
     counters->stale_count += seen->stale_count;
+    counters->silent_count += seen->silent_count;
     for (uint32_t i = 0; i < LINES; i++) {
         const struct fault_counters *faults = fault_counters(world->fault, i);
         counters->lost_frame_count += faults->lost_count;

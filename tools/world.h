@@ -34,6 +34,7 @@ struct world_counters {
     uint64_t session_change_count;
     uint64_t late_join_count;
     uint64_t stale_count;        /* times that the channel became stale */
+    uint64_t silent_count;       /* ... because lines said nothing new for long, or nothing */
     uint64_t lost_frame_count, duplicate_frame_count, reordered_frame_count, corrupt_frame_count, truncated_frame_count,
         stalled_frame_count;
 };
