@@ -17,7 +17,8 @@
 #define NEWS_SPARE 8u               /* room that answers leave for news of the session */
 #define ROUTE_LOOK_NS UINT64_C(1000000000)
 #define OPEN_SAID_MAX 16u
-#define CANCEL_PATIENCE_NS UINT64_C(2000000000) /* of a clean stop, for the answers to its cancels */
+#define CANCEL_PATIENCE_NS UINT64_C(5000000000) /* of a clean stop, for the answers to its cancels: a segment that is
+                                                  * lost twice takes three seconds */
 #define LEAVE_PATIENCE_NS UINT64_C(2000000000)  /* for the end of the connection */
 #define MS_NS UINT64_C(1000000)
 
@@ -119,7 +120,6 @@ static int book_open(struct orders *orders, const struct reference_file *daily, 
     const uint32_t owner_max = orders->config->orders.open_orders_max;
     const uint32_t orders_max = owner_max > ORDERS_BOOK_MIN ? owner_max : ORDERS_BOOK_MIN; /* powers of two, both */
     void *memory = aligned_alloc(CACHE_LINE_BYTES, open_footprint(orders_max));
-
     struct trades *trades = calloc(1, sizeof(*trades));
 
     if (!memory || !trades) {
