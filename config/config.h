@@ -406,9 +406,13 @@ bool config_device_interface(const char *device, char ret_name[CONFIG_INTERFACE_
 /* What only this machine can tell, without touching hardware: CPUs exist and may be used, NUMA nodes of lcores and PCI
  * ports agree. Adds to findings. 0 or -EINVAL. */
 int config_check_host(const struct config *config, struct config_findings *findings);
-/* Its NUMA part, pure: lcore_node[i] and port_node[i] are the nodes of config->lcore[i] and config->port[i], -1 =
- * unknown. An rx lcore belongs on the node of the ports that it polls, a strategy lcore on that of the order port and
- * of the rx lcore that feeds it. gateway.numa_strict decides between error and warning. 0 or -EINVAL. */
+/* What this machine can give without paging, in KiB; UINT64_MAX where it does not say. Whoever touches more is ended by
+ * the kernel, or a neighbour is. */
+uint64_t config_host_available_kb(void);
+/* The NUMA part of config_check_host, pure: lcore_node[i] and port_node[i] are the nodes of config->lcore[i] and
+ * config->port[i], -1 = unknown. An rx lcore belongs on the node of the ports that it polls, a strategy lcore on that
+ * of the order port and of the rx lcore that feeds it. gateway.numa_strict decides between error and warning. 0 or
+ * -EINVAL. */
 int config_check_nodes(const struct config *config, const int *lcore_node, const int *port_node,
                        struct config_findings *findings);
 

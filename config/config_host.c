@@ -31,6 +31,20 @@ static void set_text(const cpu_set_t *set, size_t set_bytes, char ret_text[HOST_
     }
 }
 
+uint64_t config_host_available_kb(void)
+{
+    FILE *file = fopen("/proc/meminfo", "re");
+    char line[128];
+    unsigned long kb;
+    bool found = false;
+
+    while (file && !found && fgets(line, sizeof(line), file))
+        found = sscanf(line, "MemAvailable: %lu", &kb) == 1;
+    if (file)
+        fclose(file);
+    return found ? kb : UINT64_MAX;
+}
+
 /* The first line of a sysfs file. */
 static bool sysfs_line(const char *path, char *ret_text, int text_len)
 {

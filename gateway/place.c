@@ -2,7 +2,7 @@
  * is no EAL. */
 #include "gateway/place.h"
 
-#include "gateway/sysfile.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <numa.h>
@@ -51,18 +51,6 @@ static void *map(size_t bytes, int flags)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Has the host so much left? True where it does not say. Without this look the kernel would kill whom it likes when the
- * pages are touched. */
-static bool available(size_t bytes)
-{
-    char text[512];
-    const char *at;
-
-    if (sysfile_read("", text, sizeof(text), "/proc/meminfo") <= 0 || !(at = strstr(text, "MemAvailable:")))
-        return true;
-    return bytes / 1024 <= strtoull(at + strlen("MemAvailable:"), NULL, 10);
-}
-
 void *place_alloc(struct place *place, size_t bytes, int node)
 {
     if (place->count == PLACE_BLOCKS_MAX || bytes == 0)
@@ -75,7 +63,7 @@ void *place_alloc(struct place *place, size_t bytes, int node)
     if (memory) {
         place->huge_bytes += bytes;
     } else {
-        memory = unit == 4096 || available(bytes) ? map(bytes, 0) : NULL;
+        memory = unit == 4096 || bytes / 1024 <= config_host_available_kb() ? map(bytes, 0) : NULL;
         if (!memory)
             return NULL;
         (void)madvise(memory, bytes, MADV_HUGEPAGE);

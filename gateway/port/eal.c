@@ -53,20 +53,6 @@ static uint64_t hugepages_free_mb(void)
     return (uint64_t)pages * 2;
 }
 
-/* What the host can give without paging; as much as there can be where it does not say. */
-static uint64_t memory_available_mb(void)
-{
-    FILE *file = fopen("/proc/meminfo", "r");
-    char line[128];
-    unsigned long kb = ULONG_MAX;
-
-    while (file && fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %lu", &kb) != 1)
-        ;
-    if (file)
-        fclose(file);
-    return kb / 1024;
-}
-
 /* '0@1,1@0,2@(0,1)': each lcore on its own CPU, the main thread on all that this process may use. */
 static void lcores_arg(struct args *args, const struct config *config)
 {
@@ -184,7 +170,7 @@ static void runtime_choose(char ret_own[32])
 int eal_start(struct eal *eal, const struct config *config, bool replay, char ret_error[EAL_ERROR_MAX])
 {
     static struct args args; /* the EAL keeps pointers into its arguments */
-    const uint64_t free_mb = hugepages_free_mb();
+    const uint64_t free_mb = hugepages_free_mb(), available_mb = config_host_available_kb() / 1024;
 
     memset(eal, 0, sizeof(*eal));
     runtime_choose(eal->own);
@@ -200,10 +186,10 @@ int eal_start(struct eal *eal, const struct config *config, bool replay, char re
         return -ENOMEM;
     }
     /* A live gateway locks all of it when it is armed: the kernel would kill whom it likes then. */
-    if (!eal->hugepages && !replay && memory_available_mb() < config->gateway.memory_mb) {
+    if (!eal->hugepages && !replay && available_mb < config->gateway.memory_mb) {
         snprintf(ret_error, EAL_ERROR_MAX,
                  "gateway.memory_mb: %u MiB are wanted and %llu MiB are available on this host; write less",
-                 config->gateway.memory_mb, (unsigned long long)memory_available_mb());
+                 config->gateway.memory_mb, (unsigned long long)available_mb);
         return -ENOMEM;
     }
     if (!eal->hugepages)
